@@ -1,0 +1,1 @@
+"""The journal and its companions: reading, cleaning, storing, encoding."""

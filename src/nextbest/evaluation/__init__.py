@@ -1,0 +1,1 @@
+"""Splits, metrics, significance: tables in, numbers out; knows no model."""

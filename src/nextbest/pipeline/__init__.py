@@ -1,0 +1,1 @@
+"""Retrieve, filter, rank, fall back, explain."""

@@ -1,0 +1,28 @@
+"""Process settings, read once from the environment; a library call never reads them by itself."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Settings(BaseModel, frozen=True, extra="forbid"):
+    """What a process (CLI, service) may take from its environment, `NEXTBEST_*`."""
+
+    store: Path = Path(".nextbest")
+    """Workspace folder (`NEXTBEST_STORE`)."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    """`NEXTBEST_LOG_LEVEL`."""
+    memory_limit_mb: int | None = Field(default=None, gt=0)
+    """Memory that ingest may plan with, in megabytes (`NEXTBEST_MEMORY_LIMIT_MB`); None = measured."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Settings from `NEXTBEST_*` variables; unset ones keep their defaults."""
+        source = os.environ if environ is None else environ
+        found = {
+            name: source[key] for name in cls.model_fields if (key := f"NEXTBEST_{name.upper()}") in source
+        }
+        return cls.model_validate(found)

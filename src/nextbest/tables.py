@@ -1,0 +1,99 @@
+"""Names, types, keys and order of every table that rooms hand to each other.
+
+Holds no data and reads no file. A table is a `polars.DataFrame`; ids are the outside's own
+(Int64 or String, one type in a column), times are `Datetime("us", "UTC")`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from nextbest.errors import DataError
+
+USER_ID, ITEM_ID, TIME = "user_id", "item_id", "time"
+TIME_DTYPE = pl.Datetime("us", "UTC")
+ID_DTYPES = (pl.Int64(), pl.String())
+
+TimeKind = Literal["real", "order", "none"]
+"""What the `time` column of a journal means: moments, only the order inside each user, or nothing."""
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """Columns of one table: what must be there, what may be, and the sort order it is kept in."""
+
+    name: str
+    required: Mapping[str, pl.DataType | None]
+    """Column -> dtype; None means an id (Int64 or String)."""
+    optional: Mapping[str, pl.DataType | None] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+    def check(self, table: pl.DataFrame) -> pl.DataFrame:
+        """The same table, if every required column is there, non-null, and known columns have their type.
+
+        Columns that the spec doesn't name are free context and pass.
+
+        Raises
+        ------
+        DataError
+            A required column is missing or null somewhere, or a known column has another type.
+        """
+        missing = [c for c in self.required if c not in table.columns]
+        if missing:
+            raise DataError(
+                self.name, f"column(s) {missing} missing", remedy=f"the table has {table.columns[:20]}"
+            )
+        for column, dtype in {**self.required, **self.optional}.items():
+            if column not in table.columns:
+                continue
+            found = table.schema[column]
+            allowed = ID_DTYPES if dtype is None else (dtype,)
+            if found not in allowed:
+                raise DataError(
+                    self.name, f"column {column!r} must be {' or '.join(map(str, allowed))}, is {found}"
+                )
+            if column in self.required and (n_null := table[column].null_count()):
+                rows = table[column].is_null().arg_true().head(5).to_list()
+                raise DataError(self.name, f"{column} must not be null", n_bad=n_null, examples=rows)
+        return table
+
+
+JOURNAL = TableSpec(
+    "journal",
+    required={USER_ID: None, ITEM_ID: None, TIME: TIME_DTYPE},
+    optional={
+        "amount": pl.Float64(),  # in `currency`
+        "currency": pl.String(),  # ISO 4217
+        "quantity": pl.Float64(),  # pieces; negative = returned
+        "kind": pl.String(),  # purchase, play, view, ...
+        "text": pl.String(),
+        "mcc": pl.Int32(),  # ISO 18245
+        "merchant": pl.String(),
+    },
+    order=(USER_ID, TIME),
+)
+QUARANTINE = TableSpec(
+    "quarantine",
+    required={
+        "source": pl.String(),  # file or query
+        "row": pl.Int64(),  # row number in the source, first data row = 1
+        "reason": pl.String(),  # stable code of the step that rejected it
+        "raw": pl.String(),  # the row as it was read, one JSON object
+    },
+    order=("source", "row"),
+)
+CATALOG = TableSpec(
+    "catalog",
+    required={ITEM_ID: None, "title": pl.String()},
+    optional={"text": pl.String(), "category": pl.String(), "price": pl.Float64()},
+    order=(ITEM_ID,),
+)
+CLIENTS = TableSpec("clients", required={USER_ID: None}, order=(USER_ID,))
+RECOMMENDATIONS = TableSpec(
+    "recommendations",
+    required={USER_ID: None, ITEM_ID: None, "rank": pl.Int32(), "score": pl.Float32()},
+    optional={"source": pl.String(), "reason": pl.String()},
+    order=(USER_ID, "rank"),
+)
