@@ -2,82 +2,187 @@
 
 Because of that one rule an unseen user, a history posted in a request and an event posted a
 second ago need no special road: they are all histories. Knows nothing of metrics, splits,
-files other than its own model folder, or the web.
+files other than its own model folder (`models/store.py`), or the web.
 """
 
+import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from nextbest.data.ids import IdIndex
+from nextbest.data.ids import UNKNOWN, IdIndex
 from nextbest.data.interactions import Histories, Interactions
+from nextbest.errors import ArtifactError, InputError, NotFittedError
+from nextbest.models.store import read_arrays, read_ids, read_manifest, write_folder
+from nextbest.models.topk import FloatArray, TopK, block_size, select_top_k
+from nextbest.tables import ITEM_ID, USER_ID
 
-FloatArray = NDArray[np.float32]
+__all__ = ["FloatArray", "Recommender", "Rng", "TopK", "known_rows", "no_evidence"]
+
 Rng = int | np.random.Generator
 
-
-@dataclass(frozen=True)
-class TopK:
-    """The best k items of B users, best first; short rows end in item_idx -1 and score -inf."""
-
-    item_idx: NDArray[np.int32]
-    """Shape (B, k)."""
-    score: FloatArray
-    """Shape (B, k); no unit; comparable inside one row only."""
+log = logging.getLogger(__name__)
 
 
 class Recommender(ABC):
-    """One model. `fit` learns item-side parameters; `score` turns histories into scores."""
+    """One model. `fit` learns item-side parameters; `score` turns histories into scores.
+
+    Conventions of every model
+
+    - A history's weights and times mean what the model's own docstring says; nothing else of it counts.
+    - "No evidence" is -inf, never 0, and never recommended: rows may be shorter than k (the pipeline's
+      fallbacks fill them). NaN and +inf never leave.
+    - Ties go to the lower `item_idx`, that is to the smaller id.
+    - Methods never change their input; `score` and `top_k` change nothing in the model and may be
+      called from several threads.
+    - Memory beside the result is bounded: users are scored in blocks sized by the number of items.
+    """
 
     kind: ClassVar[str]
     """Stable name used in recipes, manifests and the `source` of a recommendation."""
     Config: ClassVar[type[BaseModel]]
 
+    item_ids_: IdIndex
+    """Whose column is which: the ids this model was fitted on."""
+    segment_ids_: IdIndex | None
+    """Names of the user segments seen in `fit`, None when there were none."""
+
     def __init__(self, config: BaseModel | None = None) -> None:
+        """Take a frozen `Config`, or None for the defaults, which are meant to be good ones.
+
+        Raises
+        ------
+        InputError
+            `config` belongs to another model.
+        """
+        if config is not None and not isinstance(config, self.Config):
+            raise InputError("config", f"must be a {self.Config.__name__}", value=type(config).__name__)
         self.config: Any = config if config is not None else self.Config()
 
     # --- what each model writes -------------------------------------------------------------
     @abstractmethod
-    def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None: ...
+    def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
+        """Learn; `item_ids_` and `segment_ids_` are set already. May meet an empty log."""
 
     @abstractmethod
-    def score(self, histories: Histories) -> FloatArray:
-        """Scores of all items for each history, shape (B, n_items); -inf = no evidence, never NaN."""
+    def _score(self, histories: Histories) -> FloatArray:
+        """A new array of scores, shape (B, n_items), for one block of checked histories."""
+
+    @abstractmethod
+    def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
+        """A new array: likeness of all items to each of these, shape (n, n_items), -inf = no evidence."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that `_restore` needs, as named arrays."""
 
     @abstractmethod
-    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None: ...
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put the arrays back. KeyError or ValueError when one is missing or has a wrong shape."""
 
-    @abstractmethod
-    def similar_items(self, item_idx: NDArray[np.int32], *, k: int) -> TopK: ...
-
-    def contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        """How much each event of one history adds to the score of an item, shape (n_events,).
-
-        None when the model has no such additive reading. Used for reasons, not for ranking.
-        """
+    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
+        """Additive parts of one score; None when the model has no such reading."""
         return None
 
     # --- what every model gets --------------------------------------------------------------
-    def fit(self, interactions: Interactions, *, rng: Rng = 0) -> Self: ...
+    @property
+    def n_items(self) -> int:
+        """Items that have a column in the scores."""
+        self._check_fitted()
+        return len(self.item_ids_)
+
+    def fit(self, interactions: Interactions, *, rng: Rng = 0) -> Self:
+        """Learn from a log and return the model itself; a second call forgets the first.
+
+        The same log and `rng` (seed or Generator in the same state) give the same model.
+
+        Raises
+        ------
+        InputError
+            The log is too large for this model; the message names a remedy.
+        """
+        self.item_ids_ = interactions.item_ids
+        self.segment_ids_ = interactions.segment_ids
+        self._fit(interactions, rng=np.random.default_rng(rng))
+        log.debug("fitted %s on %d users, %d items", self.kind, interactions.n_users, interactions.n_items)
+        return self
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Scores of all items for each history, shape (B, n_items); -inf = no evidence, never NaN.
+
+        No unit; higher is better; comparable inside one row only. Items of the history are scored like
+        all others. The whole array is returned: for many users ask `top_k`, which works in blocks.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            A history holds a row number that this model doesn't have.
+        """
+        self._check_histories(histories)
+        size = block_size(self.n_items)
+        if len(histories) <= size:
+            return self._score(histories)
+        scores = np.empty((len(histories), self.n_items), np.float32)
+        for start in range(0, len(histories), size):
+            scores[start : start + size] = self._score(histories.take(slice(start, start + size)))
+        return scores
 
     def top_k(
         self,
         histories: Histories,
         *,
         k: int,
-        exclude_seen: bool = True,
+        exclude_seen: bool | NDArray[np.bool_] = True,
         allowed: NDArray[np.bool_] | None = None,
-    ) -> TopK: ...
+    ) -> TopK:
+        """The `k` best items for each history, exact, best first.
+
+        Parameters
+        ----------
+        histories
+            B users, in this model's row numbers (see `histories_for`).
+        k
+            Places, 1 or more; it may exceed the number of items.
+        exclude_seen
+            Leave out items of the history itself: one choice for all, or shape (B,).
+        allowed
+            Items that may be recommended: shape (n_items,) for all, or (B, n_items). None = all.
+
+        Returns
+        -------
+        TopK
+            Shape (B, k); rows with fewer choices end in -1 and -inf.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            `k` < 1, a mask of another shape, or a row number that this model doesn't have.
+        """
+        self._check_histories(histories)
+        check_k(k)
+        n_users = len(histories)
+        exclude = np.broadcast_to(self._mask("exclude_seen", exclude_seen, [(), (n_users,)]), (n_users,))
+        if allowed is not None:
+            allowed = self._mask("allowed", allowed, [(self.n_items,), (n_users, self.n_items)])
+        item_idx = np.empty((n_users, k), np.int32)
+        score = np.empty((n_users, k), np.float32)
+        size = block_size(self.n_items)
+        for start in range(0, n_users, size):
+            rows = slice(start, min(start + size, n_users))
+            block = histories if n_users <= size else histories.take(rows)
+            mask = allowed[rows] if allowed is not None and allowed.ndim == 2 else allowed
+            best = self._top_k_block(block, k=k, exclude=exclude[rows], allowed=mask)
+            item_idx[rows], score[rows] = best.item_idx, best.score
+        return TopK(item_idx, score)
 
     def recommend(
         self,
@@ -88,10 +193,253 @@ class Recommender(ABC):
         exclude_seen: bool = True,
         item_ids_allowed: pl.Series | None = None,
         item_ids_denied: pl.Series | None = None,
-    ) -> pl.DataFrame: ...
+    ) -> pl.DataFrame:
+        """Recommendations for users of a log, as the `recommendations` table (`source` is the kind).
 
-    def save(self, folder: Path) -> None: ...
+        Parameters
+        ----------
+        interactions
+            Histories to answer from; may be another log than the fitted one: ids are matched, and items
+            that the model doesn't know are ignored.
+        user_ids
+            Whom to answer, in this order, repeats once; one that the log doesn't hold counts as an empty
+            history. None = every user of the log.
+        k
+            Rows a user at most, 1 or more.
+        exclude_seen
+            Leave out items of the user's own history.
+        item_ids_allowed, item_ids_denied
+            Only these items; never these. Ids that the model doesn't know are ignored.
+
+        Returns
+        -------
+        polars.DataFrame
+            `user_id, item_id, rank, score, source`; a user with no choice left has no row.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            `k` < 1.
+        """
+        self._check_fitted()
+        users = (
+            interactions.user_ids.ids if user_ids is None else user_ids.unique(maintain_order=True)
+        ).alias(USER_ID)
+        best = self.top_k(
+            self.histories_for(interactions, user_ids=users),
+            k=k,
+            exclude_seen=exclude_seen,
+            allowed=self.allowed_mask(allowed=item_ids_allowed, denied=item_ids_denied),
+        )
+        rows, places = np.nonzero(best.item_idx != UNKNOWN)
+        return pl.DataFrame(
+            {
+                USER_ID: users.gather(rows),
+                ITEM_ID: self.item_ids_.decode(best.item_idx[rows, places]),
+                "rank": (places + 1).astype(np.int32),
+                "score": best.score[rows, places],
+            }
+        ).with_columns(source=pl.lit(self.kind))
+
+    def similar_items(self, item_idx: NDArray[np.integer], *, k: int) -> TopK:
+        """The `k` items most like each of these, without itself; shape (n, k), best first.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            `k` < 1 or a row number that this model doesn't have.
+        """
+        check_k(k)
+        items = np.asarray(item_idx, dtype=np.int64).ravel()
+        self._check_items("item_idx", items)
+        blocks = [TopK(np.empty((0, k), np.int32), np.empty((0, k), np.float32))]
+        size = block_size(self.n_items)
+        for start in range(0, len(items), size):
+            block = items[start : start + size].astype(np.int32)
+            likeness = self._similarity(block)
+            likeness[np.arange(len(block)), block] = -np.inf
+            blocks.append(select_top_k(likeness, k=k))
+        return TopK(np.concatenate([b.item_idx for b in blocks]), np.concatenate([b.score for b in blocks]))
+
+    def contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
+        """How much each event of one history adds to the score of an item, shape (n_events,).
+
+        The parts add up to the score wherever that is finite. None when the model has no such additive
+        reading. Used for reasons, not for ranking.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            More or less than one history, or a row number that this model doesn't have.
+        """
+        if len(history) != 1:
+            raise InputError("history", "must be the history of one user", value=len(history))
+        self._check_histories(history)
+        self._check_items("item_idx", np.asarray([item_idx], dtype=np.int64))
+        return self._contributions(history, int(item_idx))
+
+    def histories_for(self, interactions: Interactions, *, user_ids: pl.Series | None = None) -> Histories:
+        """Histories of a log in this model's own row numbers; events of items it doesn't know are left out.
+
+        Row b belongs to `user_ids[b]`, or to `interactions.user_ids.decode([b])` without `user_ids`.
+        """
+        self._check_fitted()
+        histories = interactions.histories if user_ids is None else interactions.histories_of(user_ids)
+        if interactions.item_ids != self.item_ids_:
+            histories = _renumbered(histories, self.item_ids_.encode(interactions.item_ids.ids))
+        if histories.segment is not None and interactions.segment_ids != self.segment_ids_:
+            histories = _with_segments(histories, interactions.segment_ids, self.segment_ids_)
+        return histories
+
+    def allowed_mask(
+        self, *, allowed: pl.Series | None = None, denied: pl.Series | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Mask of shape (n_items,) from outside ids, for `top_k`; None when neither list is given."""
+        self._check_fitted()
+        if allowed is None and denied is None:
+            return None
+        mask = np.full(self.n_items, allowed is None)
+        for ids, value in ((allowed, True), (denied, False)):
+            if ids is not None:
+                rows = self.item_ids_.encode(ids)
+                mask[rows[rows != UNKNOWN]] = value
+        return mask
+
+    def save(self, folder: Path) -> None:
+        """Write the model as a folder (arrays, ids, manifest; never pickle), in one rename.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            `folder` is there and holds something else than a model.
+        ExternalError
+            The disk refused; what stood there before still does.
+        """
+        self._check_fitted()
+        ids = {"item_ids": self.item_ids_}
+        if self.segment_ids_ is not None:
+            ids["segment_ids"] = self.segment_ids_
+        config = self.config.model_dump(mode="json")
+        write_folder(Path(folder), kind=self.kind, config=config, arrays=self._arrays(), ids=ids)
+
     @classmethod
-    def load(cls, folder: Path) -> "Recommender": ...
+    def load(cls, folder: Path, *, item_ids: IdIndex | None = None) -> Self:
+        """Read what `save` wrote; `item_ids` saves memory where the caller holds the same ids already.
 
-    item_ids_: IdIndex
+        Raises
+        ------
+        ArtifactError
+            The folder is missing, incomplete, changed, or holds another kind of model.
+        """
+        manifest = read_manifest(folder)
+        if manifest["kind"] != cls.kind:
+            raise ArtifactError(folder, f"holds a {manifest['kind']!r} model, not {cls.kind!r}")
+        try:
+            model = cls(cls.Config.model_validate(manifest["config"]))
+        except ValidationError as error:
+            raise ArtifactError(folder, f"has a config that this version doesn't know ({error})") from error
+        model.item_ids_ = read_ids(folder, "item_ids", manifest, known=item_ids)
+        has_segments = "segment_ids" in manifest["ids"]
+        model.segment_ids_ = read_ids(folder, "segment_ids", manifest) if has_segments else None
+        try:
+            model._restore(read_arrays(folder, manifest))
+        except (KeyError, ValueError) as error:
+            raise ArtifactError(folder, f"lacks an array that {cls.kind!r} needs ({error})") from error
+        return model
+
+    # --- shared steps -----------------------------------------------------------------------
+    def _top_k_block(
+        self,
+        histories: Histories,
+        *,
+        k: int,
+        exclude: NDArray[np.bool_],
+        allowed: NDArray[np.bool_] | None,
+    ) -> TopK:
+        """`top_k` of one block of checked histories; a model with a cheaper road overrides this."""
+        scores = self._score(histories)
+        if exclude.any():
+            users = np.repeat(np.arange(len(histories)), histories.lengths)
+            items = histories.item_idx
+            if not exclude.all():
+                users, items = users[exclude[users]], items[exclude[users]]
+            scores[users, items] = -np.inf
+        if allowed is not None:
+            np.copyto(scores, -np.inf, where=~allowed)
+        return select_top_k(scores, k=k)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "item_ids_"):
+            raise NotFittedError(self.kind)
+
+    def _check_histories(self, histories: Histories) -> None:
+        self._check_fitted()
+        self._check_items("histories", histories.item_idx)
+
+    def _check_items(self, name: str, items: NDArray[np.integer]) -> None:
+        self._check_fitted()
+        if len(items) and (items.min() < 0 or items.max() >= self.n_items):
+            bad = items[(items < 0) | (items >= self.n_items)][:5].tolist()
+            raise InputError(
+                name,
+                f"item row numbers must lie in 0..{self.n_items - 1}",
+                value=bad,
+                remedy="encode the journal with the model's own item_ids_, or pass Interactions to recommend()",
+            )
+
+    def _mask(self, name: str, mask: object, shapes: list[tuple[int, ...]]) -> NDArray[np.bool_]:
+        array = np.asarray(mask)
+        if array.dtype != np.bool_ or array.shape not in shapes:
+            rule = f"must be bool of shape {' or '.join(map(str, shapes))}"
+            raise InputError(name, rule, value=f"{array.dtype} {array.shape}")
+        return array
+
+
+def check_k(k: int) -> None:
+    """InputError unless `k` is 1 or more."""
+    if k < 1:
+        raise InputError("k", "must be 1 or more", value=k)
+
+
+def no_evidence(n_users: int, n_items: int) -> FloatArray:
+    """A new block of scores that recommends nothing: all -inf, shape (n_users, n_items)."""
+    return np.full((n_users, n_items), -np.inf, np.float32)
+
+
+def known_rows(histories: Histories, known_items: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which histories hold at least one item of the mask `known_items`, shape (B,)."""
+    users = np.repeat(np.arange(len(histories)), histories.lengths)
+    hits = users[known_items[histories.item_idx]]
+    return np.asarray(np.bincount(hits, minlength=len(histories)) > 0)
+
+
+def _renumbered(histories: Histories, new_idx: NDArray[np.int32]) -> Histories:
+    """Histories with item i called `new_idx[i]`; events that become UNKNOWN are left out."""
+    items = new_idx[histories.item_idx] if len(new_idx) else histories.item_idx
+    keep = items != UNKNOWN
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    return Histories(
+        kept_before[histories.indptr].astype(np.int64),
+        items[keep],
+        histories.weight[keep],
+        histories.time_us[keep],
+        histories.segment,
+    )
+
+
+def _with_segments(histories: Histories, ids: IdIndex | None, own: IdIndex | None) -> Histories:
+    """Histories whose segments are counted by `own`; unknown to it, or without names, becomes -1."""
+    assert histories.segment is not None
+    segment = np.full(len(histories), UNKNOWN, np.int32)
+    if ids is not None and own is not None and len(ids):
+        known = histories.segment != UNKNOWN
+        segment[known] = own.encode(ids.ids)[histories.segment[known]]
+    return Histories(histories.indptr, histories.item_idx, histories.weight, histories.time_us, segment)

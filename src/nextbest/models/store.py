@@ -1,0 +1,166 @@
+"""Model folders on disk: `arrays.npz`, the ids, and a `manifest.json` that vouches for them.
+
+Nothing here is ever pickled: a folder from a stranger can be wrong, it can't run code.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import nextbest
+from nextbest.data.ids import IdIndex
+from nextbest.errors import ArtifactError, DataError, ExternalError, InputError
+
+FORMAT = 1
+"""Layout of the folder; a reader refuses any other."""
+MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
+
+
+def write_folder(
+    folder: Path,
+    *,
+    kind: str,
+    config: dict[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    ids: Mapping[str, IdIndex],
+) -> None:
+    """Write a model folder under a temporary name beside `folder`, then rename it into place.
+
+    Raises
+    ------
+    InputError
+        `folder` is there and isn't a model folder: it is left alone.
+    ExternalError
+        The disk refused; what stood at `folder` before still does.
+    """
+    folder = Path(folder)
+    if folder.exists() and not ((folder / MANIFEST).is_file() or _is_empty_folder(folder)):
+        raise InputError(
+            "folder", "is there and holds no model", value=str(folder), remedy="choose a new folder"
+        )
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        np.savez(
+            temporary / ARRAYS, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()}
+        )
+        for name, index in ids.items():
+            index.save(temporary / f"{name}.parquet")
+        files = [ARRAYS, *(f"{name}.parquet" for name in ids)]
+        manifest = {
+            "format": FORMAT,
+            "kind": kind,
+            "config": config,
+            "versions": {"nextbest": nextbest.__version__, "numpy": np.__version__},
+            "ids": {name: {"n": len(index), "digest": index.digest} for name, index in ids.items()},
+            "files": {name: _sha256(temporary / name) for name in files},
+        }
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+        _swap(temporary, folder)
+    except OSError as error:
+        raise ExternalError("disk", f"could not write {folder}: {error}", retryable=True) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a model folder, checked for layout.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing, unreadable, or of another layout.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(folder, f"holds no model: {MANIFEST} is missing")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(path, f"is not readable JSON ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ArtifactError(path, f"has layout {found!r}, this version reads {FORMAT}")
+    wanted = {"kind": str, "config": dict, "ids": dict, "files": dict}
+    if broken := [name for name, kind in wanted.items() if not isinstance(manifest.get(name), kind)]:
+        raise ArtifactError(path, f"field(s) {broken} missing or malformed")
+    return manifest
+
+
+def read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """The named arrays of a model folder, after their checksum was compared.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing, changed since it was written, or holds pickled objects.
+    """
+    path = _checked(Path(folder), ARRAYS, manifest)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtifactError(path, f"is not a readable array file ({error})") from error
+
+
+def read_ids(folder: Path, name: str, manifest: dict[str, Any], *, known: IdIndex | None = None) -> IdIndex:
+    """The ids saved under `name`; `known` is used instead of a second copy when it is the same.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing or changed, or the ids don't have the digest of the manifest.
+    """
+    path = _checked(Path(folder), f"{name}.parquet", manifest)
+    digest = manifest["ids"].get(name, {}).get("digest")
+    if known is not None and known.digest == digest:
+        return known
+    try:
+        index = IdIndex.load(path)
+    except (OSError, pl.exceptions.PolarsError, DataError) as error:
+        raise ArtifactError(path, f"is not a readable id file ({error})") from error
+    if index.digest != digest:
+        raise ArtifactError(path, "holds other ids than the manifest says")
+    return index
+
+
+def _checked(folder: Path, name: str, manifest: dict[str, Any]) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise ArtifactError(path, "is missing")
+    if _sha256(path) != manifest["files"].get(name):
+        raise ArtifactError(path, "was changed or cut off since it was written")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_empty_folder(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is None
+
+
+def _swap(temporary: Path, folder: Path) -> None:
+    """Put `temporary` where `folder` is; a folder can't be replaced in one step, so the old one steps aside."""
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
+    was_there = folder.exists()
+    if was_there:
+        folder.rename(aside)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if was_there:
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""Exact selection of the best k of many scores, with ties decided once and for all.
+
+Better score first, then the lower row number. Knows nothing of models or ids.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextbest.data.ids import UNKNOWN
+
+FloatArray = NDArray[np.float32]
+
+BLOCK_CELLS = 1 << 20
+"""Scores that are held at once (users of a block x items); small enough to stay near the processor."""
+_GROUPS_PER_K = 8
+_LOWEST = np.float32(np.finfo(np.float32).min)
+_SIGN = np.uint32(0x8000_0000)
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The best k items of B users, best first; short rows end in item_idx -1 and score -inf."""
+
+    item_idx: NDArray[np.int32]
+    """Shape (B, k)."""
+    score: FloatArray
+    """Shape (B, k); no unit; comparable inside one row only."""
+
+
+def block_size(n_items: int) -> int:
+    """Rows that are scored together, 1 or more: a block holds about `BLOCK_CELLS` scores."""
+    return max(1, BLOCK_CELLS // max(1, n_items))
+
+
+def select_top_k(scores: FloatArray, *, k: int) -> TopK:
+    """The `k` best columns of every row: higher score first, ties by the lower column.
+
+    Parameters
+    ----------
+    scores
+        Shape (B, n_items), float32; -inf = never chosen; NaN and +inf are not allowed.
+    k
+        Places to fill, 1 or more; it may exceed n_items.
+
+    Returns
+    -------
+    TopK
+        Shape (B, k); places that no column may take hold -1 and -inf.
+
+    Notes
+    -----
+    Exact. The k-th best maximum over groups of columns bounds the k-th best score from below, so
+    only the few scores above that bound are sorted, as 64-bit keys of (score, column).
+    """
+    n_rows, n_items = scores.shape
+    if n_rows == 0 or n_items == 0:
+        return TopK(np.full((n_rows, k), UNKNOWN, np.int32), np.full((n_rows, k), -np.inf, np.float32))
+    bound = _lower_bound(scores, min(k, n_items))
+    flat = np.flatnonzero(scores >= bound[:, None])
+    rows, columns = np.divmod(flat, n_items)
+    counts = np.bincount(rows, minlength=n_rows)
+    starts = np.cumsum(counts) - counts
+    keys = np.full((n_rows, max(k, int(counts.max()))), np.iinfo(np.uint64).max, np.uint64)
+    keys[rows, np.arange(len(flat)) - starts[rows]] = _keys(scores.ravel()[flat], columns)
+    if keys.shape[1] > 4 * k:
+        keys = np.partition(keys, k - 1, axis=1)[:, :k]
+    keys.sort(axis=1)
+    return _decode(keys[:, :k])
+
+
+def _lower_bound(scores: FloatArray, k: int) -> FloatArray:
+    """At least k scores of each row are at or above this (or are -inf, which nothing chooses). Shape (B,)."""
+    n_rows, n_items = scores.shape
+    width = n_items // (_GROUPS_PER_K * k)
+    if width < 2:
+        kth = np.partition(scores, n_items - k, axis=1)[:, n_items - k] if k < n_items else scores.min(axis=1)
+    else:
+        # groups are strided columns: the maximum then runs over contiguous memory, a vector at a time
+        n_groups = n_items // width
+        best = scores[:, : n_groups * width].reshape(n_rows, width, n_groups).max(axis=1)
+        kth = np.partition(best, n_groups - k, axis=1)[:, n_groups - k]
+    return np.maximum(kth, _LOWEST)
+
+
+def _keys(values: FloatArray, columns: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """64-bit numbers that sort as (score descending, column ascending)."""
+    bits = (values + np.float32(0)).view(np.uint32)  # + 0 makes -0.0 and 0.0 one tie
+    descending = np.where(bits & _SIGN, bits, ~(bits | _SIGN))
+    return (descending.astype(np.uint64) << np.uint64(32)) | columns.astype(np.uint64)
+
+
+def _decode(keys: NDArray[np.uint64]) -> TopK:
+    """Columns and scores back from `_keys`; the largest number is an empty place."""
+    empty = keys == np.iinfo(np.uint64).max
+    descending = (keys >> np.uint64(32)).astype(np.uint32)
+    bits = np.where(descending & _SIGN, descending, ~descending & ~_SIGN)
+    score = bits.astype(np.uint32).view(np.float32)
+    item_idx = (keys & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    return TopK(
+        np.where(empty, UNKNOWN, item_idx).astype(np.int32),
+        np.where(empty, -np.inf, score).astype(np.float32),
+    )
