@@ -1,1 +1,48 @@
-"""The command line, a file per group of commands."""
+"""The command line: `nextbest COMMAND`, a file per command, thin over the library.
+
+Standard output carries the result (with `--json` exactly one JSON document); progress and logs
+go to standard error. Exit codes: 0 done, 2 wrong call, 3 bad data, 4 not fitted or missing
+artifact, 5 an outside system failed.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from nextbest import __version__
+from nextbest.cli import compare, demo, ingest, recommend, serve, train
+from nextbest.cli.output import exit_code_of, report_error, set_up_logging
+from nextbest.errors import NextbestError
+
+COMMANDS = (demo, ingest, compare, train, recommend, serve)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, with help and examples for every command."""
+    top = argparse.ArgumentParser(
+        prog="nextbest",
+        description="From a log of purchases to served recommendations, with the proof beside them.",
+        epilog="Start with `nextbest demo`; then `nextbest ingest --help`.",
+    )
+    top.add_argument("--version", action="version", version=f"nextbest {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = parser().parse_args(argv)
+    set_up_logging(args.log_level)
+    try:
+        args.run(args)
+    except NextbestError as error:
+        report_error(error, as_json=args.json)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was committed stays, nothing else was kept\n")
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0

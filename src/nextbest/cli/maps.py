@@ -1,0 +1,21 @@
+"""`NAME=VALUE` flags."""
+
+from collections.abc import Iterable, Iterator
+
+from nextbest.errors import InputError
+
+
+def pairs(texts: Iterable[str], *, name: str) -> Iterator[tuple[str, str]]:
+    """Each `A=B,C=D` as (A, B), (C, D).
+
+    Raises
+    ------
+    InputError
+        A part has no `=`, or nothing before it.
+    """
+    for text in texts:
+        for part in text.split(","):
+            left, equals, right = part.partition("=")
+            if not equals or not left.strip():
+                raise InputError(name, "must look like NAME=VALUE, several by comma", value=part)
+            yield left.strip(), right.strip()

@@ -1,0 +1,162 @@
+"""From a whole log to a model folder: choose on validation, fit on everything, save the pipeline."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from nextbest.data.interactions import Interactions
+from nextbest.errors import DataError
+from nextbest.experiments.cost import measured
+from nextbest.experiments.lists import excludes_seen, segments_of
+from nextbest.experiments.pipelines import build_pipeline
+from nextbest.experiments.recipe import Recipe
+from nextbest.experiments.selection import best_of, choose
+from nextbest.experiments.splitting import PROTOCOL_OF, SplitPlan
+from nextbest.tables import TIME, TimeKind
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `train` did."""
+
+    model: str
+    """Folder."""
+    recipe: str
+    chosen: dict[str, Any]
+    """`kind`, `config` and the `validation` value that chose it (None: there was one candidate)."""
+    candidates: list[dict[str, Any]]
+    """Best validation value of each model of the recipe, in its order."""
+    metric: str
+    exclude_seen: bool
+    cutoff: str | None
+    """Newest event used."""
+    n_users: int
+    n_items: int
+    n_events: int
+    fit_cpu_s: float
+    peak_mb: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """A few lines for people."""
+        lines = [
+            f"{c['label']:<24} {self.metric} {c['validation']:.4f}"
+            for c in self.candidates
+            if c["validation"] is not None
+        ]
+        lines.append(
+            f"{self.chosen['label']} fitted on {self.n_events:,} events of {self.n_users:,} users and "
+            f"{self.n_items:,} items in {self.fit_cpu_s:.1f} CPU-s; written to {self.model}"
+        )
+        return "\n".join(lines)
+
+
+def train(
+    journal: pl.DataFrame,
+    recipe: Recipe,
+    out: Path,
+    *,
+    time_kind: TimeKind = "real",
+    cutoff: datetime | None = None,
+    test_fraction: float = 0.1,
+    test_days: float | None = None,
+    k: int = 10,
+    rng: int = 0,
+    clients: pl.DataFrame | None = None,
+    catalog: pl.DataFrame | None = None,
+    progress: bool = False,
+) -> TrainResult:
+    """Fit the recipe's best model on the whole journal and write a pipeline folder to `out`.
+
+    Parameters
+    ----------
+    journal
+        Columns `user_id, item_id, time` and the recipe's weight.
+    out
+        Folder; written beside and renamed, so a reader sees the old one or the new one.
+    time_kind
+        What the journal's times mean; chooses the validation split: global time, last item, or random.
+    cutoff
+        Leave out events at or after this moment (UTC); None = use all.
+    test_fraction, test_days
+        Size of the validation part when it is cut by time.
+
+    Raises
+    ------
+    DataError
+        The journal is empty, or empty before the cutoff.
+    InputError
+        The recipe names an unknown model or setting.
+    """
+    if cutoff is not None:
+        journal = journal.filter(pl.col(TIME) < cutoff)
+    if journal.is_empty():
+        raise DataError(
+            "journal",
+            "holds no event" + (f" before {cutoff.isoformat()}" if cutoff else ""),
+            remedy="ingest a log first: nextbest ingest FILE --map ...",
+        )
+    protocol = PROTOCOL_OF[time_kind]
+    plan = SplitPlan(
+        protocol=protocol,
+        test_fraction=test_fraction,
+        test_days=test_days,  # type: ignore[arg-type]  # the dict above holds its literals
+        time_kind=time_kind,
+        rng=rng,
+    )
+    n_candidates = sum(len(list(m.candidates())) for m in recipe.models)
+    with tqdm(total=n_candidates + 1, disable=not progress, unit="fit") as bar:
+
+        def tick(what: str) -> None:
+            bar.set_description(what)
+            bar.update()
+
+        validation = plan.test(journal) if n_candidates > 1 else None
+        choices = choose(recipe, validation, k=k, rng=rng, clients=clients, tick=tick)
+        choice = best_of(choices)
+        tick(f"fit {choice.model.name} on everything")
+        exclude_seen = excludes_seen(recipe, journal)
+        with measured() as cost:
+            interactions = Interactions.from_journal(
+                journal, weight=recipe.weight, segments=segments_of(clients, recipe.segment)
+            )
+            pipeline = build_pipeline(
+                recipe,
+                choice,
+                interactions,
+                exclude_seen=exclude_seen,
+                rng=rng,
+                clients=clients,
+                catalog=catalog,
+            )
+    newest: Any = journal[TIME].max()
+    result = TrainResult(
+        model=str(out),
+        recipe=recipe.name,
+        chosen={
+            "label": choice.model.name,
+            "kind": choice.model.kind,
+            "config": choice.config,
+            "validation": choice.validation,
+        },
+        candidates=[{"label": c.model.name, "config": c.config, "validation": c.validation} for c in choices],
+        metric=f"ndcg@{k}",
+        exclude_seen=exclude_seen,
+        cutoff=newest.isoformat() if time_kind == "real" else None,
+        n_users=interactions.n_users,
+        n_items=interactions.n_items,
+        n_events=interactions.histories.n_events,
+        fit_cpu_s=cost.cpu_s,
+        peak_mb=cost.peak_mb,
+    )
+    pipeline.save(
+        out, recipe=recipe.name, metrics={k: v for k, v in replace(result).to_dict().items() if k != "model"}
+    )
+    return result

@@ -1,0 +1,61 @@
+"""What scripts rely on: exit codes, one JSON document on standard output, words on standard error."""
+
+import json
+
+import pytest
+
+from nextbest.cli import COMMANDS, main, parser
+from nextbest.cli.maps import pairs
+from nextbest.cli.output import exit_code_of
+from nextbest.errors import ArtifactError, DataError, ExternalError, InputError, NotFittedError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("k", "must be 1 or more"), 2),
+        (DataError("journal", "is empty"), 3),
+        (NotFittedError("ease"), 4),
+        (ArtifactError("m", "is missing"), 4),
+        (ExternalError("disk", "is full", retryable=True), 5),
+    ],
+)
+def test_each_error_group_has_its_exit_code(error, code) -> None:
+    assert exit_code_of(error) == code
+
+
+@pytest.mark.parametrize("command", [m.__name__.rsplit(".", 1)[1] for m in COMMANDS])
+def test_help_of_every_command_shows_examples_that_its_own_parser_takes(command, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    lines = [line.split("#")[0].split() for line in text.splitlines() if line.startswith("  nextbest ")]
+    assert lines
+    for words in lines:
+        parser().parse_args(words[1:])
+
+
+def test_a_wrong_flag_is_a_wrong_call(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--nonsense"])
+    assert stop.value.code == 2
+    assert "usage: nextbest" in capsys.readouterr().err
+
+
+def test_an_error_with_json_is_one_document_on_stdout_and_words_on_stderr(capsys, tmp_path) -> None:
+    code = main(["recommend", "--model", str(tmp_path / "none"), "--user", "1", "--json"])
+    out, err = capsys.readouterr()
+    assert code == 4
+    assert json.loads(out)["error"] == "ArtifactError"
+    assert err.startswith("nextbest: ")
+    assert str(tmp_path / "none") in err
+
+
+def test_pairs_are_split_at_commas_and_at_the_first_equals_sign() -> None:
+    assert list(pairs(["a=b,c=d=e", "f=g"], name="--map")) == [("a", "b"), ("c", "d=e"), ("f", "g")]
+
+
+def test_a_pair_without_equals_is_told() -> None:
+    with pytest.raises(InputError, match=r"--map: must look like NAME=VALUE.*'b'"):
+        list(pairs(["a=1,b"], name="--map"))

@@ -1,0 +1,155 @@
+"""`compare` on worlds whose answer is known: the right model wins, noise wins nothing, bad calls are told."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from experiments.worlds import START, chains, noise
+from nextbest.errors import DataError, InputError
+from nextbest.experiments.compare import compare
+from nextbest.experiments.recipe import ModelRecipe, Recipe
+from nextbest.experiments.splitting import SplitPlan
+
+POPULARITY = ModelRecipe(kind="popularity")
+TRANSITIONS = ModelRecipe(kind="transitions")
+
+
+def recipe(*models: ModelRecipe, name: str = "r", **fields) -> Recipe:
+    return Recipe(name=name, models=models or (POPULARITY, TRANSITIONS), exclude_seen=False, **fields)
+
+
+def by_name(report):
+    return {row.model: row for row in report.rows}
+
+
+@pytest.mark.parametrize("protocol", ["time", "leave-last"])
+def test_on_chains_transitions_know_what_follows_and_popularity_does_not(protocol) -> None:
+    report = compare(chains(), [recipe()], plan=SplitPlan(protocol=protocol), k=3, n_resamples=200)
+    rows = by_name(report)
+    assert rows["transitions"].metrics["hr@3"].value == 1
+    assert rows["popularity"].metrics["hr@3"].value < 0.6
+    assert report.reference == "transitions"
+    assert rows["transitions"].difference is None
+    assert rows["popularity"].difference["p_holm"] < 0.01
+    assert rows["popularity"].difference["value"] < 0
+
+
+def test_on_noise_no_model_differs_from_the_best_baseline() -> None:
+    report = compare(noise(), [recipe(POPULARITY, TRANSITIONS, ModelRecipe(kind="ease"))], n_resamples=300)
+    assert [row.difference["p_holm"] > 0.01 for row in report.rows if row.difference] == [True, True]
+
+
+def test_settings_are_chosen_on_validation_and_what_was_tried_is_reported() -> None:
+    short = ModelRecipe(kind="popularity", grid={"window_days": [1.0, 300.0]})
+    report = compare(noise(), [recipe(short)], n_resamples=100)
+    chosen = report.rows[0].chosen
+    assert chosen["config"]["window_days"] in {1.0, 300.0}
+    assert 0 <= chosen["validation"] <= 1
+
+
+def test_changing_the_test_part_changes_no_choice() -> None:
+    journal = chains()
+    cutoff = START + timedelta(days=10)
+    grid = recipe(ModelRecipe(kind="popularity", grid={"window_days": [1.0, 5.0]}), TRANSITIONS)
+    other = journal.with_columns(
+        item_id=pl.when(pl.col("time") >= cutoff).then(pl.lit(3, pl.Int64)).otherwise(pl.col("item_id"))
+    )
+    plan = SplitPlan(cutoff=cutoff)
+    first, second = (compare(j, [grid], plan=plan, n_resamples=50) for j in (journal, other))
+    assert [r.chosen for r in first.rows] == [r.chosen for r in second.rows]
+    assert by_name(first)["transitions"].metrics != by_name(second)["transitions"].metrics
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    first, second = (compare(noise(), [recipe()], n_resamples=100, rng=3) for _ in range(2))
+    strip = {"fit_cpu_s": 0.0, "recommend_cpu_s": 0.0, "peak_mb": 0.0}
+    assert [replace(r, **strip) for r in first.rows] == [replace(r, **strip) for r in second.rows]
+
+
+def test_without_refit_the_model_is_not_fitted_on_the_validation_part() -> None:
+    journal = chains()
+    plan = SplitPlan(protocol="leave-last")
+    refit, kept = (
+        compare(journal, [recipe()], plan=replace(plan, refit=r), n_resamples=50) for r in (True, False)
+    )
+    assert refit.protocol["n_train_events"] == 60 * 11
+    assert kept.protocol["n_train_events"] == 60 * 10
+    assert kept.protocol["n_history_events"] == 60 * 11
+    by_time = compare(journal, [recipe()], plan=SplitPlan(refit=False), n_resamples=50)
+    assert by_time.protocol["n_train_events"] < by_time.protocol["n_history_events"]
+
+
+def test_one_pipeline_row_gives_every_user_k_items_and_says_what_it_chose() -> None:
+    report = compare(chains(), [recipe(name="mine", report="best")], k=4, n_resamples=50)
+    (row,) = report.rows
+    assert row.model == "mine"
+    assert row.chosen["kind"] == "transitions"
+    assert row.lists["filled@4"] == 1.0
+
+
+def test_a_model_that_cannot_be_fitted_is_left_out_with_its_reason() -> None:
+    tiny = ModelRecipe(kind="ease", config={"max_memory_mb": 0.000001})
+    report = compare(noise(), [recipe(POPULARITY, tiny)], n_resamples=50)
+    assert [row.model for row in report.rows] == ["popularity"]
+    assert report.skipped[0]["model"] == "ease"
+    assert "Left out: ease" in report.to_markdown()
+
+
+def test_the_report_is_json_and_its_markdown_has_a_line_per_row() -> None:
+    report = compare(noise(), [recipe()], n_resamples=50)
+    document = json.loads(json.dumps(report.to_dict()))
+    assert set(document["rows"][0]["metrics"]["ndcg@10"]) >= {"value", "ci_low", "ci_high"}
+    table = [line for line in report.to_markdown().splitlines() if line.startswith("| ")]
+    assert len(table) == 2 + len(report.rows)
+
+
+def test_a_sample_of_users_is_stated_and_only_they_are_counted() -> None:
+    report = compare(noise(), [recipe()], plan=SplitPlan(protocol="leave-last"), max_users=7, n_resamples=50)
+    assert report.protocol["n_users_sampled"] == 7
+    assert report.rows[0].metrics["hr@10"].n == 7
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (SplitPlan(time_kind="order"), "--protocol leave-last"),
+        (SplitPlan(time_kind="none"), "--protocol random"),
+        (SplitPlan(protocol="leave-last", time_kind="none"), "--protocol random"),
+    ],
+)
+def test_a_log_without_real_times_is_not_cut_by_time(plan, words) -> None:
+    with pytest.raises(DataError, match=words):
+        compare(chains(), [recipe()], plan=plan)
+
+
+@pytest.mark.filterwarnings("ignore::nextbest.evaluation.splits.RandomSplitWarning")
+def test_a_log_without_time_is_cut_at_random() -> None:
+    report = compare(
+        noise(),
+        [recipe(TRANSITIONS, POPULARITY)],
+        plan=SplitPlan(protocol="random", time_kind="none"),
+        n_resamples=50,
+    )
+    assert "random split" in report.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"k": 0}, "k: must be 1 or more"),
+        ({"recipes": []}, "at least one"),
+        ({"plan": SplitPlan(protocol="x")}, "one of"),
+    ],
+)
+def test_a_wrong_call_is_told(change, words) -> None:
+    call = {"recipes": [recipe()], "plan": None, "k": 10} | change
+    with pytest.raises(InputError, match=words):
+        compare(noise(), call["recipes"], plan=call["plan"], k=call["k"])
+
+
+def test_two_rows_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="appear twice"):
+        compare(noise(), [recipe(), recipe()])
