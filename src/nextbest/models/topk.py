@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from nextbest.data.ids import UNKNOWN
 
@@ -16,6 +17,7 @@ BLOCK_CELLS = 1 << 20
 """Scores that are held at once (users of a block x items); small enough to stay near the processor."""
 _GROUPS_PER_K = 8
 _LOWEST = np.float32(np.finfo(np.float32).min)
+_EMPTY = np.iinfo(np.uint64).max
 _SIGN = np.uint32(0x8000_0000)
 
 
@@ -60,10 +62,55 @@ def select_top_k(scores: FloatArray, *, k: int) -> TopK:
     bound = _lower_bound(scores, min(k, n_items))
     flat = np.flatnonzero(scores >= bound[:, None])
     rows, columns = np.divmod(flat, n_items)
-    counts = np.bincount(rows, minlength=n_rows)
-    starts = np.cumsum(counts) - counts
-    keys = np.full((n_rows, max(k, int(counts.max()))), np.iinfo(np.uint64).max, np.uint64)
-    keys[rows, np.arange(len(flat)) - starts[rows]] = _keys(scores.ravel()[flat], columns)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
+    return _sorted_rows(indptr, columns, scores.ravel()[flat], k=k)
+
+
+def select_top_k_sparse(scores: csr_array, *, k: int) -> TopK:
+    """`select_top_k` over stored, positive scores only; what isn't stored, or is 0 or less, is never chosen.
+
+    Memory beside the result is bounded by `BLOCK_CELLS` or by the fullest row, whichever is more.
+    """
+    n_rows = scores.shape[0]
+    counts = np.diff(scores.indptr)
+    item_idx = np.full((n_rows, k), UNKNOWN, np.int32)
+    score = np.full((n_rows, k), -np.inf, np.float32)
+    by_count = np.argsort(counts, kind="stable")
+    first = int(np.searchsorted(counts[by_count], 1))
+    while first < n_rows:
+        # rows of like fullness share a block, so that little of the rectangle is empty
+        width = int(counts[by_count[min(first + 64, n_rows) - 1]])
+        limit = max(1, BLOCK_CELLS // max(width, 1))
+        last = min(first + limit, int(np.searchsorted(counts[by_count], max(2 * width, 16), side="right")))
+        rows = by_count[first : max(last, first + 1)]
+        indptr = np.concatenate([[0], np.cumsum(counts[rows])])
+        picks = np.repeat(scores.indptr[rows] - indptr[:-1], counts[rows]) + np.arange(indptr[-1])
+        best = _sorted_rows(indptr, scores.indices[picks], scores.data[picks], k=k)
+        item_idx[rows], score[rows] = best.item_idx, best.score
+        first += len(rows)
+    none = score <= 0
+    item_idx[none], score[none] = UNKNOWN, -np.inf
+    return TopK(item_idx, score)
+
+
+def keep_best(matrix: csr_array, *, n: int) -> csr_array:
+    """The `n` largest positive values of every row, ties by the lower column; the rest is not stored."""
+    if not matrix.nnz or (n >= np.diff(matrix.indptr).max() and matrix.data.min() > 0):
+        return matrix
+    best = select_top_k_sparse(matrix, k=n)
+    kept = best.item_idx != UNKNOWN
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return csr_array((best.score[kept], best.item_idx[kept], indptr), shape=matrix.shape)
+
+
+def _sorted_rows(
+    indptr: NDArray[np.integer], columns: NDArray[np.integer], values: FloatArray, *, k: int
+) -> TopK:
+    """The k best of each packed row, in order; every value is > -inf."""
+    counts = np.diff(indptr)
+    keys = np.full((len(counts), max(k, int(counts.max(initial=0)))), _EMPTY, np.uint64)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    keys[rows, np.arange(len(columns)) - np.repeat(indptr[:-1], counts)] = _keys(values, columns)
     if keys.shape[1] > 4 * k:
         keys = np.partition(keys, k - 1, axis=1)[:, :k]
     keys.sort(axis=1)
@@ -84,7 +131,7 @@ def _lower_bound(scores: FloatArray, k: int) -> FloatArray:
     return np.maximum(kth, _LOWEST)
 
 
-def _keys(values: FloatArray, columns: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _keys(values: FloatArray, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
     """64-bit numbers that sort as (score descending, column ascending)."""
     bits = (values + np.float32(0)).view(np.uint32)  # + 0 makes -0.0 and 0.0 one tie
     descending = np.where(bits & _SIGN, bits, ~(bits | _SIGN))
@@ -93,7 +140,7 @@ def _keys(values: FloatArray, columns: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 def _decode(keys: NDArray[np.uint64]) -> TopK:
     """Columns and scores back from `_keys`; the largest number is an empty place."""
-    empty = keys == np.iinfo(np.uint64).max
+    empty = keys == _EMPTY
     descending = (keys >> np.uint64(32)).astype(np.uint32)
     bits = np.where(descending & _SIGN, descending, ~descending & ~_SIGN)
     score = bits.astype(np.uint32).view(np.float32)

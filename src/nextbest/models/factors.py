@@ -1,0 +1,68 @@
+"""Factor models: a history becomes a short vector, and a score is its product with the item's vector."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextbest.data.interactions import Histories
+from nextbest.models.base import FloatArray, Recommender, known_rows
+
+
+class FactorModel(Recommender):
+    """Score: product of the history's vector and the item's. Negative scores are evidence too.
+
+    An item without events in `fit`, or a history with only such items: no evidence.
+    """
+
+    item_vectors_: FloatArray
+    """Shape (n_items, embedding_dim); no unit."""
+    known_items_: NDArray[np.bool_]
+    """Shape (n_items,); items with an event in `fit`."""
+
+    @abstractmethod
+    def _user_vectors(self, histories: Histories) -> FloatArray:
+        """Vectors of checked histories, shape (B, embedding_dim); anything finite where nothing is known."""
+
+    def user_vectors(self, histories: Histories) -> FloatArray:
+        """Vectors of B histories, shape (B, embedding_dim), such that `score` is their product with
+        `item_vectors_`; 0 where a history holds no known item.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            A history holds a row number that this model doesn't have.
+        """
+        self._check_histories(histories)
+        vectors = self._user_vectors(histories)
+        vectors[~known_rows(histories, self.known_items_)] = 0
+        return vectors
+
+    def _score(self, histories: Histories) -> FloatArray:
+        scores = np.asarray(self._user_vectors(histories) @ self.item_vectors_.T, dtype=np.float32)
+        if not self.known_items_.all():
+            scores[:, ~self.known_items_] = -np.inf
+        scores[~known_rows(histories, self.known_items_)] = -np.inf
+        return scores
+
+    def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
+        """Cosine of item vectors."""
+        norm_I = np.linalg.norm(self.item_vectors_, axis=1)
+        unit_IF = self.item_vectors_ / np.maximum(norm_I, np.finfo(np.float32).tiny)[:, None]
+        likeness = np.asarray(unit_IF[item_idx] @ unit_IF.T, dtype=np.float32)
+        likeness[:, norm_I == 0] = -np.inf
+        likeness[norm_I[item_idx] == 0] = -np.inf
+        return likeness
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {"item_vectors": self.item_vectors_, "known_items": self.known_items_}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.item_vectors_, self.known_items_ = arrays["item_vectors"], arrays["known_items"]
+        if self.item_vectors_.ndim != 2 or len(self.item_vectors_) != self.n_items:
+            raise ValueError(f"item_vectors has shape {self.item_vectors_.shape}")
+        if self.known_items_.shape != (self.n_items,):
+            raise ValueError(f"known_items has shape {self.known_items_.shape}")

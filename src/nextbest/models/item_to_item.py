@@ -1,0 +1,64 @@
+"""Sparse item-to-item models: what both kNN and transitions do once their weights are learned."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from nextbest.data.interactions import Histories
+from nextbest.models.base import FloatArray, Recommender
+
+
+class ItemToItem(Recommender):
+    """Each event of a history votes for items through a sparse matrix of positive weights.
+
+    Score: sum over events of event value x weight to the item. No vote = no evidence.
+    """
+
+    item_weights_: csr_array
+    """Shape (n_items, n_items), > 0 where stored; row = item of the history, column = item voted for."""
+
+    @abstractmethod
+    def _event_values(self, histories: Histories) -> FloatArray:
+        """What each event's vote counts, shape (n_events,), >= 0."""
+
+    def _score(self, histories: Histories) -> FloatArray:
+        scores = self._votes(histories).toarray()
+        scores[scores == 0] = -np.inf
+        return np.asarray(scores, dtype=np.float32)
+
+    def _votes(self, histories: Histories) -> csr_array:
+        """Summed votes, shape (B, n_items); 0 or not stored = no vote."""
+        values = self._event_values(histories)
+        shape = (len(histories), self.n_items)
+        return csr_array((values, histories.item_idx, histories.indptr), shape=shape) @ self.item_weights_
+
+    def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
+        likeness = self.item_weights_[item_idx].toarray()
+        likeness[likeness == 0] = -np.inf
+        return np.asarray(likeness, dtype=np.float32)
+
+    def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
+        column = self.item_weights_[history.item_idx][:, [item_idx]].toarray().ravel()
+        return np.asarray(column * self._event_values(history), dtype=np.float32)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        weights = self.item_weights_
+        return {"data": weights.data, "indices": weights.indices, "indptr": weights.indptr}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        shape = (self.n_items, self.n_items)
+        weights = csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+        weights.check_format(full_check=True)
+        self.item_weights_ = weights
+
+
+def once_per_item(histories: Histories, n_items: int) -> FloatArray:
+    """Event values that make every different item of a history count 1 in all, shape (n_events,)."""
+    users = np.repeat(np.arange(len(histories), dtype=np.int64), histories.lengths)
+    _, inverse, counts = np.unique(
+        users * n_items + histories.item_idx, return_inverse=True, return_counts=True
+    )
+    return np.asarray(1 / counts[inverse], dtype=np.float32)
