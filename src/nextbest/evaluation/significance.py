@@ -281,7 +281,9 @@ def _bca_levels(values: Floats, means: Floats, levels: Floats) -> Floats:
         return levels
     acceleration = float((centred**3).sum()) / (6 * spread**1.5)
     n = len(means)
-    share = (float((means < values.mean()).sum()) + 0.5 * float((means == values.mean()).sum())) / n
+    off = means - values.mean()
+    tied = np.abs(off) <= 1e-9 * np.sqrt(spread / len(values))  # equal on paper, not in the last bits
+    share = (float((~tied & (off < 0)).sum()) + 0.5 * float(tied.sum())) / n
     bias = float(ndtri(np.clip(share, 0.5 / n, 1 - 0.5 / n)))
     moved = bias + ndtri(levels)
     adjusted: Floats = ndtr(bias + moved / (1 - acceleration * moved))
