@@ -91,8 +91,8 @@ def test_one_pipeline_row_gives_every_user_k_items_and_says_what_it_chose() -> N
 
 
 def test_a_model_that_cannot_be_fitted_is_left_out_with_its_reason() -> None:
-    tiny = ModelRecipe(kind="ease", config={"max_memory_mb": 0.000001})
-    report = compare(noise(), [recipe(POPULARITY, tiny)], n_resamples=50)
+    tiny = ModelRecipe(kind="ease", config={"max_memory_mb": 1})
+    report = compare(noise(n_items=600, n_events=30), [recipe(POPULARITY, tiny)], n_resamples=50)
     assert [row.model for row in report.rows] == ["popularity"]
     assert report.skipped[0]["model"] == "ease"
     assert "Left out: ease" in report.to_markdown()

@@ -44,6 +44,8 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Load the folder, ask one question, print the answer."""
+    from dataclasses import asdict
+
     from nextbest.cli.maps import pairs
     from nextbest.pipeline.pipeline import Pipeline
     from nextbest.pipeline.query import Query
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         lang=args.lang,
     )
     answer = pipeline.recommend([query])[0]
-    document = answer.to_dict()
+    document = asdict(answer)
     lines = [
         f"user {args.user if args.user is not None else '(history)'}"
         + ("" if answer.known else " (not in the log)")

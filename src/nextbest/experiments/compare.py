@@ -76,7 +76,11 @@ def compare(
         plan.validation(journal, test) if any(map(needs_validation, recipes)) or not plan.refit else None
     )
     if not plan.refit and plan.protocol != "leave-last" and validation is not None:
-        test = replace(test, train=validation.train)
+        test = replace(
+            test,
+            train=validation.train,
+            protocol={**test.protocol, "n_train_events": len(validation.train)},
+        )
     test = _sampled(test, max_users=max_users, rng=rng)
     names = [
         name for r in recipes for name in ([r.name] if r.report == "best" else [m.name for m in r.models])

@@ -1,6 +1,7 @@
 """From a whole log to a model folder: choose on validation, fit on everything, save the pipeline."""
 
-from dataclasses import asdict, dataclass, replace
+import logging
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ from tqdm import tqdm
 
 from nextbest.data.interactions import Interactions
 from nextbest.errors import DataError
+from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import measured
 from nextbest.experiments.lists import excludes_seen, segments_of
 from nextbest.experiments.pipelines import build_pipeline
 from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.selection import best_of, choose
 from nextbest.experiments.splitting import PROTOCOL_OF, SplitPlan
+from nextbest.pipeline.config import PipelineInfo
 from nextbest.tables import TIME, TimeKind
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,10 @@ def train(
             "holds no event" + (f" before {cutoff.isoformat()}" if cutoff else ""),
             remedy="ingest a log first: nextbest ingest FILE --map ...",
         )
-    protocol = PROTOCOL_OF[time_kind]
     plan = SplitPlan(
-        protocol=protocol,
+        protocol=PROTOCOL_OF[time_kind],
         test_fraction=test_fraction,
-        test_days=test_days,  # type: ignore[arg-type]  # the dict above holds its literals
+        test_days=test_days,
         time_kind=time_kind,
         rng=rng,
     )
@@ -118,7 +122,7 @@ def train(
             bar.set_description(what)
             bar.update()
 
-        validation = plan.test(journal) if n_candidates > 1 else None
+        validation = _validation(plan, journal) if n_candidates > 1 else None
         choices = choose(recipe, validation, k=k, rng=rng, clients=clients, tick=tick)
         choice = best_of(choices)
         tick(f"fit {choice.model.name} on everything")
@@ -135,9 +139,16 @@ def train(
                 rng=rng,
                 clients=clients,
                 catalog=catalog,
+                info=PipelineInfo(
+                    name=recipe.name,
+                    recipe=recipe.model_dump(mode="json"),
+                    cutoff=cutoff,
+                    metrics={} if choice.validation is None else {f"validation ndcg@{k}": choice.validation},
+                ),
             )
+        pipeline.save(out)
     newest: Any = journal[TIME].max()
-    result = TrainResult(
+    return TrainResult(
         model=str(out),
         recipe=recipe.name,
         chosen={
@@ -156,7 +167,12 @@ def train(
         fit_cpu_s=cost.cpu_s,
         peak_mb=cost.peak_mb,
     )
-    pipeline.save(
-        out, recipe=recipe.name, metrics={k: v for k, v in replace(result).to_dict().items() if k != "model"}
-    )
-    return result
+
+
+def _validation(plan: SplitPlan, journal: pl.DataFrame) -> Split | None:
+    """The validation split, or None with a warning where the journal is too small to hold one."""
+    try:
+        return plan.test(journal)
+    except DataError as error:
+        _log.warning("no validation part, the recipe's first model is taken: %s", error)
+        return None
