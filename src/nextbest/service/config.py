@@ -1,0 +1,44 @@
+"""Limits and intervals of one service, in one frozen model; the same for every worker."""
+
+from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
+
+
+class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
+    """What one worker accepts, how long it waits and how often it looks for a newer model."""
+
+    default_k: PositiveInt = 10
+    """Items in an answer when the request names no `k`."""
+    max_k: PositiveInt = 500
+    """Most items one answer may hold."""
+    max_users: PositiveInt = 1000
+    """Most users in one POST /recommendations."""
+    max_history: PositiveInt = 5000
+    """Most events in a history that a request brings along."""
+    max_ids: PositiveInt = 10_000
+    """Most ids in one allow or deny list."""
+    max_events: PositiveInt = 1000
+    """Most events in one POST /events."""
+    max_body_bytes: PositiveInt = 1 << 20
+    """Largest request body; a larger one is refused with 413."""
+    body_budget_bytes: PositiveInt = 128 << 20
+    """Bytes of request bodies that one worker holds at a time; past them a request is refused with 503."""
+    body_timeout_s: PositiveFloat = 15.0
+    """Longest time a client may take to send its body, seconds; then 408."""
+    max_batch: PositiveInt = 64
+    """Most queries answered by one matrix product."""
+    max_pending: PositiveInt = 4096
+    """Queries waiting for an answer in one worker; past them a request is refused with 503."""
+    queue_timeout_s: PositiveFloat = 5.0
+    """A query that waited longer than this, seconds, is refused with 503 instead of computed."""
+    retry_after_s: PositiveInt = 1
+    """`Retry-After` of a refusal, seconds."""
+    max_clock_skew_s: NonNegativeFloat = 300.0
+    """How far in the future the time of a posted event may lie, seconds."""
+    watch_interval_s: PositiveFloat = 2.0
+    """Pause between two looks at the model folder, seconds."""
+    broken_retry_s: PositiveFloat = 30.0
+    """Pause before a model folder that failed to load is tried again unchanged, seconds."""
+    health_cache_s: NonNegativeFloat = 1.0
+    """A health report is at most this old, seconds, so that asking often costs little."""
+    health_timeout_s: PositiveFloat = 5.0
+    """Longest time a health probe may take, seconds."""

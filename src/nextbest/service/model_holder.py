@@ -1,0 +1,211 @@
+"""The model folder that answers now, and the swap to a newer one without a gap.
+
+Watches one folder, or a folder of versions (the newest by its manifest's `created` wins), by
+the identity of `manifest.json`, which a finished `save` renames into place. A newer folder
+that doesn't load leaves the old model where it is. Knows nothing of requests.
+"""
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nextbest.errors import ArtifactError, NextbestError
+
+if TYPE_CHECKING:
+    from nextbest.pipeline.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+Refreshed = Literal["unchanged", "swapped", "failed"]
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model folder on disk, identified without reading its arrays."""
+
+    folder: Path
+    """With symbolic links resolved."""
+    identity: tuple[str, int, int, int]
+    """Path, inode, modification time (ns) and size of its manifest."""
+
+
+@dataclass(eq=False)
+class LiveModel:
+    """A loaded pipeline, and how far it has read the event log."""
+
+    pipeline: "Pipeline"
+    found: Found
+    version: str
+    """First 12 hex digits of SHA-256 of the manifest: the same folder has the same version everywhere."""
+    loaded_at: datetime
+    """UTC."""
+    manifest: dict[str, Any] = field(default_factory=dict)
+    catalog_columns: dict[str, Any] = field(default_factory=dict)
+    """Column of the catalogue -> its Polars type; empty without a catalogue."""
+    applied_rowid: int = 0
+    """Events of the log up to this row are in the pipeline."""
+
+
+class ModelHolder:
+    """Holds the live model; `refresh` looks for a newer one.
+
+    Parameters
+    ----------
+    folder
+        A model folder, a link to one, or a folder of them.
+    load
+        Reads a pipeline from a folder.
+    prepare
+        Called with a newly loaded model before it goes live (replays events, warms up).
+    now
+        Tells the time, UTC.
+    broken_retry_s
+        Pause before an unchanged folder that failed is tried again, seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        load: Callable[[Path], "Pipeline"],
+        prepare: Callable[[LiveModel], None],
+        now: Callable[[], datetime],
+        broken_retry_s: float,
+    ) -> None:
+        self.folder = folder
+        self._load, self._prepare, self._now = load, prepare, now
+        self._broken_retry_s = broken_retry_s
+        self._live: LiveModel | None = None
+        self._broken: dict[Found, float] = {}
+        self._lock = threading.Lock()
+        self.error: NextbestError | None = None
+        """Why the newest folder isn't live; None while it is."""
+
+    @property
+    def live(self) -> LiveModel:
+        """The model that answers.
+
+        Raises
+        ------
+        ArtifactError
+            None could be loaded yet.
+        """
+        if self._live is None:
+            raise ArtifactError(
+                self.folder.name, f"no model is loaded ({self.error or 'not looked for yet'})"
+            )
+        return self._live
+
+    @property
+    def is_loaded(self) -> bool:
+        """True once any model answers."""
+        return self._live is not None
+
+    def refresh(self, *, force: bool = False) -> Refreshed:
+        """Look for a newer folder and take it. Blocking: call it on a thread that may wait.
+
+        Parameters
+        ----------
+        force
+            Also try a folder again that failed a moment ago.
+
+        Returns
+        -------
+        "unchanged", "swapped" (the newest is live now) or "failed" (it isn't, see `error`).
+        """
+        with self._lock:
+            try:
+                candidates = self.find()
+            except OSError as error:
+                candidates = []
+                self.error = ArtifactError(self.folder.name, f"can't be read: {error.strerror}")
+            if not candidates:
+                self.error = self.error or ArtifactError(
+                    self.folder.name, f"holds no {MANIFEST}", remedy="write one with `nextbest train --out`"
+                )
+                return "unchanged" if self._live is not None else "failed"
+            if self._live is not None:
+                if candidates[0] == self._live.found:
+                    self.error = None
+                    return "unchanged"
+                candidates = candidates[:1]  # an older one than the live one is no choice
+            result: Refreshed = "unchanged"
+            for found in candidates:
+                tried = self._broken.get(found)
+                if tried is not None and not force and time.monotonic() - tried < self._broken_retry_s:
+                    continue
+                result = self._take(found)
+                if result == "swapped":
+                    self.error = self.error if found != candidates[0] else None
+                    break
+            return result
+
+    def find(self) -> list[Found]:
+        """Model folders there are, newest first; one when `folder` is a model folder itself."""
+        if (self.folder / MANIFEST).is_file():
+            return [_identify(self.folder)]
+        if not self.folder.is_dir():
+            return []
+        dated = []
+        for child in self.folder.iterdir():
+            if child.name.startswith((".", "_")) or not (child / MANIFEST).is_file():
+                continue
+            found = _identify(child)
+            dated.append((_created(child), found.identity[2], child.name, found))
+        return [found for *_, found in sorted(dated, key=lambda d: d[:3], reverse=True)]
+
+    def _take(self, found: Found) -> Refreshed:
+        """Load `found` and make it live."""
+        start = time.monotonic()
+        try:
+            digest = hashlib.sha256((found.folder / MANIFEST).read_bytes()).hexdigest()[:12]
+            pipeline = self._load(found.folder)
+            columns = _catalog_columns(found.folder)
+            model = LiveModel(pipeline, found, digest, self._now(), dict(pipeline.manifest), columns)
+            self._prepare(model)
+        except Exception as error:  # a broken folder may break anywhere; the old model must go on
+            self._broken = {found: time.monotonic()} if len(self._broken) > 100 else self._broken
+            self._broken[found] = time.monotonic()
+            words = f"{type(error).__name__}: {error}"
+            self.error = (
+                error if isinstance(error, NextbestError) else ArtifactError(found.folder.name, words)
+            )
+            log.exception("model refused", extra={"folder": found.folder.name, "error": type(error).__name__})
+            return "failed"
+        self._broken.pop(found, None)
+        self._live = model
+        log.info(
+            "model live",
+            extra={"version": digest, "folder": found.folder.name, "seconds": time.monotonic() - start},
+        )
+        return "swapped"
+
+
+def _identify(folder: Path) -> Found:
+    real = folder.resolve()
+    stat = (real / MANIFEST).stat()
+    return Found(real, (str(real), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+def _catalog_columns(folder: Path) -> dict[str, Any]:
+    import polars as pl
+
+    path = folder / "catalog.parquet"
+    return dict(pl.read_parquet_schema(path)) if path.is_file() else {}
+
+
+def _created(folder: Path) -> str:
+    """`created` of a manifest (ISO 8601, UTC), or the time of the file where it says nothing readable."""
+    try:
+        created = json.loads((folder / MANIFEST).read_bytes())["created"]
+        return datetime.fromisoformat(created).astimezone(UTC).isoformat()
+    except (OSError, ValueError, TypeError, KeyError):
+        return datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC).isoformat()
