@@ -1,0 +1,96 @@
+"""From picks in row numbers to items with ids, sources and reasons."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextbest.data.interactions import Histories
+from nextbest.models.base import Recommender
+from nextbest.pipeline.explain import Reason, personal_reason, words
+from nextbest.pipeline.fallback import CATALOG_SOURCE, Fallback
+from nextbest.pipeline.filters import Blocked
+from nextbest.pipeline.items import ItemSpace
+from nextbest.pipeline.query import Lang, RecommendedItem
+from nextbest.pipeline.ranker import MODEL_STAGE, Pick
+
+
+class Writer:
+    """Turns the picks of one row into the items of one answer.
+
+    Parameters
+    ----------
+    items
+        Ids and titles.
+    main
+        The model, as the first of the chain.
+    fallbacks
+        The rest of the chain; the catalogue comes after them.
+    """
+
+    def __init__(self, items: ItemSpace, main: Fallback, fallbacks: Sequence[Fallback]) -> None:
+        self._items = items
+        self._stages = [main, *fallbacks]
+        self.sources = [main.model.kind, *(f.name for f in fallbacks), CATALOG_SOURCE]
+        """Name of each stage."""
+
+    def write(
+        self, picks: Sequence[Pick], history: Histories, segment: int, *, lang: Lang, explain: bool
+    ) -> list[RecommendedItem]:
+        """Items in the order of `picks`; `history` is the one the scores came from, of one user.
+
+        Without `explain` the reason has no words, and its code says only "history" where finding the item
+        that counted would cost something.
+        """
+        items = []
+        for rank, pick in enumerate(picks, start=1):
+            reason = self._reason(pick, history, segment, deep=explain)
+            items.append(self._item(pick, rank, reason, lang if explain else None))
+        return items
+
+    def _reason(self, pick: Pick, history: Histories, segment: int, *, deep: bool) -> Reason:
+        if pick.stage == len(self._stages):
+            return Reason("catalog")
+        stage = self._stages[pick.stage]
+        if stage.reason is not None or (pick.stage != MODEL_STAGE and not stage.is_personal):
+            return stage.reason_for(pick.item_idx, pick.score, segment)
+        if not history.n_events:
+            return Reason("popular")
+        return personal_reason(stage.model, history, pick.item_idx) if deep else Reason("history")
+
+    def _item(self, pick: Pick, rank: int, reason: Reason, lang: Lang | None) -> RecommendedItem:
+        about = reason.item_idx
+        title = None if about is None else self._items.name_of(about)
+        return RecommendedItem(
+            self._items.id_of(pick.item_idx),
+            rank,
+            pick.score,
+            self.sources[pick.stage],
+            "" if lang is None else words(reason, title=title, lang=lang),
+            reason.code,
+            None if about is None else self._items.id_of(about),
+        )
+
+    def write_similar(
+        self, item_idx: int, places: NDArray[np.integer], scores: NDArray[np.float32], *, lang: Lang
+    ) -> list[RecommendedItem]:
+        """Items like one item."""
+        reason = Reason("similar_to_item", item_idx)
+        picks = map(Pick, places.tolist(), scores.tolist(), [MODEL_STAGE] * len(places))
+        return [self._item(pick, rank, reason, lang) for rank, pick in enumerate(picks, start=1)]
+
+
+def most_similar(
+    model: Recommender, item_idx: int, blocked: Blocked, *, k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Up to `k` items that are like one item and not forbidden, best first, with their likeness."""
+    n_asked = min(model.n_items, 2 * k)
+    while True:
+        best = model.similar_items(np.array([item_idx], dtype=np.int32), k=n_asked)
+        places, scores = best.item_idx[0], best.score[0]
+        free = places >= 0
+        if blocked.penalty is not None:
+            free &= blocked.penalty[places] == 0
+        if int(free.sum()) >= k or n_asked >= model.n_items or places[-1] < 0:
+            return places[free][:k], scores[free][:k]
+        n_asked = min(model.n_items, 4 * n_asked)

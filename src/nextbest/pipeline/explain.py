@@ -1,0 +1,105 @@
+"""Reasons in words, English and Russian: each is a fact about the computation, never a guess.
+
+A reason of the model names the event that adds most to the score (`Recommender.contributions`); a model
+without such a reading only says that the history was used. A reason of a popularity list says which list.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nextbest.data.interactions import Histories
+from nextbest.models.base import FloatArray, Recommender
+from nextbest.pipeline.query import Lang, ReasonCode
+
+_WORDS: dict[Lang, dict[ReasonCode, str]] = {
+    "en": {
+        "because_of_item": "Because you took “{title}”",
+        "follows_item": "Often taken after “{title}”",
+        "history": "Chosen by your history",
+        "popular_now": "Popular lately",
+        "popular_in_segment": "More popular among clients like you than with others",
+        "popular": "Popular with our clients",
+        "similar_to_item": "Similar to “{title}”",
+        "catalog": "From the catalogue",
+    },
+    "ru": {
+        "because_of_item": "Потому что вы выбирали «{title}»",
+        "follows_item": "Часто берут после «{title}»",
+        "history": "Подобрано по вашей истории",
+        "popular_now": "Популярно в последнее время",
+        "popular_in_segment": "Среди клиентов вашей группы популярнее, чем у остальных",
+        "popular": "Популярно у наших клиентов",
+        "similar_to_item": "Похоже на «{title}»",
+        "catalog": "Из каталога",
+    },
+}
+_POPULAR_DAYS: dict[Lang, str] = {
+    "en": "Popular in the last {days}",
+    "ru": "Популярно за последние {days}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an item is in an answer."""
+
+    code: ReasonCode
+    item_idx: int | None = None
+    """Row number of the item it speaks of."""
+    days: float | None = None
+    """Length of the window that "popular_now" speaks of; None: old events fade instead."""
+
+
+def words(reason: Reason, *, title: str | None, lang: Lang) -> str:
+    """The reason as a sentence without a full stop.
+
+    >>> words(Reason("because_of_item", 3), title="Tea", lang="en")
+    'Because you took “Tea”'
+    >>> words(Reason("popular_now", days=7.0), title=None, lang="ru")
+    'Популярно за последние 7 дней'
+    """
+    if reason.code == "popular_now" and reason.days is not None:
+        return _POPULAR_DAYS[lang].format(days=_days(reason.days, lang))
+    text = _WORDS[lang][reason.code]
+    return text if title is None else text.replace("{title}", title)
+
+
+def _days(days: float, lang: Lang) -> str:
+    """A number of days with its noun."""
+    number = f"{days:g}"
+    if lang == "en":
+        return f"{number} day" if days == 1 else f"{number} days"
+    if days != int(days):
+        return f"{number} дня"
+    last, teens = int(days) % 10, 11 <= int(days) % 100 <= 14
+    if last == 1 and not teens:
+        return f"{number} день"
+    return f"{number} дня" if last in (2, 3, 4) and not teens else f"{number} дней"
+
+
+def popularity_reason(model: Recommender) -> Reason | None:
+    """The reason of a list that is the same for everyone; None for a model of personal taste."""
+    if model.kind != "popularity":
+        return None
+    window = getattr(model.config, "window_days", None)
+    if window is not None:
+        return Reason("popular_now", days=float(window))
+    fades = getattr(model.config, "half_life_days", None) is not None
+    return Reason("popular_now") if fades else Reason("popular")
+
+
+def personal_reason(model: Recommender, history: Histories, item_idx: int) -> Reason:
+    """The event that adds most to the score of an item, or just that there was a history.
+
+    An item that is in the history several times counts by the sum of its events.
+    """
+    parts: FloatArray | None = model.contributions(history, item_idx)
+    if parts is None or not len(parts):
+        return Reason("history")
+    items, places = np.unique(history.item_idx, return_inverse=True)
+    sums = np.bincount(places, weights=parts)
+    best = int(sums.argmax())
+    if not sums[best] > 0:
+        return Reason("history")
+    return Reason("follows_item" if model.kind == "transitions" else "because_of_item", int(items[best]))

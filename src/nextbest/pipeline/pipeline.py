@@ -1,0 +1,486 @@
+"""The pipeline: queries in, answers with source and reason out; retrieve -> filter -> rank -> fill up.
+
+Ties the room's modules together. Outside ids come in and go out here; between, only row numbers.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import polars as pl
+
+from nextbest.data.event_log import Event, EventLog, to_time_us
+from nextbest.data.ids import IdIndex, OutsideId
+from nextbest.data.interactions import Histories, Interactions
+from nextbest.errors import InputError
+from nextbest.models.base import Recommender, Rng
+from nextbest.pipeline.answers import Writer, most_similar
+from nextbest.pipeline.artifact import Parts, describe, read_pipeline, write_pipeline
+from nextbest.pipeline.config import PipelineConfig, PipelineInfo
+from nextbest.pipeline.fallback import Fallback, fallback_name
+from nextbest.pipeline.filters import Clients, Filters
+from nextbest.pipeline.items import ItemSpace
+from nextbest.pipeline.live import EMPTY_ROW, LiveHistories, UserRow, history_row, pack
+from nextbest.pipeline.query import Answer, Lang, Query, RecommendedItem
+from nextbest.pipeline.ranker import Pick, Ranker, Wish
+from nextbest.tables import ITEM_ID, USER_ID
+
+__all__ = ["Pipeline", "PipelineConfig", "PipelineInfo"]
+
+_BLOCK_FLOATS = 16_000_000
+"""Scores held at once, 64 MB of them."""
+_MAX_BLOCK = 256
+_READ_EVENTS = 10_000
+
+
+class _Asked(NamedTuple):
+    """A query, resolved into row numbers."""
+
+    known: bool
+    row: UserRow
+    wish: Wish
+
+
+class Pipeline:
+    """A fitted model with filters, fallbacks and live histories.
+
+    Any number of threads may ask while one adds events. Made by `fit` or `load`; the constructor takes
+    models that are fitted already, all on the same items as `interactions`.
+
+    Raises
+    ------
+    InputError
+        A model was fitted on other items, or the config names a column that isn't there.
+    DataError
+        The catalogue or the clients table breaks its contract.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        fallbacks: Sequence[Recommender] | Mapping[str, Recommender],
+        interactions: Interactions,
+        *,
+        catalog: pl.DataFrame | None = None,
+        clients: pl.DataFrame | None = None,
+        config: PipelineConfig | None = None,
+        info: PipelineInfo | None = None,
+    ) -> None:
+        config = PipelineConfig() if config is None else config
+        chain = _named(fallbacks)
+        for candidate in (model, *chain.values()):
+            if candidate.item_ids_ != interactions.item_ids:
+                raise InputError(
+                    "model", "must be fitted on the items of `interactions`", value=candidate.kind
+                )
+        self.config = config
+        info = PipelineInfo() if info is None else info
+        self._parts = Parts(model, chain, interactions, catalog, clients, config, info)
+        self._manifest = describe(self._parts)
+        self._items = ItemSpace(interactions.item_ids, catalog)
+        self._filters = Filters(self._items, config)
+        self._clients = Clients(
+            clients, rules=config.rules, segment=config.segment, segment_ids=interactions.segment_ids
+        )
+        n_segments = 0 if interactions.segment_ids is None else len(interactions.segment_ids)
+        steps = [Fallback(m, name=name, n_segments=n_segments) for name, m in chain.items()]
+        self._has_segments = n_segments > 0
+        self._ranker = Ranker(model, steps, self._items, caps=config.caps)
+        self._writer = Writer(self._items, Fallback(model, name=model.kind, n_segments=n_segments), steps)
+        self._live = LiveHistories(interactions, config.live)
+        self._segment = interactions.histories.segment
+        self._log: EventLog | None = None
+        self._read_rowid = 0
+        self._sync_lock = threading.Lock()
+        self._block = max(1, min(_MAX_BLOCK, _BLOCK_FLOATS // max(1, len(self._items))))
+
+    @classmethod
+    def fit(
+        cls,
+        model: Recommender,
+        fallbacks: Sequence[Recommender] | Mapping[str, Recommender],
+        interactions: Interactions,
+        *,
+        catalog: pl.DataFrame | None = None,
+        clients: pl.DataFrame | None = None,
+        config: PipelineConfig | None = None,
+        rng: Rng = 0,
+        known: Interactions | None = None,
+        info: PipelineInfo | None = None,
+    ) -> Self:
+        """Fit the model and its fallbacks on one log, each with its own stream of `rng`.
+
+        Parameters
+        ----------
+        model
+            Retrieves and ranks.
+        fallbacks
+            Fill answers up, in this order, under their own names or those given; the catalogue's order comes
+            after them by itself.
+        interactions
+            What the models may learn from.
+        catalog, clients
+            Tables of the items and the users: titles for reasons, columns for filters and rules.
+        config
+            Filters, rules, language; None: the defaults.
+        rng
+            Seed or Generator; the same one gives the same pipeline.
+        known
+            The histories to answer from, where they aren't those the models learn from (events after the
+            fit, other users); items that `interactions` doesn't hold are left out. None: the same.
+        info
+            Name, recipe, cutoff and metrics for the manifest.
+        """
+        chain = _named(fallbacks)
+        streams = np.random.default_rng(rng).spawn(1 + len(chain))
+        for candidate, stream in zip((model, *chain.values()), streams, strict=True):
+            candidate.fit(interactions, rng=stream)
+        if known is not None:
+            histories = model.histories_for(known)
+            interactions = Interactions(
+                known.user_ids, interactions.item_ids, histories, interactions.segment_ids
+            )
+        return cls(model, chain, interactions, catalog=catalog, clients=clients, config=config, info=info)
+
+    # --- asking ---------------------------------------------------------------------------------
+    def recommend(self, queries: Sequence[Query]) -> list[Answer]:
+        """An answer for each query, in their order; the model scores a batch at once.
+
+        Every answer holds k items whenever the filters leave k: what the model has no evidence for comes
+        from the fallbacks, at last from the catalogue. An item never comes twice.
+
+        Raises
+        ------
+        InputError
+            A `where` names a column or a value that the catalogue can't have.
+        """
+        answers: list[Answer] = []
+        for start in range(0, len(queries), self._block):
+            batch = queries[start : start + self._block]
+            asked, picks, histories = self._rank(batch)
+            for n, (query, one, chosen) in enumerate(zip(batch, asked, picks, strict=True)):
+                items = self._items_of(query, one, chosen, histories, n)
+                answers.append(Answer(query.user_id, one.known, items))
+        return answers
+
+    def _rank(self, batch: Sequence[Query]) -> tuple[list[_Asked], list[list[Pick]], Histories]:
+        asked = [self._resolve(query) for query in batch]
+        segment = None
+        if self._has_segments:
+            segment = np.array([a.wish.segment for a in asked], dtype=np.int32)
+        histories = pack([a.row for a in asked], segment)
+        return asked, self._ranker.rank(histories, [a.wish for a in asked]), histories
+
+    def _resolve(self, query: Query) -> _Asked:
+        if not isinstance(query, Query):
+            raise InputError("queries", "must hold Query objects", value=query)
+        client, stored, row = self._clients.find(query.user_id), -1, EMPTY_ROW
+        known = client >= 0
+        if query.user_id is not None:
+            stored, row = self._live.row(query.user_id)
+            known = known or stored >= 0 or row is not EMPTY_ROW
+        outside: Iterable[OutsideId] = (e.item_id for e in row.aside) if row.aside else ()
+        if query.history is not None:
+            events = [(i, None if t is None else to_time_us("history", t)) for i, t in query.history]
+            row, outside = history_row(self._parts.interactions.item_ids, events)
+        exclude_seen = self.config.exclude_seen if query.exclude_seen is None else query.exclude_seen
+        self._filters.check_exclude_seen(exclude_seen)
+        seen = row.item_idx
+        if outside and len(self._items) > self._items.n_model_items:
+            seen = np.concatenate([seen, self._items.encode(outside)])
+        segment = int(self._segment[stored]) if stored >= 0 and self._segment is not None else -1
+        blocked = self._filters.blocked(
+            at_us=self._at_us(query.at),
+            rule_bits=self._clients.rule_bits(client),
+            allow=query.allow,
+            deny=query.deny,
+            where=query.where,
+        )
+        wish = Wish(
+            query.k,
+            segment if segment >= 0 else self._clients.segment(client),
+            blocked,
+            self._filters.seen_to_drop(seen, exclude_seen),
+        )
+        return _Asked(known, row, wish)
+
+    def _at_us(self, at: datetime | None) -> int | None:
+        if not self._filters.depends_on_time:
+            return None
+        return self._live.last_time_us if at is None else to_time_us("at", at)
+
+    def _items_of(
+        self, query: Query, asked: _Asked, picks: list[Pick], histories: Histories, n: int
+    ) -> list[RecommendedItem]:
+        own = histories
+        if len(histories) > 1:
+            segment = histories.segment
+            own = pack([asked.row], None if segment is None else segment[n : n + 1])
+        lang = query.lang or self.config.lang
+        return self._writer.write(picks, own, asked.wish.segment, lang=lang, explain=query.explain)
+
+    def recommend_table(
+        self,
+        user_ids: pl.Series | Sequence[OutsideId] | None = None,
+        *,
+        k: int = 10,
+        explain: bool = False,
+        exclude_seen: bool | None = None,
+        progress: bool = False,
+    ) -> pl.DataFrame:
+        """The same for many users, as the recommendations table.
+
+        Parameters
+        ----------
+        user_ids
+            Whom to answer, in this order, repeats once; None: every user of the journal.
+        k
+            Rows a user; fewer where the filters leave fewer items.
+        explain
+            Add the column `reason`.
+        exclude_seen
+            None: as the config says.
+        progress
+            Show a bar on standard error.
+
+        Returns
+        -------
+        polars.DataFrame
+            `user_id, item_id, rank, score, source` and, if asked for, `reason`.
+        """
+        users = self._parts.interactions.user_ids.ids if user_ids is None else pl.Series(USER_ID, user_ids)
+        users = users.alias(USER_ID).unique(maintain_order=True)
+        blocks = range(0, len(users), self._block)
+        chunks = [self._table(users[:0], [], [], explain=explain)]
+        for start in _with_bar(blocks, show=progress, unit=f"x{self._block} users"):
+            part = users[start : start + self._block]
+            batch = [
+                Query(user_id=u, k=k, explain=explain, exclude_seen=exclude_seen) for u in part.to_list()
+            ]
+            asked, picks, histories = self._rank(batch)
+            reasons: list[str] = []
+            if explain:
+                for n, (query, one, chosen) in enumerate(zip(batch, asked, picks, strict=True)):
+                    reasons += [i.reason for i in self._items_of(query, one, chosen, histories, n)]
+            chunks.append(self._table(part, picks, reasons, explain=explain))
+        return pl.concat(chunks)
+
+    def _table(
+        self, users: pl.Series, picks: list[list[Pick]], reasons: list[str], *, explain: bool
+    ) -> pl.DataFrame:
+        lengths = np.array([len(row) for row in picks], dtype=np.int64)
+        rows = np.repeat(np.arange(len(picks)), lengths)
+        flat = [pick for row in picks for pick in row]
+        table = pl.DataFrame(
+            {
+                USER_ID: users.gather(rows),
+                ITEM_ID: self._items.ids.ids.gather([p.item_idx for p in flat]),
+                "rank": np.concatenate([np.empty(0), *(np.arange(1, n + 1) for n in lengths)]).astype(
+                    np.int32
+                ),
+                "score": np.array([p.score for p in flat], dtype=np.float32),
+                "source": pl.Series([self._writer.sources[p.stage] for p in flat], dtype=pl.String),
+            }
+        )
+        return table.with_columns(pl.Series("reason", reasons, dtype=pl.String)) if explain else table
+
+    def similar_items(
+        self,
+        item_id: OutsideId,
+        *,
+        k: int = 10,
+        user_id: OutsideId | None = None,
+        lang: Lang | None = None,
+        at: datetime | None = None,
+    ) -> list[RecommendedItem]:
+        """Items like this one that may be shown to this client (None: to a stranger), best first.
+
+        At most k, and fewer where the model sees less likeness: nothing is filled up.
+
+        Raises
+        ------
+        InputError
+            Nobody knows the item, or `k` < 1.
+        """
+        item_idx = self._items.ids.find(item_id)
+        if item_idx < 0:
+            raise InputError("item_id", "is not in the journal or the catalogue", value=item_id)
+        query = Query(user_id=user_id, k=k, lang=lang, at=at)
+        if item_idx >= self._items.n_model_items:
+            return []
+        rule_bits = self._clients.rule_bits(self._clients.find(user_id))
+        blocked = self._filters.blocked(at_us=self._at_us(query.at), rule_bits=rule_bits)
+        places, scores = most_similar(self._parts.model, item_idx, blocked, k=k)
+        return self._writer.write_similar(item_idx, places, scores, lang=lang or self.config.lang)
+
+    # --- events -----------------------------------------------------------------------------------
+    def add_events(self, events: Sequence[Event]) -> int:
+        """Put events into their users' histories; the next answer knows them. The number that is new.
+
+        Times may come in any order. Users may be new. Events of items that no model knows are kept and
+        ignored until a newer pipeline adopts them. With an attached event log they are stored there first.
+        """
+        for event in events:
+            if not isinstance(event, Event):
+                raise InputError("events", "must hold Event objects", value=event)
+        if self._log is None:
+            return self._live.add(events)
+        self._log.append(events)
+        return self.sync()
+
+    def attach(self, event_log: EventLog, *, after: int = 0) -> int:
+        """Take events from this log, and store new ones there; the number it held that was new here.
+
+        `after`: row number in the log from which on to read; what the journal of the training held
+        already is recognised and passed over in any case.
+        """
+        with self._sync_lock:
+            self._log, self._read_rowid = event_log, after
+            return self._pull(event_log)
+
+    def sync(self) -> int:
+        """Take over what other processes stored since the last call; costs microseconds if nothing."""
+        if self._log is None:
+            return 0
+        with self._sync_lock:
+            return self._pull(self._log) if self._log.changed() else 0
+
+    def _pull(self, event_log: EventLog) -> int:
+        n_added = 0
+        while rows := event_log.read_after(self._read_rowid, limit=_READ_EVENTS):
+            n_added += self._live.add(row.event for row in rows)
+            self._read_rowid = rows[-1].rowid
+        return n_added
+
+    def adopt_live(self, other: "Pipeline") -> int:
+        """Take over the posted events of an older pipeline, before this one answers in its place.
+
+        Items that the older one didn't know count here if this one does. With an event log, `attach`
+        does the same.
+        """
+        return self._live.adopt(other._live)
+
+    # --- looking ----------------------------------------------------------------------------------
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What it is and where it came from; JSON-ready. `digests` is filled by `save` and `load`."""
+        return dict(self._manifest)
+
+    @property
+    def catalog_columns(self) -> dict[str, pl.DataType]:
+        """Columns that `where` may name, with their types; only `item_id` without a catalogue."""
+        return self._items.columns.schema
+
+    @property
+    def n_live_users(self) -> int:
+        """Users with posted events in memory."""
+        return self._live.n_live_users
+
+    def is_known(self, user_id: OutsideId) -> bool:
+        """Whether the user is in the journal, in the clients table, or has posted events."""
+        return self._clients.find(user_id) >= 0 or self._live.is_known(user_id)
+
+    # --- files ------------------------------------------------------------------------------------
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        recipe: str | dict[str, Any] | None = None,
+        metrics: dict[str, Any] | None = None,
+        created: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Write the folder in one rename and return its manifest; posted events are not part of it.
+
+        Parameters
+        ----------
+        folder
+            A new or empty folder, or a pipeline's, which is then replaced.
+        recipe, metrics
+            For the manifest; None: those of `info`.
+        created
+            When it was trained; None: that of `info`, or now.
+
+        Raises
+        ------
+        InputError
+            `folder` is there and holds something else than a pipeline.
+        ExternalError
+            The disk refused; what stood there before still does.
+        """
+        news = {"recipe": recipe, "metrics": metrics, "created": created}
+        info = self._parts.info.model_copy(update={n: v for n, v in news.items() if v is not None})
+        self._parts = replace(self._parts, info=info)
+        self._manifest = write_pipeline(folder, self._parts)
+        return self.manifest
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        verify: bool = True,
+        models: Mapping[str, type[Recommender]] | None = None,
+    ) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        folder
+            The folder.
+        verify
+            Compare every file with its digest; a few hundred MB take a second.
+        models
+            Classes of kinds that this package doesn't have.
+
+        Raises
+        ------
+        ArtifactError
+            The folder is missing, incomplete, damaged or of another version.
+        """
+        parts, manifest = read_pipeline(folder, load_model=_loader(models or {}), verify=verify)
+        pipeline = cls(
+            parts.model,
+            parts.fallbacks,
+            parts.interactions,
+            catalog=parts.catalog,
+            clients=parts.clients,
+            config=parts.config,
+            info=parts.info,
+        )
+        pipeline._manifest = manifest
+        return pipeline
+
+
+def _named(fallbacks: Sequence[Recommender] | Mapping[str, Recommender]) -> dict[str, Recommender]:
+    """Fallbacks with their names; a second one of the same name gets a number."""
+    if isinstance(fallbacks, Mapping):
+        return dict(fallbacks)
+    chain: dict[str, Recommender] = {}
+    for model in fallbacks:
+        name = fallback_name(model)
+        chain[name if name not in chain else f"{name}_{len(chain) + 1}"] = model
+    return chain
+
+
+def _loader(classes: Mapping[str, type[Recommender]]) -> Callable[[Path, IdIndex], Recommender]:
+    def load(folder: Path, item_ids: IdIndex) -> Recommender:
+        from nextbest.models import load_model
+        from nextbest.models.store import read_manifest
+
+        own = classes.get(read_manifest(folder)["kind"]) if classes else None
+        return load_model(folder, item_ids=item_ids) if own is None else own.load(folder, item_ids=item_ids)
+
+    return load
+
+
+def _with_bar(blocks: range, *, show: bool, unit: str) -> Iterable[int]:
+    if not show:
+        return blocks
+    from tqdm import tqdm
+
+    bar: Iterable[int] = tqdm(blocks, unit=unit)
+    return bar
