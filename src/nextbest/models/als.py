@@ -11,6 +11,7 @@ from nextbest.data.interactions import Histories, Interactions
 from nextbest.models.base import FloatArray
 from nextbest.models.factors import FactorModel
 from nextbest.models.folding import fold_in, precision_matrix
+from nextbest.models.threads import single_threaded_blas
 
 
 class ALSConfig(BaseModel, frozen=True, extra="forbid"):
@@ -69,12 +70,11 @@ class ALS(FactorModel):
     def _factorise(self, X_UI: csr_array, rng: np.random.Generator) -> FloatArray:
         """Item vectors by implicit's conjugate gradient, shape (n_items, embedding_dim)."""
         from scipy.sparse import csr_matrix
-        from threadpoolctl import threadpool_limits
 
         confidence = csr_matrix(X_UI)
         confidence.data = (1 + self.config.alpha * confidence.data).astype(np.float32)
         # implicit starts its own threads: with BLAS threads on top it gets slower, and says so in a warning
-        with threadpool_limits(1, user_api="blas"):
+        with single_threaded_blas():
             from implicit.cpu.als import AlternatingLeastSquares
 
             model = AlternatingLeastSquares(

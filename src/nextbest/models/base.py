@@ -19,6 +19,7 @@ from nextbest.data.ids import UNKNOWN, IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.store import read_arrays, read_ids, read_manifest, write_folder
+from nextbest.models.threads import for_each
 from nextbest.models.topk import FloatArray, TopK, block_size, select_top_k
 from nextbest.tables import ITEM_ID, USER_ID
 
@@ -141,6 +142,7 @@ class Recommender(ABC):
         k: int,
         exclude_seen: bool | NDArray[np.bool_] = True,
         allowed: NDArray[np.bool_] | None = None,
+        n_threads: int = 0,
     ) -> TopK:
         """The `k` best items for each history, exact, best first.
 
@@ -154,6 +156,9 @@ class Recommender(ABC):
             Leave out items of the history itself: one choice for all, or shape (B,).
         allowed
             Items that may be recommended: shape (n_items,) for all, or (B, n_items). None = all.
+        n_threads
+            Threads for a batch of many users, 0 = all cores; a few users (one block) are answered on the
+            calling thread. The answer doesn't depend on it.
 
         Returns
         -------
@@ -176,12 +181,15 @@ class Recommender(ABC):
         item_idx = np.empty((n_users, k), np.int32)
         score = np.empty((n_users, k), np.float32)
         size = block_size(self.n_items)
-        for start in range(0, n_users, size):
-            rows = slice(start, min(start + size, n_users))
+
+        def answer(rows: slice) -> None:
             block = histories if n_users <= size else histories.take(rows)
             mask = allowed[rows] if allowed is not None and allowed.ndim == 2 else allowed
             best = self._top_k_block(block, k=k, exclude=exclude[rows], allowed=mask)
             item_idx[rows], score[rows] = best.item_idx, best.score
+
+        blocks = [slice(start, min(start + size, n_users)) for start in range(0, n_users, size)]
+        for_each(answer, blocks, n_threads=n_threads)
         return TopK(item_idx, score)
 
     def recommend(

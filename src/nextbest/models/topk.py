@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float32]
 
 BLOCK_CELLS = 1 << 20
 """Scores that are held at once (users of a block x items); small enough to stay near the processor."""
-_GROUPS_PER_K = 8
+_MIN_GROUPS, _GROUPS_PER_K, _MIN_WIDTH = 512, 16, 4
 _LOWEST = np.float32(np.finfo(np.float32).min)
 _EMPTY = np.iinfo(np.uint64).max
 _SIGN = np.uint32(0x8000_0000)
@@ -120,8 +120,8 @@ def _sorted_rows(
 def _lower_bound(scores: FloatArray, k: int) -> FloatArray:
     """At least k scores of each row are at or above this (or are -inf, which nothing chooses). Shape (B,)."""
     n_rows, n_items = scores.shape
-    width = n_items // (_GROUPS_PER_K * k)
-    if width < 2:
+    width = n_items // max(_MIN_GROUPS, _GROUPS_PER_K * k)
+    if width < _MIN_WIDTH:
         kth = np.partition(scores, n_items - k, axis=1)[:, n_items - k] if k < n_items else scores.min(axis=1)
     else:
         # groups are strided columns: the maximum then runs over contiguous memory, a vector at a time

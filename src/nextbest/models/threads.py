@@ -1,0 +1,55 @@
+"""Work in several threads of this process, with the BLAS library kept from adding its own on top."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = Lock()
+_users_of_limit = 0
+_limit: Any = None
+
+
+def n_cores() -> int:
+    """Cores that this process may run on, 1 or more."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """BLAS stays on the calling thread inside the block; the old setting is back when the last one leaves.
+
+    The setting belongs to the whole process, so other threads' products slow down meanwhile; blocks may
+    overlap between threads.
+    """
+    global _limit, _users_of_limit  # noqa: PLW0603  (the BLAS setting is one per process, so is its count)
+    from threadpoolctl import threadpool_limits
+
+    with _lock:
+        if _users_of_limit == 0:
+            _limit = threadpool_limits(1, user_api="blas")
+        _users_of_limit += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users_of_limit -= 1
+            if _users_of_limit == 0:
+                _limit.restore_original_limits()
+
+
+def for_each(work: Callable[[T], None], parts: Iterable[T], *, n_threads: int) -> None:
+    """Call `work` on each part, in `n_threads` threads at once (0 = all cores); the first error is raised."""
+    parts = list(parts)
+    n_threads = min(n_threads or n_cores(), len(parts))
+    if n_threads <= 1:
+        for part in parts:
+            work(part)
+        return
+    with single_threaded_blas(), ThreadPoolExecutor(n_threads) as pool:
+        for done in [pool.submit(work, part) for part in parts]:
+            done.result()
