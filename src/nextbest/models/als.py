@@ -69,14 +69,13 @@ class ALS(FactorModel):
 
     def _factorise(self, X_UI: csr_array, rng: np.random.Generator) -> FloatArray:
         """Item vectors by implicit's conjugate gradient, shape (n_items, embedding_dim)."""
+        from implicit.cpu.als import AlternatingLeastSquares  # before the limit: it brings a BLAS along
         from scipy.sparse import csr_matrix
 
         confidence = csr_matrix(X_UI)
         confidence.data = (1 + self.config.alpha * confidence.data).astype(np.float32)
         # implicit starts its own threads: with BLAS threads on top it gets slower, and says so in a warning
         with single_threaded_blas():
-            from implicit.cpu.als import AlternatingLeastSquares
-
             model = AlternatingLeastSquares(
                 factors=self.config.embedding_dim,
                 regularization=self.config.regularization,

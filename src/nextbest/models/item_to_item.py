@@ -32,8 +32,10 @@ class ItemToItem(Recommender):
     def _votes(self, histories: Histories) -> csr_array:
         """Summed votes, shape (B, n_items); 0 or not stored = no vote."""
         values = self._event_values(histories)
+        votes = values > 0
+        indptr = np.concatenate([[0], np.cumsum(votes)])[histories.indptr]
         shape = (len(histories), self.n_items)
-        return csr_array((values, histories.item_idx, histories.indptr), shape=shape) @ self.item_weights_
+        return csr_array((values[votes], histories.item_idx[votes], indptr), shape=shape) @ self.item_weights_
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         likeness = self.item_weights_[item_idx].toarray()

@@ -37,7 +37,7 @@ class ItemKNN(ItemToItem):
 
     Likeness of items: `dot(a, b) / (norm_a * norm_b + shrinkage)` over weighted users; `bm25`: the dot
     product alone. tf-idf: `sqrt(value) * log(1 + n_items / items of the user)`, so that users who take
-    everything count less; BM25 (Robertson) over items as documents, as in implicit 0.7.
+    everything count less; BM25 (Robertson) with items as documents and that same, never negative idf.
     Score: sum of likeness over the history. An item that only shares no user with it has no evidence.
     """
 
@@ -79,7 +79,7 @@ class ItemKNN(ItemToItem):
             return np.asarray(np.sqrt(X_UI.data) * idf, dtype=np.float32)
         length_I = np.bincount(X_UI.indices, weights=X_UI.data, minlength=n_items)
         b, k1 = self.config.bm25_b, self.config.bm25_k1
-        norm_I = (1 - b) + b * length_I / max(length_I.mean(), np.finfo(np.float64).tiny)
+        norm_I = (1 - b) + b * length_I * n_items / max(length_I.sum(), np.finfo(np.float64).tiny)
         return np.asarray(X_UI.data * (k1 + 1) / (k1 * norm_I[X_UI.indices] + X_UI.data) * idf, np.float32)
 
     def _event_values(self, histories: Histories) -> FloatArray:

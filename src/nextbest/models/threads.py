@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _lock = Lock()
-_users_of_limit = 0
-_limit: Any = None
+_limits: list[Any] = []
+_n_inside = 0
 
 
 def n_cores() -> int:
@@ -26,20 +26,19 @@ def single_threaded_blas() -> Iterator[None]:
     The setting belongs to the whole process, so other threads' products slow down meanwhile; blocks may
     overlap between threads.
     """
-    global _limit, _users_of_limit  # noqa: PLW0603  (the BLAS setting is one per process, so is its count)
+    global _n_inside  # noqa: PLW0603  (the BLAS setting is one per process, so is its count)
     from threadpoolctl import threadpool_limits
 
     with _lock:
-        if _users_of_limit == 0:
-            _limit = threadpool_limits(1, user_api="blas")
-        _users_of_limit += 1
+        _limits.append(threadpool_limits(1, user_api="blas"))  # each time: libraries may have come since
+        _n_inside += 1
     try:
         yield
     finally:
         with _lock:
-            _users_of_limit -= 1
-            if _users_of_limit == 0:
-                _limit.restore_original_limits()
+            _n_inside -= 1
+            while _n_inside == 0 and _limits:
+                _limits.pop().restore_original_limits()  # newest first: the oldest knows the true setting
 
 
 def for_each(work: Callable[[T], None], parts: Iterable[T], *, n_threads: int) -> None:

@@ -12,6 +12,7 @@ from nextbest.models.item_to_item import ItemToItem
 from nextbest.models.topk import keep_best
 
 _PAIRS_AT_ONCE = 4_000_000
+_NEGLIGIBLE = 1e-7
 
 
 class TransitionsConfig(BaseModel, frozen=True, extra="forbid"):
@@ -101,4 +102,5 @@ class Transitions(ItemToItem):
         values = np.power(self.config.history_decay, since, dtype=np.float64) * self._weights(histories)
         if self.config.history_length is not None:
             values[since >= self.config.history_length] = 0
+        values[values < _NEGLIGIBLE] = 0  # too small to move a sum of single precision numbers
         return np.asarray(values, dtype=np.float32)
