@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evaluation.oracles import ORACLES
 from nextbest.errors import DataError, InputError
+from nextbest.evaluation import lists as lists_module
 from nextbest.evaluation.ranking import METRICS, Hits, evaluate_ranking, hits_of
 
 Lists = Mapping[int, Sequence[int]]
@@ -141,6 +142,39 @@ def test_ids_as_text_give_the_same_numbers_as_integers(lists: Lists, targets: di
         recs(lists).with_columns(text), wants(targets).with_columns(text), k=5, metrics=ALL
     )
     assert by_int.with_columns(pl.col("user_id").cast(pl.String)).sort("user_id").equals(by_text)
+
+
+@given(lists=lists_of_users, targets=targets_of_users, n_hashes=st.integers(1, 4))
+def test_items_that_share_a_hash_are_still_told_apart(
+    lists: Lists, targets: dict[int, set[int]], n_hashes: int
+) -> None:
+    expected = evaluate_ranking(recs(lists), wants(targets), k=5, metrics=ALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            lists_module,
+            "_hashes",
+            lambda ids: (ids.to_numpy() % n_hashes).astype(np.uint64) << np.uint64(40),
+        )
+        found = evaluate_ranking(recs(lists), wants(targets), k=5, metrics=ALL)
+    assert found.equals(expected)
+
+
+def test_an_item_whose_hash_is_the_padding_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists_module, "_hashes", lambda ids: np.full(len(ids), 2**64 - 1, np.uint64))
+    found = evaluate_ranking(
+        recs({1: [5, 6], 2: [5, 6, 7]}), wants({1: {6, 7}, 2: {7}}), k=3, metrics=["mrr"]
+    )
+    assert found["mrr@3"].to_list() == [0.5, 1 / 3]
+
+
+def test_lists_of_very_different_length_fall_into_blocks_of_their_own() -> None:
+    lists = {u: list(range(n)) for u, n in enumerate([1, 1, 2, 3, 5, 300, 40, 2])}
+    places = lists_module.list_places(recs(lists))
+    assert sum(block.keys.size for block in places.blocks) <= 2 * sum(map(len, lists.values()))
+    found = evaluate_ranking(
+        recs(lists), wants({5: {299}, 6: {39, 40}, 2: {1}, 4: {9}}), k=300, metrics=["mrr"]
+    )
+    assert found["mrr@300"].to_list() == [1 / 2, 0, 1 / 300, 1 / 40]
 
 
 def test_a_user_without_recommendations_scores_zero() -> None:
