@@ -1,0 +1,224 @@
+"""Delimited text: separator and encoding found out, ragged rows handed over instead of failing, gz."""
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from nextbest.data.sources.base import CHUNK_ROWS, REJECTED_SCHEMA, Chunk
+from nextbest.errors import DataError
+
+SEPARATORS = (",", ";", "\t", "|")
+NULLS = ("", "NULL", "null", "NaN", "nan", "NA", "N/A", "\\N")
+"""Unquoted words that stand for a missing value."""
+_BLOCK = 1 << 24
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+class DelimitedFile:
+    """A CSV-like file. What isn't told (`separator`, `encoding`) is found by looking.
+
+    `header=None` takes the first line as the names; a list gives the names of a file without them.
+    """
+
+    is_text = True
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: Sequence[str] | None = None,
+        quote: str | None = '"',
+        name: str | None = None,
+    ) -> None:
+        self.path, self.quote = path, quote
+        self.name = name or str(path.resolve())
+        self.encoding = encoding or find_encoding(path)
+        sample = self._sample()
+        if not sample.strip():
+            raise DataError(str(path), "is empty: no header and no rows")
+        self.separator = separator or find_separator(sample)
+        first = next(csv.reader(io.StringIO(sample), delimiter=self.separator, quotechar=self.quote or '"'))
+        self._header = list(header) if header is not None else None
+        self._names = list(header) if header is not None else [c.strip() for c in first]
+        if repeated := [c for c, n in Counter(self._names).items() if n > 1]:
+            raise DataError(
+                str(path),
+                f"column name(s) {repeated} stand more than once in the header",
+                remedy="rename them",
+            )
+
+    def columns(self) -> list[str]:
+        """Names of the header."""
+        return list(self._names)
+
+    def size_hint(self) -> int:
+        """Bytes of the file by the mean length of the sample's lines."""
+        sample = self._sample()
+        mean = max(len(sample.encode()) / max(sample.count("\n"), 1), 1)
+        grown = 4 if self.path.suffix == ".gz" else 1
+        return int(self.path.stat().st_size * grown / mean) + 1
+
+    def _open(self) -> BinaryIO:
+        return open_bytes(self.path)
+
+    def _sample(self) -> str:
+        with self._open() as file:
+            head = file.read(1 << 18)
+        text = codecs.getincrementaldecoder(self.encoding)(errors="replace").decode(head)
+        text = text.removeprefix("\ufeff")
+        cut = text.rfind("\n")
+        return text if cut < 0 or len(head) < 1 << 18 else text[: cut + 1]
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Rows as text, about CHUNK_ROWS at a time; a row with another number of fields is rejected."""
+        import pyarrow as pa
+        from pyarrow import csv as pacsv
+
+        ragged: list[tuple[int, str, str]] = []
+        shift = 1 if self._header is None else 0
+
+        def hand_over(row: Any) -> str:
+            raw = {"line": row.text, "fields": row.actual_columns, "expected": row.expected_columns}
+            ragged.append((row.number - shift, "ragged_row", pl.Series([raw]).struct.json_encode()[0]))
+            return "skip"
+
+        reader = None
+        try:
+            with self._open() as file:
+                reader = pacsv.open_csv(
+                    file,
+                    read_options=pacsv.ReadOptions(
+                        use_threads=False,
+                        block_size=_BLOCK,
+                        encoding=self.encoding,
+                        column_names=self._names,
+                        skip_rows=0,
+                        skip_rows_after_names=shift,
+                    ),
+                    parse_options=pacsv.ParseOptions(
+                        delimiter=self.separator,
+                        quote_char=self.quote or False,
+                        newlines_in_values=self.quote is not None,
+                        invalid_row_handler=hand_over,
+                    ),
+                    convert_options=pacsv.ConvertOptions(
+                        column_types=dict.fromkeys(self._names, pa.string()),
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=False,
+                        null_values=list(NULLS),
+                    ),
+                )
+                yield from _numbered(reader, ragged)
+        except (pa.ArrowInvalid, UnicodeError, EOFError, gzip.BadGzipFile) as error:
+            if "Empty CSV" in str(error):
+                return
+            raise DataError(
+                str(self.path),
+                f"can't be read as text with separator {self.separator!r} and encoding {self.encoding}: {error}",
+                remedy="name the separator or the encoding, or repair the file",
+            ) from error
+        finally:
+            if reader is not None:
+                reader.close()
+
+
+def _numbered(batches: Any, ragged: list[tuple[int, str, str]]) -> Iterator[Chunk]:
+    """Chunks with row numbers: rows that came through take the numbers which rejected rows left free."""
+    next_row, used, waiting, n_waiting = 1, 0, [], 0
+    for batch in batches:
+        waiting.append(pl.DataFrame(pl.from_arrow(batch)))
+        n_waiting += len(batch)
+        if n_waiting < CHUNK_ROWS:
+            continue
+        chunk = _chunk(waiting, next_row, ragged[used:])
+        used, next_row, waiting, n_waiting = len(ragged), int(chunk.rows[-1]) + 1, [], 0
+        yield chunk
+    if n_waiting or len(ragged) > used:
+        yield _chunk(waiting, next_row, ragged[used:])
+
+
+def _chunk(tables: list[pl.DataFrame], first: int, ragged: list[tuple[int, str, str]]) -> Chunk:
+    """Tables as one chunk, numbered from `first` past the numbers of `ragged` rows."""
+    table = pl.concat(tables) if tables else pl.DataFrame()
+    gone = pl.Series([r for r, *_ in ragged], dtype=pl.Int64)
+    numbers = pl.int_range(first, first + len(table) + len(gone), dtype=pl.Int64, eager=True)
+    if len(gone):
+        numbers = numbers.filter(~numbers.is_in(gone.implode())).head(len(table))
+    return Chunk(table, numbers.alias("row"), pl.DataFrame(ragged, schema=REJECTED_SCHEMA, orient="row"))
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """The file's bytes, unpacked where it is gz.
+
+    Raises
+    ------
+    DataError
+        It isn't there or can't be opened.
+    """
+    try:
+        file: BinaryIO = path.open("rb")
+    except OSError as error:
+        raise DataError(str(path), f"can't be opened: {error.strerror}") from error
+    if file.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
+        return gzip.open(file)  # type: ignore[return-value]
+    return file
+
+
+def find_encoding(path: Path) -> str:
+    """Encoding of a text file: by its byte-order mark, else UTF-8 if all of it is, else by its letters.
+
+    Runs of two and more high letters are words in Windows-1251; lone ones are the accents of
+    Windows-1252. The whole file is looked at, because one line far down is enough to fail a read.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    high, in_runs = 0, 0
+    is_utf8, first = True, True
+    with open_bytes(path) as file:
+        try:
+            while block := file.read(_BLOCK):
+                if first:
+                    for bom, name in _BOMS:
+                        if block.startswith(bom):
+                            return name
+                    first = False
+                if block.isascii():
+                    if is_utf8 and decoder.getstate()[0]:
+                        is_utf8 = False
+                    continue
+                if is_utf8:
+                    try:
+                        decoder.decode(block)
+                    except UnicodeDecodeError:
+                        is_utf8 = False
+                for run in re.findall(rb"[\x80-\xff]+", block[: 1 << 20]):
+                    high += len(run)
+                    in_runs += len(run) if len(run) > 1 else 0
+        except (EOFError, gzip.BadGzipFile, OSError) as error:
+            raise DataError(
+                str(path), f"can't be unpacked: {error}", remedy="repair or download it again"
+            ) from error
+    if is_utf8:
+        return "utf-8"
+    return "cp1251" if in_runs * 2 > high else "cp1252"
+
+
+def find_separator(sample: str) -> str:
+    """The separator that splits the most lines of `sample` into the same number (2+) of fields; else a comma."""
+    best, best_score = ",", (0.0, 0)
+    lines = [line for line in sample.splitlines()[:200] if line.strip()]
+    for separator in SEPARATORS:
+        counts = Counter(len(fields) for fields in csv.reader(lines, delimiter=separator) if fields)
+        (width, n), *_ = counts.most_common(1)
+        if width > 1 and (score := (n / max(sum(counts.values()), 1), width)) > best_score:
+            best, best_score = separator, score
+    return best
