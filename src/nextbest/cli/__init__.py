@@ -9,10 +9,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nextbest import __version__
 from nextbest.cli import compare, demo, ingest, recommend, serve, train
 from nextbest.cli.output import exit_code_of, report_error, set_up_logging
 from nextbest.errors import NextbestError
+from nextbest.version import __version__
 
 COMMANDS = (demo, ingest, compare, train, recommend, serve)
 

@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-import nextbest
 from nextbest.data.ids import IdIndex
 from nextbest.errors import ArtifactError, DataError, ExternalError, InputError
+from nextbest.version import __version__
 
 FORMAT = 1
 """Layout of the folder; a reader refuses any other."""
@@ -60,7 +60,7 @@ def write_folder(
             "format": FORMAT,
             "kind": kind,
             "config": config,
-            "versions": {"nextbest": nextbest.__version__, "numpy": np.__version__},
+            "versions": {"nextbest": __version__, "numpy": np.__version__},
             "ids": {name: {"n": len(index), "digest": index.digest} for name, index in ids.items()},
             "files": {name: _sha256(temporary / name) for name in files},
         }

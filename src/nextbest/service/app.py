@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-import nextbest
 from nextbest.service.config import ServiceConfig
 from nextbest.service.edge import Edge
 from nextbest.service.errors import install_error_border
 from nextbest.service.openapi import install_openapi
 from nextbest.service.routes import events, items, recommendations, system
 from nextbest.service.state import Service, utc_now
+from nextbest.version import __version__
 
 if TYPE_CHECKING:
     from nextbest.pipeline.pipeline import Pipeline
@@ -79,7 +79,7 @@ def create_app(
         finally:
             await service.stop()
 
-    app = FastAPI(title="nextbest", version=nextbest.__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(title="nextbest", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.service = service
     app.add_middleware(Edge, config=service.config, metrics=service.metrics)
     for topic in (recommendations, events, items, system):
