@@ -343,16 +343,19 @@ class RecommenderContract:
         fitted.save(tmp_path / "m")
         assert load_model(tmp_path / "m", item_ids=log.item_ids).item_ids_ is log.item_ids
 
-    def test_a_folder_with_one_array_missing_is_an_artifact_error(self, fitted, tmp_path, monkeypatch):
-        name = next(iter(fitted._arrays()))
-        arrays = fitted._arrays()
-        del arrays[name]
-        monkeypatch.setattr(fitted, "_arrays", lambda: arrays)
-        fitted.save(tmp_path / "m")
-        with pytest.raises(ArtifactError, match="lacks an array"):
-            load_model(tmp_path / "m")
+    def test_a_folder_with_an_array_missing_or_of_a_wrong_shape_is_an_artifact_error(
+        self, fitted, tmp_path, monkeypatch
+    ):
+        whole = fitted._arrays()
+        for name in whole:
+            missing = {n: a for n, a in whole.items() if n != name}
+            for broken in (missing, {**missing, name: np.zeros((1, 1, 1), whole[name].dtype)}):
+                monkeypatch.setattr(fitted, "_arrays", lambda arrays=broken: arrays)
+                fitted.save(tmp_path / "m")
+                with pytest.raises(ArtifactError, match="lacks an array"):
+                    load_model(tmp_path / "m")
 
-    def test_a_folder_with_an_array_of_another_catalogue_is_an_artifact_error(
+    def test_a_folder_with_the_arrays_of_another_catalogue_is_an_artifact_error(
         self, fitted, tmp_path, monkeypatch
     ):
         arrays = self.model().fit(checkerboard())._arrays()

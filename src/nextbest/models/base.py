@@ -109,7 +109,11 @@ class Recommender(ABC):
         """
         self.item_ids_ = interactions.item_ids
         self.segment_ids_ = interactions.segment_ids
-        self._fit(interactions, rng=np.random.default_rng(rng))
+        try:
+            self._fit(interactions, rng=np.random.default_rng(rng))
+        except BaseException:
+            del self.item_ids_, self.segment_ids_  # half a model must not answer
+            raise
         log.debug("fitted %s on %d users, %d items", self.kind, interactions.n_users, interactions.n_items)
         return self
 

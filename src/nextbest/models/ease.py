@@ -105,3 +105,5 @@ class EASE(Recommender):
         self.item_weights_, self.known_items_ = arrays["item_weights"], arrays["known_items"]
         if self.item_weights_.shape != (self.n_items, self.n_items):
             raise ValueError(f"item_weights has shape {self.item_weights_.shape}")
+        if self.known_items_.shape != (self.n_items,):
+            raise ValueError(f"known_items has shape {self.known_items_.shape}")
