@@ -1,18 +1,22 @@
 """From picks in row numbers to items with ids, sources and reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextbest.data.interactions import Histories
 from nextbest.models.base import Recommender
-from nextbest.pipeline.explain import Reason, personal_reason, words
+from nextbest.pipeline.explain import Reason, personal_reasons, words
 from nextbest.pipeline.fallback import CATALOG_SOURCE, Fallback
 from nextbest.pipeline.filters import Blocked
 from nextbest.pipeline.items import ItemSpace
 from nextbest.pipeline.query import Lang, RecommendedItem
 from nextbest.pipeline.ranker import MODEL_STAGE, Pick
+
+_stage_of = attrgetter("stage")
 
 
 class Writer:
@@ -42,21 +46,28 @@ class Writer:
         Without `explain` the reason has no words, and its code says only "history" where finding the item
         that counted would cost something.
         """
-        items = []
-        for rank, pick in enumerate(picks, start=1):
-            reason = self._reason(pick, history, segment, deep=explain)
-            items.append(self._item(pick, rank, reason, lang if explain else None))
-        return items
+        reasons = self._reasons(picks, history, segment, deep=explain)
+        return [
+            self._item(pick, rank, reason, lang if explain else None)
+            for rank, (pick, reason) in enumerate(zip(picks, reasons, strict=True), start=1)
+        ]
 
-    def _reason(self, pick: Pick, history: Histories, segment: int, *, deep: bool) -> Reason:
-        if pick.stage == len(self._stages):
-            return Reason("catalog")
-        stage = self._stages[pick.stage]
-        if stage.reason is not None or (pick.stage != MODEL_STAGE and not stage.is_personal):
-            return stage.reason_for(pick.item_idx, pick.score, segment)
-        if not history.n_events:
-            return Reason("popular")
-        return personal_reason(stage.model, history, pick.item_idx) if deep else Reason("history")
+    def _reasons(
+        self, picks: Sequence[Pick], history: Histories, segment: int, *, deep: bool
+    ) -> Iterable[Reason]:
+        """Picks of one stage stand together, so each stage is asked once."""
+        for stage_no, group in groupby(picks, key=_stage_of):
+            if stage_no == len(self._stages):
+                yield from (Reason("catalog") for _ in group)
+                continue
+            stage = self._stages[stage_no]
+            is_list = stage.reason is not None or (stage_no != MODEL_STAGE and not stage.is_personal)
+            if is_list or not history.n_events:
+                yield from (stage.reason_for(p.item_idx, p.score, segment) for p in group)
+            elif deep:
+                yield from personal_reasons(stage.model, history, [p.item_idx for p in group])
+            else:
+                yield from (Reason("history") for _ in group)
 
     def _item(self, pick: Pick, rank: int, reason: Reason, lang: Lang | None) -> RecommendedItem:
         about = reason.item_idx

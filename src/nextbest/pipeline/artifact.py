@@ -24,12 +24,12 @@ import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
-from nextbest import __version__
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, ExternalError, InputError, NextbestError
 from nextbest.models.base import Recommender
 from nextbest.pipeline.config import PipelineConfig, PipelineInfo, utc_iso
+from nextbest.version import __version__
 
 FORMAT = 1
 """Version of the folder's layout."""

@@ -4,12 +4,13 @@ A reason of the model names the event that adds most to the score (`Recommender.
 without such a reading only says that the history was used. A reason of a popularity list says which list.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nextbest.data.interactions import Histories
-from nextbest.models.base import FloatArray, Recommender
+from nextbest.models.base import Recommender
 from nextbest.pipeline.query import Lang, ReasonCode
 
 _WORDS: dict[Lang, dict[ReasonCode, str]] = {
@@ -89,17 +90,20 @@ def popularity_reason(model: Recommender) -> Reason | None:
     return Reason("popular_now") if fades else Reason("popular")
 
 
-def personal_reason(model: Recommender, history: Histories, item_idx: int) -> Reason:
-    """The event that adds most to the score of an item, or just that there was a history.
+def personal_reasons(model: Recommender, history: Histories, item_idx: Sequence[int]) -> list[Reason]:
+    """For each item the event that adds most to its score, or just that there was a history.
 
-    An item that is in the history several times counts by the sum of its events.
+    An item that is in the history several times counts by the sum of its events; of two that add the same,
+    the one with the lower row number is named.
     """
-    parts: FloatArray | None = model.contributions(history, item_idx)
-    if parts is None or not len(parts):
-        return Reason("history")
     items, places = np.unique(history.item_idx, return_inverse=True)
-    sums = np.bincount(places, weights=parts)
-    best = int(sums.argmax())
-    if not sums[best] > 0:
-        return Reason("history")
-    return Reason("follows_item" if model.kind == "transitions" else "because_of_item", int(items[best]))
+    code: ReasonCode = "follows_item" if model.kind == "transitions" else "because_of_item"
+    reasons = []
+    for wanted in item_idx:
+        parts = model.contributions(history, wanted)
+        if parts is None:
+            return [Reason("history")] * len(item_idx)
+        sums = np.bincount(places, weights=parts)
+        best = int(sums.argmax())
+        reasons.append(Reason(code, int(items[best])) if sums[best] > 0 else Reason("history"))
+    return reasons

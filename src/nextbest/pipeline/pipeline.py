@@ -89,8 +89,9 @@ class Pipeline:
         n_segments = 0 if interactions.segment_ids is None else len(interactions.segment_ids)
         steps = [Fallback(m, name=name, n_segments=n_segments) for name, m in chain.items()]
         self._has_segments = n_segments > 0
-        self._ranker = Ranker(model, steps, self._items, caps=config.caps)
-        self._writer = Writer(self._items, Fallback(model, name=model.kind, n_segments=n_segments), steps)
+        main = Fallback(model, name=model.kind, n_segments=n_segments)
+        self._ranker = Ranker(main, steps, self._items, caps=config.caps)
+        self._writer = Writer(self._items, main, steps)
         self._live = LiveHistories(interactions, config.live)
         self._segment = interactions.histories.segment
         self._log: EventLog | None = None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nextbest.data.interactions import Histories
 from nextbest.models.base import FloatArray, Recommender
 from nextbest.pipeline.config import Cap
-from nextbest.pipeline.fallback import Fallback, Ranking, has_evidence
+from nextbest.pipeline.fallback import Fallback, Ranking
 from nextbest.pipeline.filters import Blocked
 from nextbest.pipeline.items import ItemSpace
 from nextbest.pipeline.selection import top_of_row
@@ -59,14 +59,19 @@ class _Row:
 
 
 class Ranker:
-    """The chain model -> fallbacks -> catalogue over one `ItemSpace`."""
+    """The chain model -> fallbacks -> catalogue over one `ItemSpace`.
+
+    Where a model's scores are sums over the events of a history (`contributions`), an item at or below 0 is
+    one for which the history says nothing or speaks against it: that is no evidence, fallbacks come first.
+    """
 
     def __init__(
-        self, model: Recommender, fallbacks: Sequence[Fallback], items: ItemSpace, *, caps: Sequence[Cap]
+        self, main: Fallback, fallbacks: Sequence[Fallback], items: ItemSpace, *, caps: Sequence[Cap]
     ) -> None:
-        self.model, self.fallbacks, self._items = model, list(fallbacks), items
+        self.model, self.fallbacks, self._items = main.model, list(fallbacks), items
+        self._needs_history = main.is_personal
         self._n_model_items = items.n_model_items
-        self._is_static = model.kind == "popularity"
+        self._floors = [_floor(step.model) for step in (main, *fallbacks)]
         self._caps = [_cap_codes(items, cap) for cap in caps]
         self._catalog = Ranking(items.catalog_order, np.zeros(len(items), np.float32))
 
@@ -98,12 +103,17 @@ class Ranker:
         return [row.picks for row in rows]
 
     def _ask_model(self, histories: Histories, rows: list[_Row]) -> None:
-        scores = self.model.score(histories)
         lengths = histories.lengths
+        asked: Sequence[int] = range(len(rows))
+        if self._needs_history and not lengths.all():
+            asked = np.flatnonzero(lengths).tolist()
+            if not asked:
+                return
+            histories = histories.take(asked)
+        scores = self.model.score(histories)
         room = np.empty(self._n_model_items, np.float32)
-        for n, row in enumerate(rows):
-            if lengths[n] or self._is_static or has_evidence(scores[n]):
-                self._take_best(row, self._open(row, scores[n], room), MODEL_STAGE)
+        for place, n in enumerate(asked):
+            self._take_best(rows[n], self._open(rows[n], scores[place], room), MODEL_STAGE)
 
     def _open(self, row: _Row, scores: FloatArray, room: FloatArray) -> FloatArray:
         """The scores with -inf for what the row must not get, written into `room`."""
@@ -118,9 +128,10 @@ class Ranker:
         return room
 
     def _take_best(self, row: _Row, scores: FloatArray, stage: int) -> None:
-        n_wanted = row.n_missing
+        n_wanted, floor = row.n_missing, self._floors[stage]
         if not self._caps:
             places = top_of_row(scores, k=n_wanted)
+            places = places[scores[places] > floor]
             row.picks += map(Pick, places.tolist(), scores[places].tolist(), [stage] * len(places))
             return
         n_asked = 4 * n_wanted
@@ -128,8 +139,9 @@ class Ranker:
             places = top_of_row(scores, k=n_asked)
             n_before = len(row.picks)
             counts = [dict(c) for c in row.counts]
-            self._walk(row, places, scores[places], stage)
-            if row.n_missing <= 0 or len(places) < n_asked:
+            good = places[scores[places] > floor]
+            self._walk(row, good, scores[good], stage)
+            if row.n_missing <= 0 or len(good) < n_asked:
                 return
             del row.picks[n_before:]
             row.counts = counts
@@ -188,6 +200,14 @@ class Ranker:
             taken = self._taken(rows[n])[: self._n_model_items]
             self._take_best(rows[n], np.where(taken, np.float32(-np.inf), scores[place]), stage)
             rows[n].taken = None
+
+
+def _floor(model: Recommender) -> float:
+    """The score that says nothing: 0 for a model whose scores are sums over events, else -inf."""
+    if not model.n_items:
+        return -np.inf
+    one = Histories.from_lists([[0]])
+    return -np.inf if model.contributions(one, 0) is None else 0.0
 
 
 def _cap_codes(items: ItemSpace, cap: Cap) -> tuple[NDArray[np.int64], int]:
