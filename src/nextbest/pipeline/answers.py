@@ -5,6 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.interactions import Histories
@@ -15,6 +16,7 @@ from nextbest.pipeline.filters import Blocked
 from nextbest.pipeline.items import ItemSpace
 from nextbest.pipeline.query import Lang, RecommendedItem
 from nextbest.pipeline.ranker import MODEL_STAGE, Pick
+from nextbest.tables import ITEM_ID, USER_ID
 
 _stage_of = attrgetter("stage")
 
@@ -80,6 +82,21 @@ class Writer:
             "" if lang is None else words(reason, title=title, lang=lang),
             reason.code,
             None if about is None else self._items.id_of(about),
+        )
+
+    def table(self, users: pl.Series, picks: Sequence[Sequence[Pick]]) -> pl.DataFrame:
+        """Answers of many users as the recommendations table, without reasons."""
+        lengths = [len(row) for row in picks]
+        flat = [pick for row in picks for pick in row]
+        ranks = np.concatenate([np.empty(0), *(np.arange(1, n + 1) for n in lengths)])
+        return pl.DataFrame(
+            {
+                USER_ID: users.gather(np.repeat(np.arange(len(picks)), lengths)),
+                ITEM_ID: self._items.ids.ids.gather([p.item_idx for p in flat]),
+                "rank": ranks.astype(np.int32),
+                "score": np.array([p.score for p in flat], dtype=np.float32),
+                "source": pl.Series([self.sources[p.stage] for p in flat], dtype=pl.String),
+            }
         )
 
     def write_similar(

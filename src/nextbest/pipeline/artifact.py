@@ -27,7 +27,9 @@ from pydantic import ValidationError
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, ExternalError, InputError, NextbestError
+from nextbest.models import load_model
 from nextbest.models.base import Recommender
+from nextbest.models.store import read_manifest as read_model_manifest
 from nextbest.pipeline.config import PipelineConfig, PipelineInfo, utc_iso
 from nextbest.version import __version__
 
@@ -236,7 +238,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 def read_pipeline(
     folder: str | Path,
     *,
-    load_model: Callable[[Path, IdIndex], Recommender],
+    read_model: Callable[[Path, IdIndex], Recommender],
     verify: bool = True,
     n_tries: int = 3,
 ) -> tuple[Parts, dict[str, Any]]:
@@ -253,7 +255,7 @@ def read_pipeline(
     for n_left in range(n_tries - 1, -1, -1):
         manifest = read_manifest(folder)
         try:
-            return _read_parts(folder, manifest, load_model, verify=verify), manifest
+            return _read_parts(folder, manifest, read_model, verify=verify), manifest
         except ArtifactError:
             newer: Mapping[str, Any] = {}
             with suppress(ArtifactError):
@@ -266,7 +268,7 @@ def read_pipeline(
 def _read_parts(
     folder: Path,
     manifest: dict[str, Any],
-    load_model: Callable[[Path, IdIndex], Recommender],
+    read_model: Callable[[Path, IdIndex], Recommender],
     *,
     verify: bool,
 ) -> Parts:
@@ -290,9 +292,9 @@ def _read_parts(
             pl.read_parquet(folder / name) if name in digests else None
             for name in ("catalog.parquet", "clients.parquet")
         )
-        model = load_model(folder / "model", item_ids)
+        model = read_model(folder / "model", item_ids)
         fallbacks = {
-            str(step["name"]): load_model(folder / f"fallback_{n}", item_ids)
+            str(step["name"]): read_model(folder / f"fallback_{n}", item_ids)
             for n, step in enumerate(manifest["fallbacks"])
         }
     except ArtifactError:
@@ -329,3 +331,13 @@ def _read_histories(path: Path) -> Histories:
             arrays["time_us"],
             arrays.get("segment"),
         )
+
+
+def model_loader(classes: Mapping[str, type[Recommender]]) -> Callable[[Path, IdIndex], Recommender]:
+    """Reads a model folder, of one of these classes or of a kind of this package."""
+
+    def load(folder: Path, item_ids: IdIndex) -> Recommender:
+        own = classes.get(read_model_manifest(folder)["kind"])
+        return load_model(folder, item_ids=item_ids) if own is None else own.load(folder, item_ids=item_ids)
+
+    return load

@@ -5,6 +5,7 @@ each segment, when the pipeline is made; any other recommender is asked for the 
 """
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,3 +122,14 @@ def default_fallbacks(*, segments: bool, recent_days: float | None = 28.0) -> li
     if recent_days is not None:
         chain.append(make_model("popularity", {"window_days": recent_days}))
     return [*chain, make_model("popularity", {})]
+
+
+def named_chain(fallbacks: Sequence[Recommender] | Mapping[str, Recommender]) -> dict[str, Recommender]:
+    """Fallbacks with their names, in their order; a second one of the same name gets its place as a number."""
+    if isinstance(fallbacks, Mapping):
+        return dict(fallbacks)
+    chain: dict[str, Recommender] = {}
+    for place, model in enumerate(fallbacks, start=1):
+        name = fallback_name(model)
+        chain[name if name not in chain else f"{name}_{place}"] = model
+    return chain

@@ -14,12 +14,12 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextbest.data.event_log import EPOCH, Event
+from nextbest.data.event_log import EPOCH, Event, to_time_us
 from nextbest.data.ids import IdIndex, OutsideId
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.pipeline.config import LiveConfig
@@ -232,7 +232,7 @@ def _pairs(row: UserRow) -> set[tuple[OutsideId, int]]:
 
 
 def history_row(
-    item_ids: IdIndex, events: Sequence[tuple[OutsideId, int | None]]
+    item_ids: IdIndex, events: Sequence[tuple[OutsideId, datetime | None]]
 ) -> tuple[UserRow, list[OutsideId]]:
     """A history given in a query as a row, and its items that the models don't know.
 
@@ -242,9 +242,12 @@ def history_row(
     known: list[tuple[int, int]] = []
     unknown: list[OutsideId] = []
     first = next((t for _, t in events if t is not None), None)
-    now = 0 if first is None else first
-    for n, (item_id, time_us) in enumerate(events):
-        now = n if first is None else now if time_us is None else time_us
+    now = 0 if first is None else to_time_us("history", first)
+    for n, (item_id, time) in enumerate(events):
+        if time is not None:
+            now = to_time_us("history", time)
+        elif first is None:
+            now = n
         item_idx = item_ids.find(item_id)
         if item_idx >= 0:
             known.append((now, item_idx))
@@ -252,7 +255,7 @@ def history_row(
             unknown.append(item_id)
     if not known:
         return EMPTY_ROW, unknown
-    time = np.array([t for t, _ in known], np.int64)
-    order = np.argsort(time, kind="stable")
+    time_us = np.array([t for t, _ in known], np.int64)
+    order = np.argsort(time_us, kind="stable")
     items = np.array([i for _, i in known], np.int32)[order]
-    return UserRow(items, np.ones(len(items), np.float32), time[order]), unknown
+    return UserRow(items, np.ones(len(items), np.float32), time_us[order]), unknown

@@ -4,30 +4,31 @@ Ties the room's modules together. Outside ids come in and go out here; between, 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
-from nextbest.data.event_log import Event, EventLog, to_time_us
-from nextbest.data.ids import IdIndex, OutsideId
+from nextbest.data.event_log import Event, EventLog
+from nextbest.data.ids import OutsideId
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import InputError
 from nextbest.models.base import Recommender, Rng
 from nextbest.pipeline.answers import Writer, most_similar
-from nextbest.pipeline.artifact import Parts, describe, read_pipeline, write_pipeline
+from nextbest.pipeline.artifact import Parts, describe, model_loader, read_pipeline, write_pipeline
 from nextbest.pipeline.config import PipelineConfig, PipelineInfo
-from nextbest.pipeline.fallback import Fallback, fallback_name
+from nextbest.pipeline.fallback import Fallback, named_chain
 from nextbest.pipeline.filters import Clients, Filters
 from nextbest.pipeline.items import ItemSpace
-from nextbest.pipeline.live import EMPTY_ROW, LiveHistories, UserRow, history_row, pack
+from nextbest.pipeline.live import LiveHistories, pack
 from nextbest.pipeline.query import Answer, Lang, Query, RecommendedItem
-from nextbest.pipeline.ranker import Pick, Ranker, Wish
-from nextbest.tables import ITEM_ID, USER_ID
+from nextbest.pipeline.ranker import Pick, Ranker
+from nextbest.pipeline.resolve import Asked, Resolver
+from nextbest.tables import USER_ID
 
 __all__ = ["Pipeline", "PipelineConfig", "PipelineInfo"]
 
@@ -35,14 +36,6 @@ _BLOCK_FLOATS = 16_000_000
 """Scores held at once, 64 MB of them."""
 _MAX_BLOCK = 256
 _READ_EVENTS = 10_000
-
-
-class _Asked(NamedTuple):
-    """A query, resolved into row numbers."""
-
-    known: bool
-    row: UserRow
-    wish: Wish
 
 
 class Pipeline:
@@ -71,7 +64,7 @@ class Pipeline:
         info: PipelineInfo | None = None,
     ) -> None:
         config = PipelineConfig() if config is None else config
-        chain = _named(fallbacks)
+        chain = named_chain(fallbacks)
         for candidate in (model, *chain.values()):
             if candidate.item_ids_ != interactions.item_ids:
                 raise InputError(
@@ -93,7 +86,7 @@ class Pipeline:
         self._ranker = Ranker(main, steps, self._items, caps=config.caps)
         self._writer = Writer(self._items, main, steps)
         self._live = LiveHistories(interactions, config.live)
-        self._segment = interactions.histories.segment
+        self._resolver = Resolver(interactions, self._items, self._filters, self._clients, self._live, config)
         self._log: EventLog | None = None
         self._read_rowid = 0
         self._sync_lock = threading.Lock()
@@ -136,7 +129,7 @@ class Pipeline:
         info
             Name, recipe, cutoff and metrics for the manifest.
         """
-        chain = _named(fallbacks)
+        chain = named_chain(fallbacks)
         streams = np.random.default_rng(rng).spawn(1 + len(chain))
         for candidate, stream in zip((model, *chain.values()), streams, strict=True):
             candidate.fit(interactions, rng=stream)
@@ -168,54 +161,16 @@ class Pipeline:
                 answers.append(Answer(query.user_id, one.known, items))
         return answers
 
-    def _rank(self, batch: Sequence[Query]) -> tuple[list[_Asked], list[list[Pick]], Histories]:
-        asked = [self._resolve(query) for query in batch]
+    def _rank(self, batch: Sequence[Query]) -> tuple[list[Asked], list[list[Pick]], Histories]:
+        asked = [self._resolver.resolve(query) for query in batch]
         segment = None
         if self._has_segments:
             segment = np.array([a.wish.segment for a in asked], dtype=np.int32)
         histories = pack([a.row for a in asked], segment)
         return asked, self._ranker.rank(histories, [a.wish for a in asked]), histories
 
-    def _resolve(self, query: Query) -> _Asked:
-        if not isinstance(query, Query):
-            raise InputError("queries", "must hold Query objects", value=query)
-        client, stored, row = self._clients.find(query.user_id), -1, EMPTY_ROW
-        known = client >= 0
-        if query.user_id is not None:
-            stored, row = self._live.row(query.user_id)
-            known = known or stored >= 0 or row is not EMPTY_ROW
-        outside: Iterable[OutsideId] = (e.item_id for e in row.aside) if row.aside else ()
-        if query.history is not None:
-            events = [(i, None if t is None else to_time_us("history", t)) for i, t in query.history]
-            row, outside = history_row(self._parts.interactions.item_ids, events)
-        exclude_seen = self.config.exclude_seen if query.exclude_seen is None else query.exclude_seen
-        self._filters.check_exclude_seen(exclude_seen)
-        seen = row.item_idx
-        if outside and len(self._items) > self._items.n_model_items:
-            seen = np.concatenate([seen, self._items.encode(outside)])
-        segment = int(self._segment[stored]) if stored >= 0 and self._segment is not None else -1
-        blocked = self._filters.blocked(
-            at_us=self._at_us(query.at),
-            rule_bits=self._clients.rule_bits(client),
-            allow=query.allow,
-            deny=query.deny,
-            where=query.where,
-        )
-        wish = Wish(
-            query.k,
-            segment if segment >= 0 else self._clients.segment(client),
-            blocked,
-            self._filters.seen_to_drop(seen, exclude_seen),
-        )
-        return _Asked(known, row, wish)
-
-    def _at_us(self, at: datetime | None) -> int | None:
-        if not self._filters.depends_on_time:
-            return None
-        return self._live.last_time_us if at is None else to_time_us("at", at)
-
     def _items_of(
-        self, query: Query, asked: _Asked, picks: list[Pick], histories: Histories, n: int
+        self, query: Query, asked: Asked, picks: list[Pick], histories: Histories, n: int
     ) -> list[RecommendedItem]:
         own = histories
         if len(histories) > 1:
@@ -256,38 +211,23 @@ class Pipeline:
         users = self._parts.interactions.user_ids.ids if user_ids is None else pl.Series(USER_ID, user_ids)
         users = users.alias(USER_ID).unique(maintain_order=True)
         blocks = range(0, len(users), self._block)
-        chunks = [self._table(users[:0], [], [], explain=explain)]
+        chunks = [self._writer.table(users[:0], [])]
+        if explain:
+            chunks[0] = chunks[0].with_columns(reason=pl.lit(None, dtype=pl.String))
         for start in _with_bar(blocks, show=progress, unit=f"x{self._block} users"):
             part = users[start : start + self._block]
             batch = [
                 Query(user_id=u, k=k, explain=explain, exclude_seen=exclude_seen) for u in part.to_list()
             ]
             asked, picks, histories = self._rank(batch)
-            reasons: list[str] = []
+            table = self._writer.table(part, picks)
             if explain:
-                for n, (query, one, chosen) in enumerate(zip(batch, asked, picks, strict=True)):
-                    reasons += [i.reason for i in self._items_of(query, one, chosen, histories, n)]
-            chunks.append(self._table(part, picks, reasons, explain=explain))
+                answers = zip(batch, asked, picks, strict=True)
+                items = [self._items_of(q, a, p, histories, n) for n, (q, a, p) in enumerate(answers)]
+                reasons = [item.reason for row in items for item in row]
+                table = table.with_columns(pl.Series("reason", reasons, dtype=pl.String))
+            chunks.append(table)
         return pl.concat(chunks)
-
-    def _table(
-        self, users: pl.Series, picks: list[list[Pick]], reasons: list[str], *, explain: bool
-    ) -> pl.DataFrame:
-        lengths = np.array([len(row) for row in picks], dtype=np.int64)
-        rows = np.repeat(np.arange(len(picks)), lengths)
-        flat = [pick for row in picks for pick in row]
-        table = pl.DataFrame(
-            {
-                USER_ID: users.gather(rows),
-                ITEM_ID: self._items.ids.ids.gather([p.item_idx for p in flat]),
-                "rank": np.concatenate([np.empty(0), *(np.arange(1, n + 1) for n in lengths)]).astype(
-                    np.int32
-                ),
-                "score": np.array([p.score for p in flat], dtype=np.float32),
-                "source": pl.Series([self._writer.sources[p.stage] for p in flat], dtype=pl.String),
-            }
-        )
-        return table.with_columns(pl.Series("reason", reasons, dtype=pl.String)) if explain else table
 
     def similar_items(
         self,
@@ -314,7 +254,7 @@ class Pipeline:
         if item_idx >= self._items.n_model_items:
             return []
         rule_bits = self._clients.rule_bits(self._clients.find(user_id))
-        blocked = self._filters.blocked(at_us=self._at_us(query.at), rule_bits=rule_bits)
+        blocked = self._filters.blocked(at_us=self._resolver.at_us(query.at), rule_bits=rule_bits)
         places, scores = most_similar(self._parts.model, item_idx, blocked, k=k)
         return self._writer.write_similar(item_idx, places, scores, lang=lang or self.config.lang)
 
@@ -442,7 +382,7 @@ class Pipeline:
         ArtifactError
             The folder is missing, incomplete, damaged or of another version.
         """
-        parts, manifest = read_pipeline(folder, load_model=_loader(models or {}), verify=verify)
+        parts, manifest = read_pipeline(folder, read_model=model_loader(models or {}), verify=verify)
         pipeline = cls(
             parts.model,
             parts.fallbacks,
@@ -454,28 +394,6 @@ class Pipeline:
         )
         pipeline._manifest = manifest
         return pipeline
-
-
-def _named(fallbacks: Sequence[Recommender] | Mapping[str, Recommender]) -> dict[str, Recommender]:
-    """Fallbacks with their names; a second one of the same name gets a number."""
-    if isinstance(fallbacks, Mapping):
-        return dict(fallbacks)
-    chain: dict[str, Recommender] = {}
-    for model in fallbacks:
-        name = fallback_name(model)
-        chain[name if name not in chain else f"{name}_{len(chain) + 1}"] = model
-    return chain
-
-
-def _loader(classes: Mapping[str, type[Recommender]]) -> Callable[[Path, IdIndex], Recommender]:
-    def load(folder: Path, item_ids: IdIndex) -> Recommender:
-        from nextbest.models import load_model
-        from nextbest.models.store import read_manifest
-
-        own = classes.get(read_manifest(folder)["kind"]) if classes else None
-        return load_model(folder, item_ids=item_ids) if own is None else own.load(folder, item_ids=item_ids)
-
-    return load
 
 
 def _with_bar(blocks: range, *, show: bool, unit: str) -> Iterable[int]:
