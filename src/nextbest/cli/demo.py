@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         _simulate(args)
     note(args, f"[2/5] ingest {', '.join(args.files)}")
     ingested = run_ingest(args)
-    note(args, ingested.to_text())
+    note(args, ingested.to_markdown())
 
     recipes = [load_recipe("baselines"), load_recipe("pipeline")]
     workspace = Workspace(Path(args.store))

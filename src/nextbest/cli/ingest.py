@@ -1,0 +1,139 @@
+"""`nextbest ingest`: read, check, clean and store a log."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextbest.cli.maps import pairs
+from nextbest.cli.output import emit, new_command, show_progress
+
+if TYPE_CHECKING:
+    from nextbest.data.cleaning.config import CleaningConfig
+    from nextbest.data.report import IngestReport
+
+SETTINGS_FILE = "nextbest.toml"
+EXAMPLES = """\
+  nextbest ingest sales.csv --map user_id=client,item_id=product,time=moment,amount=sum
+  nextbest ingest "exports/2024-*.parquet" --map user_id=client,item_id=sku,time=ts --catalog items.csv
+  nextbest ingest ml-1m/ratings.dat --source movielens
+  nextbest ingest "postgresql://reader@localhost/shop?table=sales" --map user_id=client,item_id=sku,time=ts
+  nextbest ingest sales.csv --set time_zone=Europe/Moscow --set near_duplicates_s=2 --report cleaning.md"""
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command."""
+    parser = new_command(
+        commands,
+        "ingest",
+        summary="Read, check, clean and store a log; bad rows go to quarantine with their reason.",
+        examples=EXAMPLES,
+    )
+    add_ingest_flags(parser, files="+")
+    parser.set_defaults(run=run)
+
+
+def add_ingest_flags(parser: argparse.ArgumentParser, *, files: str) -> None:
+    """What is read and how, shared with `demo`."""
+    parser.add_argument(
+        "files", nargs=files, metavar="FILE", help="file, folder, glob or database URL with the log"
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS,...",
+        help="our column = their column; ours: user_id, item_id, time, amount, currency, quantity, kind, text, ...",
+    )
+    parser.add_argument(
+        "--source", metavar="NAME", help="known format: movielens, uci_online_retail, steam_200k, ..."
+    )
+    parser.add_argument("--catalog", metavar="FILE", help="items: item_id, title, text, category, price, ...")
+    parser.add_argument("--catalog-map", action="append", default=[], metavar="OURS=THEIRS,...")
+    parser.add_argument("--clients", metavar="FILE", help="clients: user_id and their attributes")
+    parser.add_argument("--clients-map", action="append", default=[], metavar="OURS=THEIRS,...")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="RULE=VALUE",
+        dest="rules",
+        help="cleaning rule: time_zone, day_first, decimal, exact_duplicates, near_duplicates_s, refunds, outliers, ...",
+    )
+    parser.add_argument(
+        "--settings",
+        metavar="FILE",
+        help=f"TOML file with an [ingest] part; {SETTINGS_FILE} of this folder is read when it is there; flags win",
+    )
+    parser.add_argument("--report", metavar="FILE", help="also write the cleaning report as Markdown")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Ingest and print the report."""
+    report = run_ingest(args)
+    emit(args, report.to_dict(), report.to_markdown())
+
+
+def run_ingest(args: argparse.Namespace) -> "IngestReport":
+    """The ingest that the flags describe."""
+    from nextbest.data.ingest import ingest
+    from nextbest.data.sources.mapping import IngestSettings, load_ingest_settings
+    from nextbest.settings import Settings
+
+    settings = IngestSettings()
+    if args.settings or Path(SETTINGS_FILE).is_file():
+        settings = load_ingest_settings(Path(args.settings or SETTINGS_FILE))
+    memory = Settings.from_env().memory_limit_mb
+    report = ingest(
+        args.store,
+        args.files,
+        mapping={**settings.map, **dict(pairs(args.map, name="--map"))} or None,
+        source=args.source or settings.source,
+        catalog=args.catalog,
+        clients=args.clients,
+        catalog_mapping={**settings.catalog_map, **dict(pairs(args.catalog_map, name="--catalog-map"))}
+        or None,
+        clients_mapping={**settings.clients_map, **dict(pairs(args.clients_map, name="--clients-map"))}
+        or None,
+        config=cleaning_rules(settings.clean, args.rules),
+        progress=show_progress(args),
+        **({} if memory is None else {"memory_mb": memory}),
+    )
+    if args.report:
+        Path(args.report).write_text(report.to_markdown(), encoding="utf-8")
+    return report
+
+
+def cleaning_rules(base: "CleaningConfig", rules: list[str]) -> "CleaningConfig":
+    """The file's rules with the flags' over them; times after this moment are in the future.
+
+    Raises
+    ------
+    InputError
+        An unknown rule, or a value it doesn't allow.
+    """
+    from datetime import UTC, datetime
+
+    from pydantic import ValidationError
+
+    from nextbest.data.cleaning.config import CleaningConfig
+    from nextbest.errors import InputError
+
+    fields: dict[str, Any] = {
+        "now": datetime.now(UTC),
+        **base.model_dump(exclude_unset=True),
+        **dict(pairs(rules, name="--set")),
+    }
+    for name in ("text_columns", "require", "refund_kinds"):
+        if isinstance(fields.get(name), str):
+            fields[name] = tuple(fields[name].split("+"))
+    try:
+        return CleaningConfig.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        known = sorted(CleaningConfig.model_fields)
+        raise InputError(
+            f"--set {'.'.join(map(str, first['loc']))}",
+            first["msg"],
+            value=first.get("input"),
+            remedy=f"rules: {known}",
+        ) from error
