@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MODEL_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "popularity": "nextbest.models.popularity:Popularity",
+        "personal": "nextbest.models.personal:Personal",
         "item_knn": "nextbest.models.knn:ItemKNN",
         "transitions": "nextbest.models.transitions:Transitions",
         "ease": "nextbest.models.ease:EASE",
