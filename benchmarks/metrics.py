@@ -7,8 +7,7 @@ Both sides compute the same metrics and must agree before anything is timed. Thr
 - *table*: from recommendations and targets as tables of ids (ours Polars with all its checks, theirs
   `Qrels.from_df` + `Run.from_df` of pandas) to numbers per user; both sides start in their own frame.
 - *objects*: from each side's prepared form: ours `Hits`, theirs `Qrels` and `Run`.
-- *arrays*: ours from a dense matrix of relevant places; ranx has no such form for ids of its own, but its
-  compiled metric functions are called on the prepared typed lists, without `evaluate` around them.
+- *arrays*: ours from a dense matrix of relevant places, a form that ranx doesn't have.
 
 ranx is warmed up with the very calls that are timed, so no compilation is in the figures; median of
 `--repeat` calls, CPU seconds of all threads and wall seconds.
@@ -43,7 +42,9 @@ NAMED = {
 """Our (metric, k) -> ranx's name."""
 
 
-def simulated(n_users: int, n_places: int, n_targets: int, *, text: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+def simulated(
+    n_users: int, n_places: int, n_targets: int, *, text: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Lists without repeats over 20,000 items, and 1..2 * n_targets targets a user, half of them listed."""
     rng = np.random.default_rng(0)
     n_items = 20_000
@@ -66,7 +67,10 @@ def simulated(n_users: int, n_places: int, n_targets: int, *, text: bool) -> tup
     targets = pl.DataFrame({"user_id": user, "item_id": target}).unique(maintain_order=True)
     if not text:
         return recs, targets
-    words = [pl.format("client-{}", "user_id").alias("user_id"), pl.format("sku-{}", "item_id").alias("item_id")]
+    words = [
+        pl.format("client-{}", "user_id").alias("user_id"),
+        pl.format("sku-{}", "item_id").alias("item_id"),
+    ]
     return recs.with_columns(words), targets.with_columns(words)
 
 
@@ -84,7 +88,9 @@ def timed(call: Callable[[], object], *, repeat: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--places", type=int, default=100)
     parser.add_argument("--targets", type=int, default=10, help="mean targets a user")
@@ -135,22 +141,25 @@ def main() -> None:
 def of_ranx(
     recs: pl.DataFrame, targets: pl.DataFrame, ours: dict[str, float], repeat: int, repeat_slow: int
 ) -> dict[str, dict[str, float]]:
-    """Figures of ranx, after its results were found equal to ours."""
+    """Figures of ranx, after its results were found equal to ours.
+
+    Its frames must hold Python objects: pandas' own text type is refused by ranx 0.3.21.
+    """
     import pandas as pd
     from ranx import Qrels, Run, evaluate
 
     names = list(NAMED.values())
     run_df = pd.DataFrame(
         {
-            "q_id": recs["user_id"].cast(pl.String).to_list(),
-            "doc_id": recs["item_id"].cast(pl.String).to_list(),
-            "score": recs["score"].cast(pl.Float64).to_list(),
+            "q_id": pd.Series(recs["user_id"].cast(pl.String).to_list(), dtype=object),
+            "doc_id": pd.Series(recs["item_id"].cast(pl.String).to_list(), dtype=object),
+            "score": recs["score"].cast(pl.Float64).to_numpy(),
         }
     )
     qrels_df = pd.DataFrame(
         {
-            "q_id": targets["user_id"].cast(pl.String).to_list(),
-            "doc_id": targets["item_id"].cast(pl.String).to_list(),
+            "q_id": pd.Series(targets["user_id"].cast(pl.String).to_list(), dtype=object),
+            "doc_id": pd.Series(targets["item_id"].cast(pl.String).to_list(), dtype=object),
             "score": np.ones(len(targets), np.int64),
         }
     )
@@ -170,12 +179,11 @@ def of_ranx(
         table.append((time.process_time() - c, time.perf_counter() - w))
     for name, value in ours.items():
         assert abs(value - theirs[name]) < 1e-9, (name, value, theirs[name])
-    figures = {
+    return {
         "ranx, table": _median(table),
         "ranx, of it building Qrels and Run": _median(building),
         "ranx, objects (evaluate, mean only)": timed(lambda: evaluate(qrels, run, names), repeat=repeat),
     }
-    return figures
 
 
 def _median(rows: list[tuple[float, float]]) -> dict[str, float]:
