@@ -60,7 +60,7 @@ def store_companion(
             ),
         )
     n_repeated = int((~last).sum())
-    fresh = new.filter(last).select(schema)
+    fresh = new.filter(last).select(list(schema))
     if stored is not None:
         old = as_schema(stored, schema).join(fresh.select(key), on=key, how="anti")
         fresh = pl.concat([old, fresh])

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,8 @@ from nextbest.data.locking import writer_lock
 from nextbest.data.manifest import Manifest, Part, commit, disk_errors, dtype_name, read_manifest
 from nextbest.data.report import IngestReport, TableReport, Tally
 from nextbest.data.settling import STATUS, Settled, settle
-from nextbest.data.sources import Job, plan
+from nextbest.data.sources import plan
+from nextbest.data.sources.base import Job
 from nextbest.data.sources.opening import Readable
 from nextbest.data.staging import Stage
 from nextbest.data.store import Workspace
@@ -98,10 +100,29 @@ def ingest(
         catalog_mapping=catalog_mapping,
         clients_mapping=clients_mapping,
     )
+    settled = {k: v for k, v in job.cleaning.items() if k not in config.model_fields_set}
+    config = config.model_copy(update=settled)
     with disk_errors(workspace.path):
         workspace.path.mkdir(parents=True, exist_ok=True)
         with writer_lock(workspace.path):
             return _Run(workspace.path, job, config, memory_mb=memory_mb, progress=bool(progress)).run()
+
+
+def read_journal(
+    inputs: Readable | Sequence[Readable],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    source: str | None = None,
+    config: CleaningConfig | None = None,
+) -> pl.DataFrame:
+    """The cleaned journal as one table in memory, without a workspace that stays.
+
+    The same as `ingest` into a temporary folder and `Workspace.journal().collect()`; for logs that fit
+    in memory. Errors as of `ingest`.
+    """
+    with TemporaryDirectory(prefix="nextbest-") as folder:
+        ingest(folder, inputs, mapping=mapping, source=source, config=config)
+        return Workspace(folder).journal().collect()
 
 
 class _Run:

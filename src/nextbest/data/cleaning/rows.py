@@ -52,8 +52,7 @@ class RowCleaner:
         self, item: Input, config: CleaningConfig, tally: Tally, *, spec: TableSpec = JOURNAL
     ) -> None:
         self.input, self.spec, self.tally = item, spec, tally
-        open_fields = {k: v for k, v in item.cleaning.items() if k not in config.model_fields_set}
-        self.config = config.model_copy(update=open_fields)
+        self.config = config
         columns = [c for c in item.source.columns() if c not in item.drop]
         needed = () if item.derive else tuple(spec.required)
         self.mapping = check_mapping(spec, columns, item.mapping, source=item.source.name, needed=needed)

@@ -65,6 +65,16 @@ class Input:
     """Source columns that are not kept as context."""
     reject: tuple[tuple[str, pl.Expr], ...] = ()
     """Reason code and condition over the columns as read: rows that this format says are not events."""
-    cleaning: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of CleaningConfig that this format settles (such as `day_first`), where the caller left them open."""
     time_kind: TimeKind = "real"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one ingest reads."""
+
+    journal: tuple[Input, ...]
+    catalog: tuple[Input, ...] = ()
+    clients: tuple[Input, ...] = ()
+    time_kind: TimeKind = "real"
+    cleaning: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of CleaningConfig that a known format settles (such as `day_first`), where the caller left them open."""

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -38,11 +39,11 @@ class DelimitedFile:
         encoding: str | None = None,
         header: Sequence[str] | None = None,
         quote: str | None = '"',
-        name: str | None = None,
+        member: str | None = None,
     ) -> None:
-        self.path, self.quote = path, quote
-        self.name = name or str(path.resolve())
-        self.encoding = encoding or find_encoding(path)
+        self.path, self.quote, self.member = path, quote, member
+        self.name = str(path.resolve()) + (f"#{member}" if member else "")
+        self.encoding = encoding or find_encoding(path, member=member)
         sample = self._sample()
         if not sample.strip():
             raise DataError(str(path), "is empty: no header and no rows")
@@ -69,7 +70,7 @@ class DelimitedFile:
         return int(self.path.stat().st_size * grown / mean) + 1
 
     def _open(self) -> BinaryIO:
-        return open_bytes(self.path)
+        return open_bytes(self.path, member=self.member)
 
     def _sample(self) -> str:
         with self._open() as file:
@@ -157,8 +158,8 @@ def _chunk(tables: list[pl.DataFrame], first: int, ragged: list[tuple[int, str, 
     return Chunk(table, numbers.alias("row"), pl.DataFrame(ragged, schema=REJECTED_SCHEMA, orient="row"))
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked where it is gz.
+def open_bytes(path: Path, *, member: str | None = None) -> BinaryIO:
+    """The file's bytes, unpacked where it is gz; of a zip archive those of `member`.
 
     Raises
     ------
@@ -169,12 +170,17 @@ def open_bytes(path: Path) -> BinaryIO:
         file: BinaryIO = path.open("rb")
     except OSError as error:
         raise DataError(str(path), f"can't be opened: {error.strerror}") from error
+    if member is not None:
+        try:
+            return zipfile.ZipFile(file).open(member)  # type: ignore[return-value]
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise DataError(str(path), f"holds no readable member {member!r}: {error}") from error
     if file.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
         return gzip.open(file)  # type: ignore[return-value]
     return file
 
 
-def find_encoding(path: Path) -> str:
+def find_encoding(path: Path, *, member: str | None = None) -> str:
     """Encoding of a text file: by its byte-order mark, else UTF-8 if all of it is, else by its letters.
 
     Runs of two and more high letters are words in Windows-1251; lone ones are the accents of
@@ -183,7 +189,7 @@ def find_encoding(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     high, in_runs = 0, 0
     is_utf8, first = True, True
-    with open_bytes(path) as file:
+    with open_bytes(path, member=member) as file:
         try:
             while block := file.read(_BLOCK):
                 if first:

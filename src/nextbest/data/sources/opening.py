@@ -1,6 +1,7 @@
 """From what the caller names - files, folders, globs, URLs, tables - to sources."""
 
 import glob
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def open_file(path: Path, *, encoding: str | None = None) -> Source:
         return ParquetFile(path)
     if kind == "arrow":
         return ArrowFile(path)
+    if kind == "zip":
+        return DelimitedFile(path, encoding=encoding, member=_only_member(path))
     if kind is None:
         raise InputError(
             str(path),
@@ -82,6 +85,20 @@ def open_file(path: Path, *, encoding: str | None = None) -> Source:
             remedy="Parquet, Arrow/Feather, CSV or TSV (also .gz)",
         )
     return DelimitedFile(path, encoding=encoding)
+
+
+def _only_member(path: Path) -> str:
+    """The one text file of a zip archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [n for n in archive.namelist() if Path(n).suffix.lower() in TEXT]
+    except zipfile.BadZipFile as error:
+        raise DataError(str(path), f"can't be unpacked: {error}") from error
+    if len(members) != 1:
+        raise DataError(
+            str(path), "an archive must hold one delimited text file", examples=members, remedy="unpack it"
+        )
+    return members[0]
 
 
 def _format(path: Path) -> str | None:
@@ -99,6 +116,8 @@ def _format(path: Path) -> str | None:
         return None
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
     if head.startswith(b"ARROW1"):
         return "arrow"
     if not suffix and b"\x00" not in head:
