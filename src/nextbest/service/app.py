@@ -84,6 +84,7 @@ def create_app(
     app.add_middleware(Edge, config=service.config, metrics=service.metrics)
     for topic in (recommendations, events, items, system):
         app.include_router(topic.router(service))
+    app.router.routes.insert(0, recommendations.user_route(service))
     install_error_border(app)
     install_openapi(app)
     return app
