@@ -83,12 +83,12 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     },
     "transitions": {
         "source_power": [0.0, 0.25, 0.5, 0.75, 1.0],
-        "target_power": [0.0, 0.25, 0.5, 0.75],
-        "window": [1, 3, 10, 20, 50],
+        "target_power": [0.0, 0.1, 0.25, 0.5],
+        "window": [1, 3, 10, 50],
         "decay": [0.5, 0.7, 0.85, 0.95],
-        "history_decay": [0.5, 0.7, 0.8, 0.9, 0.95],
+        "history_decay": [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95],
         "shrinkage": [0.0, 1.0, 5.0, 20.0],
-        "symmetric": [False, True],
+        "backward": [0.0, 0.1, 0.3, 0.6, 1.0],
     },
     "ease": {"regularization": [50.0, 100.0, 200.0, 500.0, 1000.0]},
     "als": {

@@ -37,7 +37,7 @@ class TestTransitions(RecommenderContract):
 class TestTransitionsSymmetricByWeight(RecommenderContract):
     kind = "transitions"
     config: ClassVar = {
-        "symmetric": True,
+        "backward": 1.0,
         "values": "weight",
         "n_neighbours": None,
         "window": 2,

@@ -88,8 +88,7 @@ def slow_transitions(log, c):
                 if later - first <= c.window:
                     value = weight[later] * c.decay ** (later - first - 1)
                     counts[h.item_idx[first], h.item_idx[later]] += value
-                    if c.symmetric:
-                        counts[h.item_idx[later], h.item_idx[first]] += value
+                    counts[h.item_idx[later], h.item_idx[first]] += c.backward * value
     base = events + c.shrinkage
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = counts / base[:, None] ** c.source_power / base**c.target_power
@@ -108,7 +107,7 @@ def slow_transitions(log, c):
         {},
         {"window": 1, "history_length": 2},
         {"window": 3, "decay": 1.0, "history_decay": 1.0, "history_length": None},
-        {"symmetric": True, "source_power": 1.0, "target_power": 0.0},
+        {"backward": 0.4, "source_power": 1.0, "target_power": 0.0},
         {"values": "weight", "shrinkage": 2.5, "target_power": 1.0},
     ],
 )
@@ -158,7 +157,7 @@ def test_the_one_right_answer_of_the_checkerboard_is_found(kind):
     log = checkerboard(n)
     config = {"als": {"embedding_dim": 4}, "svd": {"embedding_dim": 2}, "ease": {"regularization": 1}}
     if kind == "transitions":
-        config[kind] = {"symmetric": True, "window": n}
+        config[kind] = {"backward": 1.0, "window": n}
     best = make_model(kind, config.get(kind)).fit(log).top_k(log.histories, k=1).item_idx.ravel()
     assert best.tolist() == [(u + 2) % n for u in range(n)]
 

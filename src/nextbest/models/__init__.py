@@ -23,6 +23,7 @@ MODEL_KINDS: Mapping[str, str] = MappingProxyType(
         "ease": "nextbest.models.ease:EASE",
         "als": "nextbest.models.als:ALS",
         "svd": "nextbest.models.svd:TruncatedSVD",
+        "blend": "nextbest.models.blend:Blend",
     }
 )
 """Kind -> where its class is."""

@@ -16,6 +16,8 @@ class PersonalConfig(BaseModel, frozen=True, extra="forbid"):
 
     decay: float = Field(default=0.9, gt=0, le=1)
     """A purchase counts `decay` ** (later baskets of the user); a basket is all events of one moment."""
+    fill_popular: bool = True
+    """Give items the user never took their popularity, below all own items; else they have no evidence."""
 
 
 class Personal(Recommender):
@@ -72,7 +74,7 @@ class Personal(Recommender):
 
     def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
         own = history.item_idx == item_idx
-        if not own.any():
+        if not own.any() and self.config.fill_popular:
             return None  # such a score is popularity, which no event adds to
         return np.where(own, self._event_values(history), 0).astype(np.float32)
 

@@ -26,8 +26,9 @@ class TransitionsConfig(BaseModel, frozen=True, extra="forbid"):
     """The event before the newest votes this much of the newest one, and so on, in (0, 1]."""
     history_length: PositiveInt | None = 100
     """Newest events of a history that vote; None = all. Unit: events."""
-    symmetric: bool = False
-    """Count a pair in both directions: where the order of a journal means little."""
+    backward: float = Field(default=0.0, ge=0, le=1)
+    """A pair counts this much in the other direction too, 0..1: 1 = symmetric, for a journal whose order
+    means little."""
     source_power: NonNegativeFloat = 0.5
     """Votes of an item are divided by its count to this power: 0 = raw, 1 = per event."""
     target_power: NonNegativeFloat = 0.5
@@ -61,8 +62,8 @@ class Transitions(ItemToItem):
         borders = np.unique(np.concatenate([[0], np.searchsorted(histories.indptr, ends), [len(histories)]]))
         for first, last in zip(borders[:-1], np.minimum(borders[1:], len(histories)), strict=True):
             counts = counts + self._pairs(histories.take(slice(int(first), int(last))), n_items)
-        if self.config.symmetric:
-            counts = (counts + counts.T).tocsr()
+        if self.config.backward:
+            counts = (counts + self.config.backward * counts.T).tocsr()
         events = np.bincount(histories.item_idx, weights=self._weights(histories), minlength=n_items)
         base = np.maximum(events + self.config.shrinkage, np.finfo(np.float64).tiny)
         rows = np.repeat(np.arange(n_items), np.diff(counts.indptr))

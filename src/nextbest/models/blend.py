@@ -1,0 +1,112 @@
+"""A weighted blend of models: each member's scores on its own scale, added up."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, PositiveFloat
+
+from nextbest.data.interactions import Histories, Interactions
+from nextbest.models.base import FloatArray, Recommender, no_evidence
+
+
+class Member(BaseModel, frozen=True, extra="forbid"):
+    """One model of a blend."""
+
+    kind: Literal["popularity", "personal", "item_knn", "transitions", "ease", "als", "svd"]
+    weight: PositiveFloat = 1.0
+    """How much its scores count beside the others'; no unit."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Settings of that model."""
+
+
+class BlendConfig(BaseModel, frozen=True, extra="forbid"):
+    """Which models, how much each."""
+
+    members: tuple[Member, ...] = Field(
+        default=(
+            Member(kind="personal", config={"fill_popular": False}),
+            Member(kind="als"),
+        ),
+        min_length=1,
+    )
+
+
+class Blend(Recommender):
+    """Members are fitted on the same log; a score is the weighted sum of theirs, each scaled per user.
+
+    Score: sum over members of weight x score / largest absolute score of that user's row (so each member
+    spans at most -1..1). A member without evidence for an item adds nothing; an item that no member has
+    evidence for has none here. Contributions are the members', scaled the same way, so reasons stay true.
+    """
+
+    kind: ClassVar[str] = "blend"
+    Config: ClassVar[type[BaseModel]] = BlendConfig
+    config: BlendConfig
+
+    members_: list[Recommender]
+
+    def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
+        self.members_ = self._unfitted()
+        for member, stream in zip(self.members_, rng.spawn(len(self.members_)), strict=True):
+            member.fit(interactions, rng=stream)
+
+    def _unfitted(self) -> list[Recommender]:
+        from nextbest.models import make_model
+
+        return [make_model(m.kind, m.config) for m in self.config.members]
+
+    def _score(self, histories: Histories) -> FloatArray:
+        total = np.zeros((len(histories), self.n_items), np.float32)
+        evidence = np.zeros(total.shape, np.bool_)
+        for spec, member in zip(self.config.members, self.members_, strict=True):
+            scores = member._score(histories)
+            known = scores > -np.inf
+            scores[~known] = 0
+            scores *= (spec.weight / _scale(scores))[:, None]
+            total += scores
+            evidence |= known
+        total[~evidence] = -np.inf
+        return total
+
+    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
+        parts = np.zeros(history.n_events, np.float32)
+        for spec, member in zip(self.config.members, self.members_, strict=True):
+            scores = member._score(history)
+            if scores[0, item_idx] == -np.inf:
+                continue
+            own = member._contributions(history, item_idx)
+            if own is None:
+                return None
+            scores[scores == -np.inf] = 0
+            parts += own * np.float32(spec.weight / _scale(scores)[0])
+        return parts
+
+    def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
+        """The likeness of the first member that knows likeness of items."""
+        for member in self.members_:
+            likeness = member._similarity(item_idx)
+            if (likeness > -np.inf).any():
+                return likeness
+        return no_evidence(len(item_idx), self.n_items)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"{place}.{name}": array
+            for place, member in enumerate(self.members_)
+            for name, array in member._arrays().items()
+        }
+
+    def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.members_ = self._unfitted()
+        for place, member in enumerate(self.members_):
+            member.item_ids_, member.segment_ids_ = self.item_ids_, self.segment_ids_
+            prefix = f"{place}."
+            member._restore({n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)})
+
+
+def _scale(scores: FloatArray) -> FloatArray:
+    """Largest absolute score of each row, 1 where all are 0. Shape (B,)."""
+    largest = np.abs(scores).max(axis=1, initial=0)
+    return np.where(largest > 0, largest, 1).astype(np.float32)
