@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from contracts.recommender import RecommenderContract, random_log
 
+from contracts.recommender import RecommenderContract, random_log
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models import load_model, make_model
 

@@ -67,3 +67,8 @@ def test_an_old_purchase_keeps_evidence_however_many_baskets_came_after() -> Non
     times = list(range(3000))
     scores = fitted(decay=0.5).score(history("c" + "b" * 2999, times))[0]
     assert scores[2] > 0
+
+
+def test_without_filling_only_own_items_have_evidence() -> None:
+    scores = fitted(decay=1.0, fill_popular=False).score(history("cb", [0, 1]))[0]
+    np.testing.assert_allclose(scores, [-np.inf, 1, 1])

@@ -24,7 +24,7 @@ class Personal(Recommender):
     """A user's own items by decayed frequency, then everybody's by popularity (GP-Top, recency aware).
 
     Score: sum over the user's events of the item of weight x decay ** (baskets since), always > 0; for
-    items the user never took the share of all events minus 1, so below 0 and in order of popularity. Use
+    items the user never took the share of all events minus 1, so below 0 and in order of popularity (`fill_popular`). Use
     it with `exclude_seen=False`; without repeats it is popularity. An empty history, and an item without events
     in `fit`, have no evidence.
     Li et al. 2023 ("A Next Basket Recommendation Reality Check") name it GP-TopFreq; the decay is the
@@ -57,9 +57,9 @@ class Personal(Recommender):
         return np.asarray(np.maximum(value, np.finfo(np.float32).tiny))
 
     def _score(self, histories: Histories) -> FloatArray:
-        scores = np.tile(
-            np.where(self.share_ > 0, self.share_ - 1, -np.inf).astype(np.float32), (len(histories), 1)
-        )
+        filled = (self.share_ > 0) & self.config.fill_popular
+        popular = np.where(filled, self.share_ - 1, -np.inf).astype(np.float32)
+        scores = np.tile(popular, (len(histories), 1))
         own = csr_array(
             (self._event_values(histories), histories.item_idx, histories.indptr),
             shape=(len(histories), self.n_items),
