@@ -31,6 +31,10 @@ from nextbest.errors import (
 log = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+_FRAMEWORK_WORDS = {
+    "Not Found": "path: nothing is served here; /docs lists what is",
+    "Method Not Allowed": "method: not served at this path; the Allow header lists what is",
+}
 
 
 class OverloadedError(NextbestError):
@@ -115,8 +119,8 @@ def problem_of(error: Exception) -> Problem:
         case ValidationError() | RequestValidationError():
             return _invalid(error.errors())
         case HTTPException():
-            headers = dict(error.headers or {})
-            return Problem(error.status_code, "http", str(error.detail), {}, headers)
+            detail = _FRAMEWORK_WORDS.get(str(error.detail), str(error.detail))
+            return Problem(error.status_code, "http", detail, {}, dict(error.headers or {}))
         case _:
             return _unforeseen(error)
 
