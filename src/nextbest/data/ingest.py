@@ -174,6 +174,8 @@ class _Run:
             for name, found in companions.items()
         }
         self.quarantine.flush()
+        if tuple(journal) == self.before.journal:
+            self.sources = list(self.before.sources)
         after = Manifest(
             generation=self.generation,
             n_buckets=n_buckets,
@@ -206,9 +208,8 @@ class _Run:
         for item in self.job.journal:
             cleaner = RowCleaner(item, self.config, self.tally)
             self.cleaners.append(cleaner)
-            if item.source.name not in self.sources:
-                self.sources.append(item.source.name)
-            number = self.sources.index(item.source.name)
+            number = len(self.sources)
+            self.sources.append(item.source.name)
             for chunk in item.source.chunks():
                 rows = cleaner.clean(chunk)
                 self.n_read += rows.n_read
@@ -225,7 +226,7 @@ class _Run:
 
     def _schema(self, companions: list[pl.DataFrame]) -> dict[str, pl.DataType]:
         """Types of the journal's columns: the narrowest that hold what is stored, what came, and the companions' ids."""
-        schema = dict(self.before.schema)
+        schema = dict(self.before.dtypes)
         for name, dtype in self.types.dtypes.items():
             schema[name] = common_type(schema.get(name), dtype) or pl.String()
         for name in (USER_ID, ITEM_ID):
@@ -244,7 +245,7 @@ class _Run:
         if self.config.outliers != "off":
             self.bounds = {**self.amounts.bounds(self.config.outlier_mads), **self.bounds}
         grown = n_buckets != self.before.n_buckets
-        retyped = any(schema[c] != dtype for c, dtype in self.before.schema.items())
+        retyped = any(schema[c] != dtype for c, dtype in self.before.dtypes.items())
         old_journal = {part.bucket: part for part in self.before.journal}
         old_aside = {part.bucket: part for part in self.before.aside}
         journal: list[Part] = []

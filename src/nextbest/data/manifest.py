@@ -53,7 +53,8 @@ class Manifest(BaseModel, frozen=True, extra="forbid"):
     columns: dict[str, str] = {}
     """Journal column -> type name of `DTYPES`."""
     sources: tuple[str, ...] = ()
-    """Names that `_source` numbers of the parts count."""
+    """Names that `_source` numbers of the parts count: one entry per source and ingest, so that a file
+    overwritten every day is another source each day."""
     journal: tuple[Part, ...] = ()
     aside: tuple[Part, ...] = ()
     """Rows as first read that a history step took out or altered; they make a second run repeat the first."""
@@ -71,7 +72,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid"):
         return sum(part.rows for part in self.journal)
 
     @property
-    def schema(self) -> dict[str, pl.DataType]:
+    def dtypes(self) -> dict[str, pl.DataType]:
         """Journal columns with their types."""
         return {name: DTYPES[kind] for name, kind in self.columns.items()}
 

@@ -64,7 +64,7 @@ class Workspace:
             A column isn't there.
         """
         manifest = self.manifest
-        schema = manifest.schema or _empty_schema()
+        schema = manifest.dtypes or _empty_schema()
         wanted = list(schema) if columns is None else list(columns)
         if unknown := [c for c in wanted if c not in schema]:
             raise InputError("columns", f"the journal has {list(schema)}", value=unknown)
@@ -93,7 +93,7 @@ class Workspace:
         manifest = self.manifest
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'")
-        schema = manifest.schema or _empty_schema()
+        schema = manifest.dtypes or _empty_schema()
         quarantine = {name: dtype for name, dtype in QUARANTINE.required.items() if dtype is not None}
         _view(connection, "journal", schema, self._files(manifest.journal))
         _view(connection, "quarantine", quarantine, self._files(manifest.quarantine))

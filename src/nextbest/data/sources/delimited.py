@@ -134,28 +134,40 @@ class DelimitedFile:
 
 
 def _numbered(batches: Any, ragged: list[tuple[int, str, str]]) -> Iterator[Chunk]:
-    """Chunks with row numbers: rows that came through take the numbers which rejected rows left free."""
-    next_row, used, waiting, n_waiting = 1, 0, [], 0
+    """Chunks with row numbers: rows that came through take the numbers which rejected rows left free.
+
+    The reader works ahead, so `ragged` may already hold rows that stand after the current chunk.
+    """
+    first, waiting, n_waiting = 1, [], 0
     for batch in batches:
         waiting.append(pl.DataFrame(pl.from_arrow(batch)))
         n_waiting += len(batch)
-        if n_waiting < CHUNK_ROWS:
-            continue
-        chunk = _chunk(waiting, next_row, ragged[used:])
-        used, next_row, waiting, n_waiting = len(ragged), int(chunk.rows[-1]) + 1, [], 0
+        if n_waiting >= CHUNK_ROWS:
+            chunk = _chunk(waiting, first, ragged)
+            first, waiting, n_waiting = int(chunk.rows[-1]) + 1, [], 0
+            yield chunk
+    if n_waiting:
+        chunk = _chunk(waiting, first, ragged)
         yield chunk
-    if n_waiting or len(ragged) > used:
-        yield _chunk(waiting, next_row, ragged[used:])
+    if ragged:
+        yield Chunk(
+            pl.DataFrame(),
+            pl.Series("row", [], pl.Int64),
+            pl.DataFrame(ragged, schema=REJECTED_SCHEMA, orient="row"),
+        )
 
 
 def _chunk(tables: list[pl.DataFrame], first: int, ragged: list[tuple[int, str, str]]) -> Chunk:
-    """Tables as one chunk, numbered from `first` past the numbers of `ragged` rows."""
-    table = pl.concat(tables) if tables else pl.DataFrame()
-    gone = pl.Series([r for r, *_ in ragged], dtype=pl.Int64)
-    numbers = pl.int_range(first, first + len(table) + len(gone), dtype=pl.Int64, eager=True)
-    if len(gone):
-        numbers = numbers.filter(~numbers.is_in(gone.implode())).head(len(table))
-    return Chunk(table, numbers.alias("row"), pl.DataFrame(ragged, schema=REJECTED_SCHEMA, orient="row"))
+    """Tables as one chunk, numbered from `first` past the ragged rows among them, which leave the list."""
+    table = pl.concat(tables)
+    numbers = pl.int_range(first, first + len(table) + len(ragged), dtype=pl.Int64, eager=True)
+    if ragged:
+        gone = pl.Series([number for number, *_ in ragged], dtype=pl.Int64)
+        numbers = numbers.filter(~numbers.is_in(gone.implode()))
+    numbers = numbers.head(len(table))
+    mine = [row for row in ragged if row[0] < numbers[-1]]
+    ragged[:] = ragged[len(mine) :]
+    return Chunk(table, numbers.alias("row"), pl.DataFrame(mine, schema=REJECTED_SCHEMA, orient="row"))
 
 
 def open_bytes(path: Path, *, member: str | None = None) -> BinaryIO:
@@ -167,16 +179,17 @@ def open_bytes(path: Path, *, member: str | None = None) -> BinaryIO:
         It isn't there or can't be opened.
     """
     try:
+        if member is not None:
+            with zipfile.ZipFile(path) as archive:
+                return archive.open(member)  # type: ignore[return-value]
         file: BinaryIO = path.open("rb")
     except OSError as error:
         raise DataError(str(path), f"can't be opened: {error.strerror}") from error
-    if member is not None:
-        try:
-            return zipfile.ZipFile(file).open(member)  # type: ignore[return-value]
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise DataError(str(path), f"holds no readable member {member!r}: {error}") from error
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DataError(str(path), f"holds no readable member {member!r}: {error}") from error
     if file.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
-        return gzip.open(file)  # type: ignore[return-value]
+        file.close()
+        return gzip.open(path)  # type: ignore[return-value]
     return file
 
 
