@@ -163,7 +163,7 @@ def make_laws(*, n_items: int, n_days: int, config: ShopConfig, rng: np.random.G
         item_log_weight=-config.popularity * np.log(place + 2.0),
         price=np.where(price < 200, np.ceil(price) - 0.1, np.round(price, -1)),
         period=np.where(usual_period > 0, usual_period * np.exp(rng.normal(scale=0.3, size=n_items)), np.inf),
-        followers=_followers(category_of, follow_category, rng),
+        followers=_followers(category_of, follow_category, shelf_start[shelf], trends[0], rng),
         pull=pull,
         born=trends[0],
         rises=trends[1],
@@ -197,8 +197,14 @@ def _trends(
     return born, rises, fades
 
 
-def _followers(category: Ints, follow_category: Ints, rng: np.random.Generator) -> Ints:
-    """Three items of the category that follows, for each item; an item may follow itself."""
+def _followers(
+    category: Ints, follow_category: Ints, shelf_first: Ints, born: Floats, rng: np.random.Generator
+) -> Ints:
+    """Three items of the category that follows, for each item; an item may follow itself.
+
+    An item that isn't born yet can't be drawn in, so the first of its shelf stands in for it.
+    """
     start = np.searchsorted(category, follow_category, side="left")
     end = np.searchsorted(category, follow_category, side="right")
-    return rng.integers(start[:, None], end[:, None], size=(len(category), N_FOLLOWERS))
+    drawn = rng.integers(start[:, None], end[:, None], size=(len(category), N_FOLLOWERS))
+    return np.where(np.isfinite(born[drawn]), shelf_first[drawn], drawn)

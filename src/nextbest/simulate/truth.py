@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nextbest.data.ids import IdIndex
 from nextbest.errors import InputError
 from nextbest.simulate.laws import FOLLOWER_SHARES, Floats, Laws
-from nextbest.tables import ITEM_ID, TIME, USER_ID
+from nextbest.tables import ITEM_ID, TIME, TIME_DTYPE, USER_ID
 
 _BATCH = 512
 
@@ -32,18 +32,18 @@ class Truth:
     """Shape (n_users, d); dot products with item and shelf vectors are log weights."""
 
     def next_item_probabilities(
-        self, history: pl.DataFrame, user_ids: pl.Series, *, time: datetime
+        self, history: pl.DataFrame, user_ids: pl.Series, *, time: datetime | pl.Series
     ) -> NDArray[np.float64]:
         """Probability of each item to be each client's next one, if the client buys at `time`.
 
         Parameters
         ----------
         history
-            Clean journal rows; only those of `user_ids` before `time` count.
+            Clean journal rows; of each client those before the client's `time` count.
         user_ids
-            Clients, in the order wanted.
+            Clients, each once, in the order wanted.
         time
-            Moment of the purchase, with a time zone.
+            Moment of the purchase, with a time zone: one for all, or one for each client.
 
         Returns
         -------
@@ -53,7 +53,8 @@ class Truth:
         Raises
         ------
         InputError
-            A client or an item isn't of this shop, or `time` has no zone.
+            A client or an item isn't of this shop, a client comes twice, or `time` has no zone or
+            another length.
         """
         parts = list(self._batches(history, user_ids, time))
         return np.concatenate([p for _, p in parts]) if parts else np.empty((0, self.laws.n_items))
@@ -63,7 +64,7 @@ class Truth:
         history: pl.DataFrame,
         user_ids: pl.Series,
         *,
-        time: datetime,
+        time: datetime | pl.Series,
         k: int = 10,
         exclude_seen: bool = False,
     ) -> pl.DataFrame:
@@ -107,35 +108,36 @@ class Truth:
         }
 
     def _batches(
-        self, history: pl.DataFrame, user_ids: pl.Series, time: datetime
+        self, history: pl.DataFrame, user_ids: pl.Series, time: datetime | pl.Series
     ) -> Iterator[tuple[pl.Series, Floats]]:
         """Some clients at a time, so that memory stays that of a batch."""
-        if time.tzinfo is None:
-            raise InputError("time", "must carry a time zone", value=time.isoformat())
         start = self.laws.config.start
-        now = (time - start).total_seconds() / 86_400
-        known = history.filter(pl.col(TIME) < time).sort(USER_ID, TIME, maintain_order=True)
-        if (self.user_ids.encode(user_ids) < 0).any():
-            raise InputError("user_ids", "must be clients of this shop")
+        asked = pl.DataFrame({USER_ID: user_ids.alias(USER_ID), "now": _moments(time, len(user_ids))})
+        if user_ids.n_unique() != len(user_ids) or (self.user_ids.encode(user_ids) < 0).any():
+            raise InputError("user_ids", "must be clients of this shop, each once")
+        known = history.select(USER_ID, ITEM_ID, TIME).join(asked, on=USER_ID, how="inner")
+        known = known.filter(pl.col(TIME) < pl.col("now")).sort(USER_ID, TIME, maintain_order=True)
         if (self.item_ids.encode(known[ITEM_ID]) < 0).any():
             raise InputError("history", "must hold only items of this shop")
-        for first in range(0, len(user_ids), _BATCH):
-            users = user_ids[first : first + _BATCH].alias(USER_ID)
+        for first in range(0, len(asked), _BATCH):
+            part = asked[first : first + _BATCH]
+            users = part[USER_ID]
             rows = known.filter(pl.col(USER_ID).is_in(users.implode()))
-            day = (rows[TIME] - start).dt.total_microseconds().to_numpy() / 8.64e10
-            place = IdIndex(users).encode(rows[USER_ID]).astype(np.int64)
             yield (
                 users,
                 self._probabilities(
-                    users, place, self.item_ids.encode(rows[ITEM_ID]).astype(np.int64), day, now
+                    users,
+                    IdIndex(users).encode(rows[USER_ID]).astype(np.int64),
+                    self.item_ids.encode(rows[ITEM_ID]).astype(np.int64),
+                    _days(rows[TIME], start),
+                    _days(part["now"], start),
                 ),
             )
 
     def _probabilities(
-        self, users: pl.Series, row: NDArray[np.int64], item: NDArray[np.int64], day: Floats, now: float
+        self, users: pl.Series, row: NDArray[np.int64], item: NDArray[np.int64], day: Floats, moment: Floats
     ) -> Floats:
         """The formula of `laws` for one batch; events are sorted by time inside a client."""
-        moment = np.full(len(users), now)
         out = self.laws.taste_probabilities(self.taste[self.user_ids.encode(users)], moment)
         total = np.ones(len(users))
         latest_at = np.full(out.shape, -np.inf)
@@ -158,3 +160,18 @@ class Truth:
         total[has] += pull[has]
         probabilities: Floats = out / total[:, None]
         return probabilities
+
+
+def _moments(time: datetime | pl.Series, n: int) -> pl.Series:
+    """The time of each client."""
+    times = time if isinstance(time, pl.Series) else pl.Series([time] * n, dtype=None if n else TIME_DTYPE)
+    if not isinstance(times.dtype, pl.Datetime) or times.dtype.time_zone is None:
+        raise InputError("time", "must carry a time zone", value=str(times.dtype))
+    if len(times) != n:
+        raise InputError("time", f"must be one, or one for each of {n} clients", value=len(times))
+    return times.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+
+
+def _days(times: pl.Series, start: datetime) -> Floats:
+    days: Floats = (times - start).dt.total_microseconds().to_numpy() / 8.64e10
+    return days
