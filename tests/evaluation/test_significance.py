@@ -127,6 +127,17 @@ class TestPaired:
         found = paired_test(difference, np.zeros(12), n_resamples=4000, rng=0)
         assert found.p_value == pytest.approx(exact_p(difference), abs=0.01)
 
+    def test_different_and_equal_differences_together_come_near_the_exact_p_value(self) -> None:
+        difference = [0.5, 0.21, 0.22, -0.1, 0.4, 0.1, -0.3, 0.2, 0.61, -0.2, 0.1, 0.35, -0.05]
+        found = paired_test(difference, np.zeros(13), n_resamples=4000, rng=0)
+        assert found.p_value == pytest.approx(exact_p(difference), abs=0.01)
+
+    def test_sums_under_random_signs_have_the_spread_of_the_values(self) -> None:
+        values = np.random.default_rng(0).random(1001)
+        sums = significance._flipped(values, n_resamples=3000, gen=np.random.default_rng(1))
+        assert sums.std() == pytest.approx(np.sqrt((values**2).sum()), rel=0.05)
+        assert abs(sums.mean()) < 4 * sums.std() / np.sqrt(3000)
+
     def test_a_clear_difference_is_found_and_never_has_p_zero(self) -> None:
         rng = np.random.default_rng(0)
         b = rng.random(500)

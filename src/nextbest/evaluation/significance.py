@@ -256,12 +256,30 @@ def _sign_flip_p(difference: Floats, *, n_resamples: int, gen: np.random.Generat
         bits = (np.arange(2**m)[:, None] >> np.arange(m)) & 1
         sums = (2 * bits - 1) @ np.repeat(sizes, counts)
         return float((np.abs(sums) >= reached).mean())
-    sums = _in_chunks(
-        lambda size: (2 * gen.binomial(counts, 0.5, size=(size, len(counts))) - counts) @ sizes,
-        n_resamples=n_resamples,
-        width=len(counts),
-    )
+    sums = _flipped(sizes[counts == 1], n_resamples=n_resamples, gen=gen)
+    several, times = sizes[counts > 1], counts[counts > 1]
+    if len(several):  # of equal values only the number of flips matters
+        sums += _in_chunks(
+            lambda size: (2 * gen.binomial(times, 0.5, size=(size, len(times))) - times) @ several,
+            n_resamples=n_resamples,
+            width=len(several),
+        )
     return float((1 + (np.abs(sums) >= reached).sum()) / (1 + n_resamples))
+
+
+def _flipped(values: Floats, *, n_resamples: int, gen: np.random.Generator) -> Floats:
+    """Sums of the values under random signs, a random bit each. Shape (n_resamples,)."""
+    n_bytes = -(-len(values) // 8)
+    if not n_bytes:
+        return np.zeros(n_resamples)
+
+    def draw(size: int) -> Floats:
+        packed = np.frombuffer(gen.bytes(size * n_bytes), np.uint8).reshape(size, n_bytes)
+        bits = np.unpackbits(packed, axis=1, count=len(values))
+        sums: Floats = 2 * (bits.astype(np.float64) @ values) - values.sum()
+        return sums
+
+    return _in_chunks(draw, n_resamples=n_resamples, width=len(values))
 
 
 def _in_chunks(draw: Callable[[int], Floats], *, n_resamples: int, width: int) -> Floats:
