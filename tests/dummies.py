@@ -54,4 +54,16 @@ class Opaque(CoOccurrence):
         return None
 
 
-DUMMIES = {"co_occurrence": CoOccurrence, "opaque": Opaque}
+class Staged(CoOccurrence):
+    """What nobody looks for but the shop wants to show: a score for everybody, the last item first."""
+
+    kind: ClassVar[str] = "staged"
+
+    def _score(self, histories: Histories) -> FloatArray:
+        return np.tile(np.arange(self.n_items, dtype=np.float32), (len(histories), 1))
+
+    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
+        return None
+
+
+DUMMIES = {"staged": Staged, "co_occurrence": CoOccurrence, "opaque": Opaque}

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dummies import CoOccurrence, Opaque
+from dummies import CoOccurrence, Opaque, Staged
 from nextbest.data.event_log import EventLog
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Interactions
-from nextbest.errors import DataError, InputError
+from nextbest.errors import DataError, ExternalError, InputError
 from nextbest.models import make_model
 from nextbest.pipeline.config import Cap, PipelineConfig, PipelineInfo, Rule, Unavailable
+from nextbest.pipeline.fallback import default_fallbacks, fallback_name
 from nextbest.pipeline.pipeline import Pipeline
 from nextbest.pipeline.query import Query
 from nextbest.tables import RECOMMENDATIONS
@@ -146,6 +147,33 @@ def test_a_personal_fallback_is_asked_for_the_users_own_history() -> None:
     assert {i.source for i in found[1].items} == {"all"}
 
 
+def test_a_fallback_of_another_kind_that_needs_no_history_is_the_same_for_all() -> None:
+    pipeline = shop(fallbacks=[Staged()])
+    for user in ("dan", "nobody"):
+        items = pipeline.recommend([Query(user, k=2)])[0].items
+        assert [(i.item_id, i.source, i.reason) for i in items] == [
+            ("wine", "staged", "Recommended to everybody"),
+            ("tea", "staged", "Recommended to everybody"),
+        ]
+
+
+def test_a_model_that_has_an_answer_without_a_history_is_asked_for_it() -> None:
+    items = shop(model=Staged()).recommend([Query("nobody", k=1), Query("ann", k=1)])
+    assert [(a.items[0].item_id, a.items[0].reason_code) for a in items] == [
+        ("wine", "general"),
+        ("wine", "history"),
+    ]
+
+
+def test_the_default_chain_names_what_the_log_can_tell() -> None:
+    assert [fallback_name(m) for m in default_fallbacks(segments=True)] == [
+        "segment_popularity",
+        "recent_popularity",
+        "popularity",
+    ]
+    assert [fallback_name(m) for m in default_fallbacks(segments=False, recent_days=None)] == ["popularity"]
+
+
 def test_fallbacks_of_the_same_name_are_told_apart() -> None:
     pipeline = shop(fallbacks=[make_model("popularity"), make_model("popularity", {"count": "users"})])
     assert [f["name"] for f in pipeline.manifest["fallbacks"]] == ["popularity", "popularity_2"]
@@ -269,6 +297,24 @@ def test_two_pipelines_on_one_event_log_see_each_others_events(tmp_path: Any) ->
         assert ids(two, Query("zoe", k=1)) == ["cheese"]
 
 
+def _locked(*_: Any, **__: Any) -> Any:
+    raise ExternalError("event log", "locked", retryable=True)
+
+
+def test_events_that_could_not_be_read_are_read_by_the_next_sync(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = shop()
+    with EventLog(tmp_path / "events.db") as events:
+        pipeline.attach(events)
+        events.append([bought("zoe", "wine", 10)])
+        with monkeypatch.context() as patch:
+            patch.setattr(events, "read_after", _locked)
+            with pytest.raises(ExternalError, match="locked"):
+                pipeline.sync()
+        assert pipeline.sync() == 1
+
+
 def test_attaching_replays_the_log_but_for_what_the_journal_held(tmp_path: Any) -> None:
     with EventLog(tmp_path / "events.db") as events:
         events.append([bought("ann", "tea", 0, event_id="old"), bought("ann", "wine", 5, event_id="new")])
@@ -292,6 +338,13 @@ def test_similar_items_are_those_of_the_model_and_may_be_fewer(plain: Pipeline) 
 def test_similar_items_obey_the_filters() -> None:
     pipeline = shop(PipelineConfig(deny=("milk",)))
     assert [i.item_id for i in pipeline.similar_items("tea", k=1)] == ["bread"]
+
+
+def test_similar_items_behind_many_forbidden_ones_are_found() -> None:
+    names = [f"i{n:02d}" for n in range(20)]
+    rows = [(f"u{n}", "seed", 0) for n in range(20)] + [(f"u{n}", i, 1) for n, i in enumerate(names)]
+    pipeline = shop(PipelineConfig(deny=tuple(names[:19])), interactions=log(rows=rows), catalog=None)
+    assert [i.item_id for i in pipeline.similar_items("seed", k=1)] == ["i19"]
 
 
 def test_similar_items_of_an_unknown_item_are_a_wrong_call(plain: Pipeline) -> None:

@@ -175,6 +175,10 @@ class EventLog:
         """After a fork: new connections and locks, the parent's belong to the parent."""
         if self._pid != os.getpid():
             self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
+            self._inherited = (
+                self._writer,
+                self._reader,
+            )  # never closed here: SQLite forbids it after a fork
             self._open()
 
     @contextmanager
@@ -250,10 +254,10 @@ class EventLog:
 
     def close(self) -> None:
         """Give the file back; the object can't be used afterwards."""
+        self._here()
         with self._write_lock, self._read_lock:
-            if self._pid == os.getpid():
-                self._writer.close()
-                self._reader.close()
+            self._writer.close()
+            self._reader.close()
 
     def __enter__(self) -> Self:
         return self

@@ -252,17 +252,17 @@ def read_pipeline(
         The folder is missing, incomplete, damaged (a digest differs) or of another version.
     """
     folder = Path(folder)
-    for n_left in range(n_tries - 1, -1, -1):
+    while True:
         manifest = read_manifest(folder)
         try:
             return _read_parts(folder, manifest, read_model, verify=verify), manifest
         except ArtifactError:
+            n_tries -= 1
             newer: Mapping[str, Any] = {}
             with suppress(ArtifactError):
                 newer = read_manifest(folder)
-            if not n_left or newer.get("digests") == manifest.get("digests"):
+            if n_tries <= 0 or newer.get("digests") == manifest.get("digests"):
                 raise
-    raise AssertionError("the loop returns or raises")
 
 
 def _read_parts(

@@ -79,7 +79,7 @@ class Fallback:
     def reason_for(self, item_idx: int, score: float, segment: int) -> Reason:
         """Why this item is in the list of this segment."""
         if self.reason is None:
-            return Reason("popular")
+            return Reason("general")
         if self._by_segment and segment >= 0 and score > self._overall[item_idx]:
             return Reason("popular_in_segment")
         return self.reason

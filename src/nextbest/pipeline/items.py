@@ -62,10 +62,7 @@ def _hashable(value: Any) -> Any:
 
 def conditions_key(conditions: Mapping[str, Any]) -> tuple[Any, ...]:
     """Equal for equal conditions, whatever their order."""
-    try:
-        return tuple(sorted((c, _hashable(v)) for c, v in conditions.items()))
-    except TypeError:  # same column can't be twice, so only odd values reach the comparison
-        return tuple((c, _hashable(conditions[c])) for c in sorted(conditions))
+    return tuple((column, _hashable(conditions[column])) for column in sorted(conditions))
 
 
 class TableColumns:

@@ -85,6 +85,7 @@ class LiveHistories:
         self._touched: dict[OutsideId, None] = {}
         self._event_ids: dict[str, None] = {}
         self._lock = threading.Lock()
+        self._user_ids.find(""), self._item_ids.find("")  # builds their look-up now, not in the first request
         self.last_time_us = interactions.last_time_us
         """Time of the newest event, stored or posted; None when there is none at all."""
         self.n_dropped = 0
@@ -128,11 +129,11 @@ class LiveHistories:
         with self._lock:
             rows = list(self._rows.items())
         for user_id, row in rows:
-            if row.is_live is not None:
-                for n in np.flatnonzero(row.is_live):
-                    item_id = self._item_ids.ids[int(row.item_idx[n])]
-                    time = EPOCH + timedelta(microseconds=int(row.time_us[n]))
-                    found.append(Event(user_id, item_id, time, float(row.weight[n])))
+            assert row.is_live is not None  # every row of the overlay was merged
+            for n in np.flatnonzero(row.is_live):
+                item_id = self._item_ids.ids[int(row.item_idx[n])]
+                time = EPOCH + timedelta(microseconds=int(row.time_us[n]))
+                found.append(Event(user_id, item_id, time, float(row.weight[n])))
             found.extend(row.aside)
         return found
 

@@ -88,7 +88,7 @@ class Pipeline:
         self._live = LiveHistories(interactions, config.live)
         self._resolver = Resolver(interactions, self._items, self._filters, self._clients, self._live, config)
         self._log: EventLog | None = None
-        self._read_rowid = 0
+        self._read_rowid, self._is_behind = 0, False
         self._sync_lock = threading.Lock()
         self._block = max(1, min(_MAX_BLOCK, _BLOCK_FLOATS // max(1, len(self._items))))
 
@@ -288,13 +288,15 @@ class Pipeline:
         if self._log is None:
             return 0
         with self._sync_lock:
-            return self._pull(self._log) if self._log.changed() else 0
+            self._is_behind |= self._log.changed()  # stays set where reading fails
+            return self._pull(self._log) if self._is_behind else 0
 
     def _pull(self, event_log: EventLog) -> int:
         n_added = 0
         while rows := event_log.read_after(self._read_rowid, limit=_READ_EVENTS):
             n_added += self._live.add(row.event for row in rows)
             self._read_rowid = rows[-1].rowid
+        self._is_behind = False
         return n_added
 
     def adopt_live(self, other: "Pipeline") -> int:

@@ -23,6 +23,7 @@ ReasonCode = Literal[
     "popular_now",
     "popular_in_segment",
     "popular",
+    "general",
     "similar_to_item",
     "catalog",
 ]
