@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVENTS_FILE = "events.sqlite"
+WORKER_PING_S = 20
+"""A worker that tells no sign of life for so long, seconds, is replaced; a slow machine needs some of it to
+import and to load, and a worker killed in the middle of a ping is noticed only after it."""
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep the others waiting, seconds; Python's own 5 ms would be the p99."""
 
@@ -122,10 +125,10 @@ def serve(
     _check_model_folder(folder)
     event_log = Path(store).absolute() / EVENTS_FILE if store is not None else default_event_log(folder)
     app = WorkerApp(str(folder), str(event_log), config or ServiceConfig(), log_level, blas_threads)
-    set_up_logging(log_level)
     EventLog(event_log).close()  # what is wrong with it is better told here than by each worker
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
+        set_up_logging(log_level)
         if workers > 1:
             metrics_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nextbest-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
@@ -143,7 +146,7 @@ def serve(
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=grace_s,
-            timeout_worker_healthcheck=60,
+            timeout_worker_healthcheck=WORKER_PING_S,
         )
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         log.info("serving", extra={"url": url, "workers": workers})
