@@ -41,6 +41,9 @@ def test_ease_refuses_a_catalogue_that_does_not_fit_in_memory_and_names_other_mo
     with pytest.raises(InputError, match=r"EASE needs .* MB for 300 items, max_memory_mb is 1; .*item_knn"):
         make_model("ease", {"max_memory_mb": 1}).fit(random_log(n_items=300))
     assert EASE.memory_mb(25) < 1
+    # 8 bytes a cell of the Gram matrix, beside it the sparse product (12) or the weights (4)
+    assert EASE.memory_mb(1000) == 20
+    assert EASE.memory_mb(1000, n_pairs=10) == 12
     make_model("ease", {"max_memory_mb": 1}).fit(log)
 
 

@@ -151,7 +151,7 @@ def test_a_failed_rename_puts_the_old_model_back(folder, monkeypatch):
 
 
 def test_an_unknown_kind_lists_the_known_ones():
-    with pytest.raises(InputError, match=r"kind: must be one of \['als', 'ease'"):
+    with pytest.raises(InputError, match=r"kind: must be one of \['als'"):
         model_class("oracle")
 
 

@@ -184,7 +184,7 @@ class Recommender(ABC):
             allowed = self._mask("allowed", allowed, [(self.n_items,), (n_users, self.n_items)])
         item_idx = np.empty((n_users, k), np.int32)
         score = np.empty((n_users, k), np.float32)
-        size = block_size(self.n_items)
+        size = self._users_at_once()
 
         def answer(rows: slice) -> None:
             block = histories if n_users <= size else histories.take(rows)
@@ -368,6 +368,10 @@ class Recommender(ABC):
         return model
 
     # --- shared steps -----------------------------------------------------------------------
+    def _users_at_once(self) -> int:
+        """Users of a block of `top_k`."""
+        return block_size(self.n_items)
+
     def _top_k_block(
         self,
         histories: Histories,
@@ -378,12 +382,7 @@ class Recommender(ABC):
     ) -> TopK:
         """`top_k` of one block of checked histories; a model with a cheaper road overrides this."""
         scores = self._score(histories)
-        if exclude.any():
-            users = np.repeat(np.arange(len(histories)), histories.lengths)
-            items = histories.item_idx
-            if not exclude.all():
-                users, items = users[exclude[users]], items[exclude[users]]
-            scores[users, items] = -np.inf
+        scores[seen_pairs(histories, exclude)] = -np.inf
         if allowed is not None:
             np.copyto(scores, -np.inf, where=~allowed)
         return select_top_k(scores, k=k)
@@ -424,6 +423,17 @@ def check_k(k: int) -> None:
 def no_evidence(n_users: int, n_items: int) -> FloatArray:
     """A new block of scores that recommends nothing: all -inf, shape (n_users, n_items)."""
     return np.full((n_users, n_items), -np.inf, np.float32)
+
+
+def seen_pairs(
+    histories: Histories, exclude: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Row and item of every event of the users in the mask `exclude`, shape (B,)."""
+    users = np.repeat(np.arange(len(histories)), histories.lengths)
+    if exclude.all():
+        return users, histories.item_idx
+    kept = exclude[users]
+    return users[kept], histories.item_idx[kept]
 
 
 def known_rows(histories: Histories, known_items: NDArray[np.bool_]) -> NDArray[np.bool_]:

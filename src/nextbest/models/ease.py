@@ -10,8 +10,8 @@ from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import InputError
 from nextbest.models.base import FloatArray, Recommender, known_rows
 
-_BYTES_PER_CELL = 8 + 8 + 4
-"""Gram matrix in double precision, the sparse product it comes from at worst, the weights kept."""
+_GRAM_BYTES, _WEIGHT_BYTES, _PRODUCT_BYTES = 8, 4, 12
+"""A cell of the Gram matrix in double precision, of the weights kept, of the sparse product it comes from."""
 
 
 class EASEConfig(BaseModel, frozen=True, extra="forbid"):
@@ -44,15 +44,21 @@ class EASE(Recommender):
     """Shape (n_items,); items with an event in `fit`."""
 
     @staticmethod
-    def memory_mb(n_items: int) -> float:
-        """What `fit` takes at its peak for this many items, in megabytes; the model itself keeps a fifth."""
-        return n_items**2 * _BYTES_PER_CELL / 1e6
+    def memory_mb(n_items: int, *, n_pairs: int | None = None) -> float:
+        """What `fit` takes at its peak for this many items, in megabytes; the model itself keeps a third.
+
+        `n_pairs` bounds the item pairs that share a user (None: all do).
+        """
+        n_cells = n_items**2
+        n_pairs = n_cells if n_pairs is None else min(n_pairs, n_cells)
+        return (_GRAM_BYTES * n_cells + max(_PRODUCT_BYTES * n_pairs, _WEIGHT_BYTES * n_cells)) / 1e6
 
     def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
         from scipy.linalg import lapack
 
         n_items = interactions.n_items
-        if (needed := self.memory_mb(n_items)) > self.config.max_memory_mb:
+        n_pairs = int((interactions.histories.lengths**2).sum())
+        if (needed := self.memory_mb(n_items, n_pairs=n_pairs)) > self.config.max_memory_mb:
             raise InputError(
                 "n_items",
                 f"EASE needs {needed:,.0f} MB for {n_items:,} items, max_memory_mb is {self.config.max_memory_mb:,}",
@@ -61,7 +67,7 @@ class EASE(Recommender):
         X_UI = interactions.histories.to_csr(n_items, binary=self.config.values == "binary").astype(
             np.float64
         )
-        gram_II = np.asfortranarray((X_UI.T @ X_UI).toarray())
+        gram_II = (X_UI.T @ X_UI).toarray(order="F")
         self.known_items_ = gram_II.diagonal() > 0
         gram_II[np.diag_indices(n_items)] += self.config.regularization
         if n_items:

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextbest.data.ids import UNKNOWN
 from nextbest.data.interactions import Histories
-from nextbest.models.base import FloatArray, Recommender, known_rows
+from nextbest.models.base import FloatArray, Recommender, TopK, known_rows, seen_pairs
+from nextbest.models.inner_product import ITEMS_AT_ONCE, NormOrder, top_k_by_norm
+from nextbest.models.topk import BLOCK_CELLS
 
 
 class FactorModel(Recommender):
@@ -47,6 +50,42 @@ class FactorModel(Recommender):
             scores[:, ~self.known_items_] = -np.inf
         scores[~known_rows(histories, self.known_items_)] = -np.inf
         return scores
+
+    def _users_at_once(self) -> int:
+        return max(1, BLOCK_CELLS // ITEMS_AT_ONCE)
+
+    def _top_k_block(
+        self,
+        histories: Histories,
+        *,
+        k: int,
+        exclude: NDArray[np.bool_],
+        allowed: NDArray[np.bool_] | None,
+    ) -> TopK:
+        known = np.flatnonzero(known_rows(histories, self.known_items_))
+        some = histories if len(known) == len(histories) else histories.take(known)
+        mask = allowed[known] if allowed is not None and allowed.ndim == 2 else allowed
+        found = top_k_by_norm(
+            self._user_vectors(some),
+            self._items_by_norm(),
+            k=k,
+            excluded=seen_pairs(some, exclude[known]),
+            allowed=mask,
+        )
+        if some is histories:
+            return found
+        best = TopK(
+            np.full((len(histories), k), UNKNOWN, np.int32), np.full((len(histories), k), -np.inf, np.float32)
+        )
+        best.item_idx[known], best.score[known] = found.item_idx, found.score
+        return best
+
+    def _items_by_norm(self) -> NormOrder:
+        """Item vectors by length, made at the first question (twice at worst, by two threads)."""
+        order: NormOrder | None = getattr(self, "_order", None)
+        if order is None or order.source is not self.item_vectors_:
+            order = self._order = NormOrder.of(self.item_vectors_, self.known_items_)
+        return order
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         """Cosine of item vectors."""

@@ -59,7 +59,7 @@ def select_top_k(scores: FloatArray, *, k: int) -> TopK:
     n_rows, n_items = scores.shape
     if n_rows == 0 or n_items == 0:
         return TopK(np.full((n_rows, k), UNKNOWN, np.int32), np.full((n_rows, k), -np.inf, np.float32))
-    bound = _lower_bound(scores, min(k, n_items))
+    bound = kth_lower_bound(scores, min(k, n_items))
     flat = np.flatnonzero(scores >= bound[:, None])
     rows, columns = np.divmod(flat, n_items)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
@@ -103,6 +103,42 @@ def keep_best(matrix: csr_array, *, n: int) -> csr_array:
     return csr_array((best.score[kept], best.item_idx[kept], indptr), shape=matrix.shape)
 
 
+class BestSoFar:
+    """The k best of B rows, while scores arrive in parts."""
+
+    def __init__(self, n_rows: int, k: int) -> None:
+        self._keys = np.full((n_rows, k), _EMPTY, np.uint64)
+
+    def kth_score(self, rows: NDArray[np.integer]) -> FloatArray:
+        """Score in the last place of these rows, -inf while it is empty."""
+        return _decode(self._keys[rows, -1]).score
+
+    def add(
+        self,
+        rows: NDArray[np.integer],
+        scores: FloatArray,
+        *,
+        at_least: FloatArray,
+        item_idx: NDArray[np.integer],
+    ) -> None:
+        """Take in `scores`, shape (len(rows), len(item_idx)); below `at_least` of its row, none can matter."""
+        flat = np.flatnonzero(scores >= np.maximum(at_least, _LOWEST)[:, None])
+        if not len(flat):
+            return
+        row, column = np.divmod(flat, len(item_idx))
+        k = self._keys.shape[1]
+        counts = np.bincount(row, minlength=len(rows))
+        starts = np.cumsum(counts) - counts
+        keys = np.full((len(rows), k + int(counts.max())), _EMPTY, np.uint64)
+        keys[:, :k] = self._keys[rows]
+        keys[row, k + np.arange(len(flat)) - starts[row]] = _keys(scores.ravel()[flat], item_idx[column])
+        self._keys[rows] = _smallest(keys, k)
+
+    def result(self) -> TopK:
+        """What has been found."""
+        return _decode(self._keys)
+
+
 def _sorted_rows(
     indptr: NDArray[np.integer], columns: NDArray[np.integer], values: FloatArray, *, k: int
 ) -> TopK:
@@ -111,13 +147,18 @@ def _sorted_rows(
     keys = np.full((len(counts), max(k, int(counts.max(initial=0)))), _EMPTY, np.uint64)
     rows = np.repeat(np.arange(len(counts)), counts)
     keys[rows, np.arange(len(columns)) - np.repeat(indptr[:-1], counts)] = _keys(values, columns)
+    return _decode(_smallest(keys, k))
+
+
+def _smallest(keys: NDArray[np.uint64], k: int) -> NDArray[np.uint64]:
+    """The k smallest of each row in order; `keys` may be reordered."""
     if keys.shape[1] > 4 * k:
         keys = np.partition(keys, k - 1, axis=1)[:, :k]
     keys.sort(axis=1)
-    return _decode(keys[:, :k])
+    return keys[:, :k]
 
 
-def _lower_bound(scores: FloatArray, k: int) -> FloatArray:
+def kth_lower_bound(scores: FloatArray, k: int) -> FloatArray:
     """At least k scores of each row are at or above this (or are -inf, which nothing chooses). Shape (B,)."""
     n_rows, n_items = scores.shape
     width = n_items // max(_MIN_GROUPS, _GROUPS_PER_K * k)
