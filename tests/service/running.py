@@ -37,6 +37,10 @@ class AppClient:
     def __exit__(self, *error: object) -> None:
         self.run(self._http.aclose())
         self.run(self._life.__aexit__(None, None, None))
+        self.stop_loop()
+
+    def stop_loop(self) -> None:
+        """End the event loop and its thread."""
         self.run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -73,6 +77,7 @@ class ServerProcess:
     """`serve` in a process of its own, on a free port."""
 
     def __init__(self, model_folder: Path, *, store: Path, workers: int = 1, **config: Any) -> None:
+        self.model_folder = model_folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

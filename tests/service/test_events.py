@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nextbest.data.event_log import EventLog
+from nextbest.errors import ExternalError
 from nextbest.service.app import create_app, default_event_log
 from nextbest.service.config import ServiceConfig
 from service.conftest import QUICK
@@ -137,8 +138,6 @@ def test_a_full_disk_is_502_and_no_event_of_the_post_is_stored(model_folder, tmp
 
 
 def test_a_log_that_can_not_be_read_stops_no_answer_and_is_caught_up_with_later(model_folder) -> None:
-    from nextbest.errors import ExternalError
-
     app = create_app(model_folder, config=QUICK)
     with AppClient(app) as client:
         log = app.state.service._events
@@ -163,3 +162,11 @@ def test_the_number_of_events_a_post_may_hold_is_a_setting(model_folder) -> None
         event = {"user_id": "zoe", "item_id": "milk"}
         assert client.post("/events", json=[event]).status_code == 202
         assert client.post("/events", json=[event, event]).status_code == 422
+
+
+def test_a_service_whose_event_log_can_not_be_opened_does_not_start(model_folder, tmp_path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    client = AppClient(create_app(model_folder, event_log=tmp_path / "file" / "log.sqlite", config=QUICK))
+    with pytest.raises(ExternalError, match="event log"):
+        client.__enter__()
+    client.stop_loop()

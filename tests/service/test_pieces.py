@@ -1,11 +1,13 @@
 """Small pieces: the border map, log lines, process settings, loopback, dead workers' gauges."""
 
+import asyncio
 import json
 import logging
 import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +18,7 @@ from nextbest.errors import ArtifactError, DataError, ExternalError, InputError,
 from nextbest.service import metrics as metrics_module
 from nextbest.service import server
 from nextbest.service.config import ServiceConfig
+from nextbest.service.edge import Edge
 from nextbest.service.errors import OverloadedError, problem_of
 from nextbest.service.logs import JsonFormatter, set_up_logging
 from nextbest.service.metrics import ServiceMetrics, worker_ended
@@ -124,9 +127,86 @@ def test_a_stop_by_signal_ends_quietly_and_a_failed_start_is_an_error(monkeypatc
     with pytest.raises(ExternalError, match="a worker did not start; its log says why"):
         server._run(settings, None)
     assert signal.getsignal(signal.SIGTERM) is before
-    thread = threading.Thread(target=lambda: pytest.raises(ExternalError, server._run, settings, None))
-    thread.start()
-    thread.join()
+
+
+def test_outside_of_the_main_thread_no_signal_is_touched(monkeypatch) -> None:
+    import uvicorn
+
+    monkeypatch.setattr("uvicorn.Server", lambda _settings: _Uvicorn())
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(server._run, uvicorn.Config("x", workers=1), None).result(30)
+
+
+def test_a_hangup_looks_for_a_newer_model_by_force() -> None:
+    async def main() -> list[bool]:
+        looked: list[bool] = []
+        done = asyncio.Event()
+
+        class Service:
+            async def refresh(self, *, force: bool) -> None:
+                looked.append(force)
+                done.set()
+
+        before = signal.getsignal(signal.SIGHUP)
+        server._reload_on_hangup(Service())
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.wait_for(done.wait(), 30)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)
+        return looked
+
+    assert asyncio.run(main()) == [True]
+
+
+def edge(app) -> tuple[Edge, ServiceMetrics]:
+    counted = ServiceMetrics()
+    return Edge(app, config=ServiceConfig(max_body_bytes=10), metrics=counted), counted
+
+
+def test_what_is_no_http_passes_the_edge_untouched() -> None:
+    seen = []
+
+    async def app(scope, receive, send) -> None:
+        seen.append((scope["type"], receive, send))
+
+    asyncio.run(edge(app)[0]({"type": "websocket"}, "receive", "send"))
+    assert seen == [("websocket", "receive", "send")]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_after_half_an_answer_no_second_one_is_sent(refused) -> None:
+    sent = []
+
+    async def app(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if refused:
+            await receive()
+        raise RuntimeError("in the middle")
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b"x" * 11}
+
+    async def send(message) -> None:
+        sent.append(message["type"])
+
+    made, counted = edge(app)
+    scope = {"type": "http", "method": "POST", "headers": [], "path": "/"}
+    if refused:
+        asyncio.run(made(scope, receive, send))
+    else:
+        with pytest.raises(RuntimeError):
+            asyncio.run(made(scope, receive, send))
+    assert sent == ["http.response.start"]
+    assert 'status="200"} 1.0' in counted.scrape(list).decode()
+
+
+def test_a_client_that_leaves_before_any_answer_is_counted_as_such() -> None:
+    async def app(scope, receive, send) -> None:
+        """Answers nothing."""
+
+    made, counted = edge(app)
+    asyncio.run(made({"type": "http", "method": "GET", "headers": []}, None, None))
+    assert 'status="499"} 1.0' in counted.scrape(list).decode()
 
 
 @pytest.mark.parametrize(("codes", "fails"), [((0, 0), False), ((0, 3), True)])

@@ -21,47 +21,67 @@ from service.shops import COFFEE, START, TEA, pipeline, save_shop
 pytestmark = pytest.mark.server
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory):
+    """One worker that looks for newer models only when told."""
+    folder = tmp_path_factory.mktemp("alone")
+    config = {"watch_interval_s": 3600, "health_cache_s": 0, "max_pending": 2000}
+    with ServerProcess(save_shop(folder / "model"), store=folder / "store", **config) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory):
+    """Two workers."""
+    folder = tmp_path_factory.mktemp("pair")
+    with ServerProcess(save_shop(folder / "model"), store=folder / "store", workers=2) as server:
+        yield server
+    assert server.process.returncode == 0
+    assert "client-" not in server.log_path.read_text()
+
+
+def workers_of(server: ServerProcess) -> list[str]:
+    """Process ids of the workers."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def first_item(url: str, user_id: str) -> str:
     """Over a new connection, so that any worker may answer."""
     return httpx.get(f"{url}/users/{user_id}/recommendations?k=1", timeout=30).json()["items"][0]["item_id"]
 
 
-def test_with_two_workers_an_event_changes_the_next_answer_of_both_and_metrics_add_up(tmp_path) -> None:
-    folder = save_shop(tmp_path / "model")
+def n_answered(url: str) -> float:
+    """Recommendations that all workers together have counted."""
+    text = httpx.get(f"{url}/metrics", timeout=30).text
+    asked = 'nextbest_http_requests_total{method="GET",route="/users/{user_id}/recommendations",status="200"}'
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(asked))
+
+
+def test_with_two_workers_an_event_changes_the_next_answer_of_both_and_metrics_add_up(pair) -> None:
     n_users = 20
-    with ServerProcess(folder, store=tmp_path / "store", workers=2) as server:
-        for n in range(n_users):
-            event = {"user_id": f"client-{n}", "item_id": "coffee"}
-            assert httpx.post(f"{server.url}/events", json=event, timeout=30).status_code == 202
-            for _ in range(4):  # whichever worker is asked
-                assert first_item(server.url, f"client-{n}") in COFFEE
-        text = httpx.get(f"{server.url}/metrics").text
-        asked = (
-            'nextbest_http_requests_total{method="GET",route="/users/{user_id}/recommendations",status="200"}'
-        )
-        (line,) = (line for line in text.splitlines() if line.startswith(asked))
-        assert float(line.split()[-1]) == 4 * n_users
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-        answered = Counter(_pid_of_answer(server, children) for _ in range(40))
-        assert len(answered) == 2, f"one worker answered everything: {answered}"
-    assert server.process.returncode == 0
-    assert "client-" not in server.log_path.read_text()
+    before = n_answered(pair.url)
+    for n in range(n_users):
+        event = {"user_id": f"client-{n}", "item_id": "coffee"}
+        assert httpx.post(f"{pair.url}/events", json=event, timeout=30).status_code == 202
+        for _ in range(4):  # whichever worker is asked
+            assert first_item(pair.url, f"client-{n}") in COFFEE
+    assert n_answered(pair.url) - before == 4 * n_users
+    used = Counter(busiest_in_one_request(pair) for _ in range(40))
+    assert len(used) == 2, f"one worker answered everything: {used}"
 
 
-def _pid_of_answer(server: ServerProcess, children: list[str]) -> str:
-    """The worker whose CPU time or context switches moved with one request."""
+def busiest_in_one_request(server: ServerProcess) -> str:
+    """The worker that woke up most often while one request was answered."""
 
-    def switches() -> dict[str, int]:
-        found = {}
-        for pid in children:
-            status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
-            found[pid] = sum(int(x.split()[1]) for x in status.splitlines() if x.startswith("voluntary"))
-        return found
+    def wakes(pid: str) -> int:
+        status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("voluntary"))
+        return int(line.split()[1])
 
-    before = switches()
-    httpx.get(f"{server.url}/metrics", timeout=30)
-    after = switches()
-    return max(children, key=lambda pid: after[pid] - before[pid])
+    before = {pid: wakes(pid) for pid in workers_of(server)}
+    httpx.get(f"{server.url}/openapi.json", timeout=30)
+    return max(before, key=lambda pid: wakes(pid) - before[pid])
 
 
 def test_a_swap_of_models_under_load_loses_no_request_and_both_models_are_seen(tmp_path) -> None:
@@ -90,21 +110,20 @@ def test_a_swap_of_models_under_load_loses_no_request_and_both_models_are_seen(t
     assert len(versions) == 4
 
 
-def test_sighup_takes_the_newer_model_at_once(tmp_path) -> None:
-    folder = save_shop(tmp_path / "model")
-    with ServerProcess(folder, store=tmp_path / "store", watch_interval_s=3600, health_cache_s=0) as server:
-        save_shop(folder, name="newer", created=START + timedelta(days=1))
-        server.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if httpx.get(f"{server.url}/health", timeout=30).json()["model"]["name"] == "newer":
-                break
-            time.sleep(0.05)
-        else:
-            pytest.fail("the newer model never answered")
+def test_sighup_takes_the_newer_model_at_once(alone) -> None:
+    folder = alone.model_folder
+    save_shop(folder, name="newer", created=START + timedelta(days=1))
+    alone.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if httpx.get(f"{alone.url}/health", timeout=30).json()["model"]["name"] == "newer":
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the newer model never answered")
 
 
-def test_a_crowd_of_ten_thousand_is_answered_or_refused_in_words_and_nobody_hangs(tmp_path) -> None:
+def test_a_crowd_of_ten_thousand_is_answered_or_refused_in_words_and_nobody_hangs(alone) -> None:
     """10,000 open connections, one request each, all at the same time."""
     n_clients = min(10_000, open_files_limit() - 500)
     outcomes: Counter[str] = Counter()
@@ -140,11 +159,10 @@ def test_a_crowd_of_ten_thousand_is_answered_or_refused_in_words_and_nobody_hang
         async with asyncio.timeout(120):
             await asyncio.gather(*asking)
 
-    with ServerProcess(save_shop(tmp_path / "model"), store=tmp_path / "store", max_pending=2000) as server:
-        before = server.peak_rss_mb
-        asyncio.run(crowd(server.port))
-        assert server.peak_rss_mb - before < 600
-        assert first_item(server.url, "ann") in TEA
+    before = alone.peak_rss_mb
+    asyncio.run(crowd(alone.port))
+    assert alone.peak_rss_mb - before < 600
+    assert first_item(alone.url, "ann") in TEA
     assert sum(outcomes.values()) == n_clients
     assert set(outcomes) <= {"200", "503"}
     assert outcomes["200"] >= 2000
@@ -172,41 +190,30 @@ def test_a_stop_finishes_what_was_begun_and_the_log_is_json_without_ids(tmp_path
         assert first_item(again.url, "client-4711") in COFFEE
 
 
-def test_a_killed_worker_is_replaced_and_loses_no_stored_event(tmp_path) -> None:
-    with ServerProcess(save_shop(tmp_path / "model"), store=tmp_path / "store", workers=2) as server:
-        event = {"user_id": "zoe", "item_id": "coffee"}
-        assert httpx.post(f"{server.url}/events", json=event, timeout=30).status_code == 202
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        assert len(workers) == 2
-        os.kill(int(workers[0]), signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            children = (
-                Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-            )
-            alive = [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
-            if len(alive) == 2 and workers[0] not in alive:
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("the killed worker was not replaced")
-        for _ in range(4):
-            assert first_item(server.url, "zoe") in COFFEE
-        assert httpx.get(f"{server.url}/metrics", timeout=30).status_code == 200
+def test_a_killed_worker_is_replaced_and_loses_no_stored_event(pair) -> None:
+    event = {"user_id": "client-zoe", "item_id": "coffee"}
+    assert httpx.post(f"{pair.url}/events", json=event, timeout=30).status_code == 202
+    victim, _ = workers_of(pair)
+    os.kill(int(victim), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while len(alive := workers_of(pair)) < 2 or victim in alive:
+        assert time.monotonic() < deadline, "the killed worker was not replaced"
+        time.sleep(0.1)
+    for _ in range(4):
+        assert first_item(pair.url, "client-zoe") in COFFEE
+    assert n_answered(pair.url) >= 4
 
 
-def test_a_huge_body_is_refused_on_a_real_connection(tmp_path) -> None:
-    with ServerProcess(save_shop(tmp_path / "model"), store=tmp_path / "store") as server:
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.sendall(
-                b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                b"Content-Length: 10000000000\r\n\r\n{"
-            )
-            answer = connection.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 413")
-        assert b"application/problem+json" in answer
-        assert first_item(server.url, "ann") in TEA
+def test_a_huge_body_is_refused_on_a_real_connection(alone) -> None:
+    with socket.create_connection(("127.0.0.1", alone.port)) as connection:
+        connection.sendall(
+            b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 10000000000\r\n\r\n{"
+        )
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"application/problem+json" in answer
+    assert first_item(alone.url, "ann") in TEA
 
 
 @pytest.mark.parametrize(
@@ -227,6 +234,34 @@ def test_a_taken_port_is_told(tmp_path) -> None:
         taken.listen()
         with pytest.raises(ExternalError, match="Address already in use; try another port"):
             serve(save_shop(tmp_path / "model"), store=tmp_path, port=taken.getsockname()[1])
+
+
+def test_serve_puts_events_into_the_store_and_shares_metrics_between_workers(tmp_path, monkeypatch) -> None:
+    seen = []
+
+    def run(settings, listener) -> None:
+        seen.append(
+            (
+                settings.app,
+                settings.workers,
+                os.environ.get("PROMETHEUS_MULTIPROC_DIR"),
+                listener.getsockname(),
+            )
+        )
+
+    monkeypatch.setattr("nextbest.service.server._run", run)
+    monkeypatch.setattr("nextbest.service.logs.set_up_logging", lambda _level: None)
+    folder = save_shop(tmp_path / "model")
+    serve(folder, port=0, store=tmp_path / "store", workers=2)
+    serve(folder, port=0)
+    (app, workers, shared, address), (other, _, none, _) = seen
+    assert (app.event_log, workers) == (str(tmp_path / "store" / "events.sqlite"), 2)
+    assert other.event_log == str(tmp_path / "model.events.sqlite")
+    assert address[0] == "127.0.0.1"
+    assert shared is not None
+    assert not Path(shared).exists()
+    assert none is None
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
 def test_a_folder_without_a_model_is_told(tmp_path) -> None:

@@ -60,11 +60,11 @@ class Edge:
             await self._app(scope, receive if body is None else body.receive, send_and_look)
         except BodyRefusedError as refused:
             if not status:
-                await _send(refused.problem, scope, send_and_look)
+                await _send(refused.problem, scope, receive, send_and_look)
         except Exception as error:
             if status:  # half an answer is out: the server must cut the connection
                 raise
-            await _send(problem_of(error), scope, send_and_look)
+            await _send(problem_of(error), scope, receive, send_and_look)
         finally:
             if body is not None:
                 self._held_bytes -= body.n_bytes
@@ -143,8 +143,5 @@ def _has_body(scope: Scope) -> bool:
     )
 
 
-async def _send(problem: Problem, scope: Scope, send: Send) -> None:
-    async def receive() -> Message:  # a plain response reads nothing
-        return {"type": "http.disconnect"}
-
+async def _send(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
     await problem.to_response()(scope, receive, send)

@@ -75,8 +75,8 @@ def router(service: Service) -> APIRouter:
 def is_loopback(host: str | None) -> bool:
     """Whether an address belongs to the machine itself.
 
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("10.0.0.1"), is_loopback(None)
-    (True, True, False, False)
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "10.0.0.1", "localhost", None)]
+    [True, True, False, False, False]
     """
     try:
         return host is not None and ipaddress.ip_address(host).is_loopback
