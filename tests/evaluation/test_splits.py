@@ -110,6 +110,17 @@ class TestByTime:
         assert pairs(split.train) == [("a", "z"), ("a", "x"), ("b", "x")]
         assert split.protocol["tied_share"] == 0.5
 
+    def test_thousands_of_ties_keep_the_journals_order(self) -> None:
+        rows = [("ab"[i % 2], str(i), 0) for i in range(20_000)]
+        split = split_by_time(journal([*rows, ("a", "x", 1)]), test_days=0.5)
+        of_a = split.train.filter(pl.col("user_id") == "a")["item_id"].cast(pl.Int64)
+        assert of_a.to_list() == list(range(0, 20_000, 2))
+
+    def test_the_time_of_a_target_is_that_of_its_first_event(self) -> None:
+        targets = split_by_time(SMALL, cutoff=START + timedelta(days=5)).targets
+        (time,) = targets.filter(pl.col("item_id") == "caviar")["time"]
+        assert time == START + timedelta(days=7)
+
     def test_free_columns_travel_into_train(self) -> None:
         with_amount = SMALL.with_columns(amount=pl.lit(5.0))
         assert "amount" in split_by_time(with_amount).train.columns

@@ -86,6 +86,10 @@ class TestRepeatability:
         last, clients, _ = stream.block(2)
         assert last.equals(whole.journal.filter(pl.col("user_id").is_in(clients["user_id"].implode())))
         assert pl.concat([journal for journal, _ in stream.blocks()]).equals(whole.journal)
+        first, _, taste = stream.block(0)
+        _, _, other = stream.block(1)
+        assert not np.array_equal(taste, other)
+        assert not first["time"].head(20).equals(last["time"].head(20))
         with pytest.raises(InputError, match=r"0\.\.2"):
             stream.block(3)
 
