@@ -169,9 +169,12 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--models", default=",".join(GRIDS))
     parser.add_argument("--search", action="store_true")
+    parser.add_argument(
+        "--chosen", type=Path, default=CHOSEN, help="where choices are read from and written to"
+    )
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    chosen = json.loads(CHOSEN.read_text()) if CHOSEN.exists() else {}
+    chosen = json.loads(args.chosen.read_text()) if args.chosen.exists() else {}
     report: list[dict[str, Any]] = []
     print("| set | model | refit | HR@10 | NDCG@10 | 95 % of NDCG@10 | fit CPU-s | users / CPU-s |")
     print("|---|---|---|---|---|---|---|---|")
@@ -186,7 +189,7 @@ def main() -> None:
                     config, trials = choose(kind, validation)
                     # saved after each search: a later run may be stopped
                     chosen.setdefault(name, {})[kind] = config
-                    CHOSEN.write_text(json.dumps(chosen, indent=1, sort_keys=True) + "\n")
+                    args.chosen.write_text(json.dumps(chosen, indent=1, sort_keys=True) + "\n")
                 config = chosen.get(name, {}).get(kind, {})
                 for refit in (False, True):
                     answers = Answers(split_leave_last(journal, refit=refit), items)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from contracts.recommender import checkerboard, journal, random_log
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.models import knn, make_model, transitions
+from nextbest.models import item_to_item, knn, make_model, transitions
 
 
 def weighted_log(seed=0):
@@ -169,6 +169,23 @@ def test_similar_items_of_the_checkerboard_have_the_same_colour(kind):
     same = similar % 2 == np.arange(12)[:, None] % 2
     assert same[similar >= 0].all()
     assert (similar[:, 0] >= 0).sum() >= 10  # with transitions, the last items of all rows lead nowhere
+
+
+@pytest.mark.parametrize("kind", ["item_knn", "transitions"])
+@pytest.mark.parametrize("masks", ["none", "for all", "for each"])
+def test_sparse_and_full_blocks_give_the_same_answer(kind, masks, monkeypatch):
+    log = weighted_log()
+    model = make_model(kind).fit(log)
+    rng = np.random.default_rng(0)
+    shape = {"none": None, "for all": log.n_items, "for each": (log.n_users, log.n_items)}[masks]
+    allowed = None if shape is None else rng.random(shape) < 0.6
+    exclude = rng.random(log.n_users) < 0.7
+    answers = []
+    for full in (0.0, 1.0):
+        monkeypatch.setattr(item_to_item, "FULL", full)
+        answers.append(model.top_k(log.histories, k=4, exclude_seen=exclude, allowed=allowed))
+    assert (answers[0].item_idx == answers[1].item_idx).all()
+    assert (answers[0].score == answers[1].score).all()
 
 
 @given(st.lists(st.lists(st.integers(0, 7), max_size=9), max_size=6))

@@ -47,6 +47,8 @@ class ALS(FactorModel):
 
     precision_: NDArray[np.float64]
     """Shape (embedding_dim, embedding_dim); what all users share in the normal equations: Y'Y + regularization."""
+    covariance_: NDArray[np.float64]
+    """Its inverse, same shape."""
     fingerprints_: NDArray[np.uint64]
     """Shape (n,); of the different fitted histories, ascending."""
     fitted_vectors_: FloatArray
@@ -60,6 +62,7 @@ class ALS(FactorModel):
             self.item_vectors_ = self._factorise(histories.to_csr(n_items), rng)
             self.item_vectors_[~self.known_items_] = 0
         self.precision_ = precision_matrix(self.item_vectors_, self.config.regularization)
+        self.covariance_ = np.asarray(np.linalg.inv(self.precision_), dtype=np.float64)
         self.fingerprints_ = np.empty(0, np.uint64)
         self.fitted_vectors_ = np.empty((0, self.config.embedding_dim), np.float32)
         if self.config.keep_user_vectors:
@@ -100,7 +103,13 @@ class ALS(FactorModel):
 
     def _solve(self, histories: Histories) -> FloatArray:
         X_BI = histories.to_csr(len(self.item_vectors_))
-        return fold_in(X_BI, self.item_vectors_, precision=self.precision_, alpha=self.config.alpha)
+        return fold_in(
+            X_BI,
+            self.item_vectors_,
+            precision=self.precision_,
+            covariance=self.covariance_,
+            alpha=self.config.alpha,
+        )
 
     def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
         """Hu et al., section 5: the score as a sum over the history's items, split by event weight."""
@@ -127,6 +136,7 @@ class ALS(FactorModel):
         dim = self.config.embedding_dim
         if self.item_vectors_.shape[1] != dim or self.precision_.shape != (dim, dim):
             raise ValueError(f"item_vectors has shape {self.item_vectors_.shape}")
+        self.covariance_ = np.asarray(np.linalg.inv(self.precision_), dtype=np.float64)
         if self.fitted_vectors_.shape != (len(self.fingerprints_), dim):
             raise ValueError(f"fitted_vectors has shape {self.fitted_vectors_.shape}")
 

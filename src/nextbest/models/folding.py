@@ -16,7 +16,12 @@ def precision_matrix(item_vectors: FloatArray, regularization: float) -> NDArray
 
 
 def fold_in(
-    weights: csr_array, item_vectors: FloatArray, *, precision: NDArray[np.float64], alpha: float
+    weights: csr_array,
+    item_vectors: FloatArray,
+    *,
+    precision: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    alpha: float,
 ) -> FloatArray:
     """Vectors that solve (Y'Y + reg + Y' diag(alpha w) Y) x = Y'(1 + alpha w) for each history.
 
@@ -28,6 +33,8 @@ def fold_in(
         Y, shape (n_items, F).
     precision
         `precision_matrix` of the same item vectors, shape (F, F).
+    covariance
+        Its inverse, shape (F, F): known beforehand, so that a single question needn't compute it.
     alpha
         Confidence per unit of weight.
 
@@ -38,7 +45,7 @@ def fold_in(
 
     Notes
     -----
-    Histories of like length L are solved together. With M = (Y'Y + reg)^-1, known beforehand, the matrix
+    Histories of like length L are solved together. With M = (Y'Y + reg)^-1, the `covariance`, the matrix
     inversion lemma turns a solve of size F into one of size L: x = M Y_L' (c - S (1 + S K S)^-1 S K c)
     with K = Y_L M Y_L', S**2 = alpha w and c = 1 + alpha w. Longer histories than F take the direct road.
     """
@@ -46,8 +53,11 @@ def fold_in(
     vectors = np.zeros((n_users, dim), np.float32)
     lengths = np.diff(weights.indptr)
     order = np.argsort(lengths, kind="stable")
-    inverse_FF = np.linalg.inv(precision)
-    projected_IF = item_vectors @ inverse_FF.astype(np.float32)
+    if weights.nnz < len(item_vectors):  # few histories: only their own items matter
+        used, inverse = np.unique(weights.indices, return_inverse=True)
+        weights = csr_array((weights.data, inverse, weights.indptr), shape=(n_users, len(used)))
+        item_vectors = item_vectors[used]
+    projected_IF = item_vectors @ covariance.astype(np.float32)
     first = int(np.searchsorted(lengths[order], 1))
     while first < n_users:
         width = int(lengths[order[first]])

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextbest.data.ids import UNKNOWN
-from nextbest.models.topk import BestSoFar, FloatArray, TopK, kth_lower_bound
+from nextbest.models.topk import BLOCK_CELLS, BestSoFar, FloatArray, TopK, kth_lower_bound
 
 ITEMS_AT_ONCE = 4096
-"""Items of the widest step; the first one is a quarter of it."""
+"""Items of the widest step for many users; the first one is a quarter of it."""
 _ROUNDING = np.float32(1 + 1e-4)
 """Room for the rounding of a product of single precision vectors of any usual length."""
 
@@ -96,5 +96,6 @@ def top_k_by_norm(
         best.add(active, scores_AM, at_least=kth_A, item_idx=item_idx)
         if stop < n_items:
             active = active[best.kth_score(active) <= reach_B[active] * items.norms[stop]]
-        start, width = stop, min(2 * width, ITEMS_AT_ONCE)
+        widest = max(ITEMS_AT_ONCE, BLOCK_CELLS // max(1, len(active)))
+        start, width = stop, min(2 * width, widest)
     return best.result()

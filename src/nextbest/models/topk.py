@@ -36,7 +36,7 @@ def block_size(n_items: int) -> int:
     return max(1, BLOCK_CELLS // max(1, n_items))
 
 
-def select_top_k(scores: FloatArray, *, k: int) -> TopK:
+def select_top_k(scores: FloatArray, *, k: int, floor: float = -np.inf) -> TopK:
     """The `k` best columns of every row: higher score first, ties by the lower column.
 
     Parameters
@@ -45,6 +45,8 @@ def select_top_k(scores: FloatArray, *, k: int) -> TopK:
         Shape (B, n_items), float32; -inf = never chosen; NaN and +inf are not allowed.
     k
         Places to fill, 1 or more; it may exceed n_items.
+    floor
+        Scores below are never chosen either.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def select_top_k(scores: FloatArray, *, k: int) -> TopK:
     n_rows, n_items = scores.shape
     if n_rows == 0 or n_items == 0:
         return TopK(np.full((n_rows, k), UNKNOWN, np.int32), np.full((n_rows, k), -np.inf, np.float32))
-    bound = kth_lower_bound(scores, min(k, n_items))
+    bound = np.maximum(kth_lower_bound(scores, min(k, n_items)), np.float32(floor))
     flat = np.flatnonzero(scores >= bound[:, None])
     rows, columns = np.divmod(flat, n_items)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
