@@ -119,9 +119,10 @@ def main() -> None:
     if args.model == "dot":
         model: Recommender = Dot(DotConfig(embedding_dim=args.embedding_dim))
     else:
-        from nextbest.models import make_model
+        from nextbest.models import make_model, model_class
 
-        model = make_model(args.model, {"embedding_dim": args.embedding_dim})
+        sized = "embedding_dim" in model_class(args.model).Config.model_fields
+        model = make_model(args.model, {"embedding_dim": args.embedding_dim} if sized else {})
     pipeline = Pipeline.fit(
         model,
         default_fallbacks(segments=False, recent_days=7),

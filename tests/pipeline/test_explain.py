@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dummies import CoOccurrence, Opaque
+from dummies import CoOccurrence, Opaque, Staged
 from nextbest.data.interactions import Histories
 from nextbest.models import MODEL_KINDS, make_model
 from nextbest.pipeline.explain import _WORDS, Reason, personal_reasons, words
@@ -53,20 +53,36 @@ def test_the_named_item_is_the_one_that_adds_most() -> None:
     model = CoOccurrence().fit(log())
     tea, bread, milk = model.item_ids_.encode(["tea", "bread", "milk"]).tolist()
     history = Histories.from_lists([[bread, tea]])
-    assert personal_reasons(model, history, [milk]) == [Reason("because_of_item", tea)]
+    assert personal_reasons(model, history, [milk], needs_history=True) == [Reason("because_of_item", tea)]
 
 
 def test_events_of_one_item_count_together() -> None:
     model = CoOccurrence().fit(log())
     tea, bread, milk = model.item_ids_.encode(["tea", "bread", "milk"]).tolist()
     history = Histories.from_lists([[tea, bread, bread, bread]])
-    assert personal_reasons(model, history, [milk]) == [Reason("because_of_item", bread)]
+    assert personal_reasons(model, history, [milk], needs_history=True) == [Reason("because_of_item", bread)]
 
 
 def test_where_nothing_adds_anything_only_the_history_is_named() -> None:
     model = CoOccurrence().fit(log())
     pen, milk = model.item_ids_.encode(["pen", "milk"]).tolist()
-    assert personal_reasons(model, Histories.from_lists([[pen]]), [milk]) == [Reason("history")]
+    assert personal_reasons(model, Histories.from_lists([[pen]]), [milk], needs_history=True) == [
+        Reason("history")
+    ]
+
+
+def test_what_was_taken_before_is_said_to_be() -> None:
+    answer = shop(model=make_model("personal")).recommend([Query("bob", k=1, exclude_seen=False)])[0]
+    assert (answer.items[0].reason, answer.items[0].reason_item_id) == (
+        "You have taken it before",
+        answer.items[0].item_id,
+    )
+
+
+def test_a_model_that_may_do_without_a_history_claims_nothing_of_it() -> None:
+    for explain, words_ in ((True, "Recommended for you"), (False, "")):
+        item = shop(model=Staged()).recommend([Query("ann", k=1, explain=explain)])[0].items[0]
+        assert (item.source, item.reason_code, item.reason) == ("staged", "for_you", words_)
 
 
 def test_a_model_without_parts_only_names_the_history() -> None:
@@ -108,8 +124,8 @@ def test_a_reason_of_any_model_names_an_item_of_the_history_whose_part_is_larges
     answer = personal.recommend([Query(history=[(i, None) for i in taken], k=5)])[0]
     own = Histories.from_lists([model.item_ids_.encode(taken).tolist()])
     for item in answer.items:
-        if item.source != model.kind:
-            assert item.reason_code in ("popular", "catalog")
+        if item.source != model.kind or item.reason_code == "for_you":
+            assert item.reason_code in ("popular", "catalog", "for_you")
             continue
         assert item.reason_item_id in taken
         parts = model.contributions(own, model.item_ids_.find(item.item_id))

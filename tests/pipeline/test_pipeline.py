@@ -161,7 +161,7 @@ def test_a_model_that_has_an_answer_without_a_history_is_asked_for_it() -> None:
     items = shop(model=Staged()).recommend([Query("nobody", k=1), Query("ann", k=1)])
     assert [(a.items[0].item_id, a.items[0].reason_code) for a in items] == [
         ("wine", "general"),
-        ("wine", "history"),
+        ("wine", "for_you"),
     ]
 
 

@@ -45,8 +45,8 @@ class Writer:
     ) -> list[RecommendedItem]:
         """Items in the order of `picks`; `history` is the one the scores came from, of one user.
 
-        Without `explain` the reason has no words, and its code says only "history" where finding the item
-        that counted would cost something.
+        Without `explain` the reason has no words, and its code says only "history" (or "for_you") where
+        finding the item that counted would cost something.
         """
         reasons = self._reasons(picks, history, segment, deep=explain)
         return [
@@ -67,9 +67,11 @@ class Writer:
             if is_list or not history.n_events:
                 yield from (stage.reason_for(p.item_idx, p.score, segment) for p in group)
             elif deep:
-                yield from personal_reasons(stage.model, history, [p.item_idx for p in group])
+                wanted = [p.item_idx for p in group]
+                yield from personal_reasons(stage.model, history, wanted, needs_history=stage.is_personal)
             else:
-                yield from (Reason("history") for _ in group)
+                reason = Reason("history" if stage.is_personal else "for_you")
+                yield from (reason for _ in group)
 
     def _item(self, pick: Pick, rank: int, reason: Reason, lang: Lang | None) -> RecommendedItem:
         about = reason.item_idx

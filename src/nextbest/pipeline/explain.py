@@ -1,7 +1,7 @@
 """Reasons in words, English and Russian: each is a fact about the computation, never a guess.
 
-A reason of the model names the event that adds most to the score (`Recommender.contributions`); a model
-without such a reading only says that the history was used. A reason of a popularity list says which list.
+A reason of the model names the event that adds most to the score (`Recommender.contributions`); without
+such a reading it only says that the history was used, and not even that where the score may do without. A reason of a popularity list says which list.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,9 @@ _WORDS: dict[Lang, dict[ReasonCode, str]] = {
     "en": {
         "because_of_item": "Because you took “{title}”",
         "follows_item": "Often taken after “{title}”",
+        "taken_before": "You have taken it before",
         "history": "Chosen by your history",
+        "for_you": "Recommended for you",
         "popular_now": "Popular lately",
         "popular_in_segment": "More popular among clients like you than with others",
         "popular": "Popular with our clients",
@@ -28,7 +30,9 @@ _WORDS: dict[Lang, dict[ReasonCode, str]] = {
     "ru": {
         "because_of_item": "Потому что вы выбирали «{title}»",
         "follows_item": "Часто берут после «{title}»",
+        "taken_before": "Вы это уже выбирали",
         "history": "Подобрано по вашей истории",
+        "for_you": "Рекомендуем вам",
         "popular_now": "Популярно в последнее время",
         "popular_in_segment": "Среди клиентов вашей группы популярнее, чем у остальных",
         "popular": "Популярно у наших клиентов",
@@ -92,20 +96,27 @@ def popularity_reason(model: Recommender) -> Reason | None:
     return Reason("popular_now") if fades else Reason("popular")
 
 
-def personal_reasons(model: Recommender, history: Histories, item_idx: Sequence[int]) -> list[Reason]:
-    """For each item the event that adds most to its score, or just that there was a history.
+def personal_reasons(
+    model: Recommender, history: Histories, item_idx: Sequence[int], *, needs_history: bool
+) -> list[Reason]:
+    """For each item the event that adds most to its score; "taken_before" where that is the item itself.
 
     An item that is in the history several times counts by the sum of its events; of two that add the same,
-    the one with the lower row number is named.
+    the one with the lower row number is named. Where the model can't tell parts, a model that `needs_history`
+    owes the score to the history as a whole; of another one nothing more can be said than that it chose.
     """
     items, places = np.unique(history.item_idx, return_inverse=True)
     code: ReasonCode = "follows_item" if model.kind == "transitions" else "because_of_item"
+    unknown = Reason("history" if needs_history else "for_you")
     reasons = []
     for wanted in item_idx:
         parts = model.contributions(history, wanted)
-        if parts is None:
-            return [Reason("history")] * len(item_idx)
-        sums = np.bincount(places, weights=parts)
+        sums = np.zeros(1) if parts is None else np.bincount(places, weights=parts)
         best = int(sums.argmax())
-        reasons.append(Reason(code, int(items[best])) if sums[best] > 0 else Reason("history"))
+        if not sums[best] > 0:
+            reasons.append(unknown)
+        elif items[best] == wanted:
+            reasons.append(Reason("taken_before", wanted))
+        else:
+            reasons.append(Reason(code, int(items[best])))
     return reasons

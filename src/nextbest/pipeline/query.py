@@ -19,7 +19,9 @@ that the config's `repeat` names as bought again and again."""
 ReasonCode = Literal[
     "because_of_item",
     "follows_item",
+    "taken_before",
     "history",
+    "for_you",
     "popular_now",
     "popular_in_segment",
     "popular",
