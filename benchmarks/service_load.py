@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -260,14 +261,16 @@ async def paced(port: int, messages: list[bytes], *, rate: float, seconds: float
     latencies: list[float] = []
     failed = 0
     due_of: dict[int, float] = {}
-    free: list[Connection] = []
+    free: deque[Connection] = deque()  # in turns, so that none idles until the server closes it
     idle = asyncio.Event()
     in_flight = 0
 
     def done(connection: Connection, status: int) -> None:
         nonlocal failed, in_flight
         due = due_of.pop(id(connection), None)
-        if due is None:
+        if due is None:  # closed while idle
+            if connection in free:
+                free.remove(connection)
             return
         in_flight -= 1
         if status == 200:
@@ -288,7 +291,7 @@ async def paced(port: int, messages: list[bytes], *, rate: float, seconds: float
         if not free:
             _, connection = await loop.create_connection(lambda: Connection(done), "127.0.0.1", port)
         else:
-            connection = free.pop()
+            connection = free.popleft()
         due_of[id(connection)] = due
         in_flight += 1
         idle.clear()
