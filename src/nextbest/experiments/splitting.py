@@ -38,7 +38,7 @@ class SplitPlan:
             return self._by_time(journal, self.cutoff)
         if self.protocol == "random":
             return split_random(journal, rng=self.rng)
-        return split_leave_last(journal, part="test", refit=self.refit)
+        return split_leave_last(journal, part="test", refit=self.refit, time_kind=self.time_kind)
 
     def validation(self, journal: pl.DataFrame, test: Split) -> Split:
         """The split on which settings are chosen: the same cut again, inside what the test part may know."""
@@ -46,7 +46,7 @@ class SplitPlan:
             return self._by_time(test.train, None)
         if self.protocol == "random":
             return split_random(test.train, rng=self.rng + 1)
-        return split_leave_last(journal, part="validation")
+        return split_leave_last(journal, part="validation", time_kind=self.time_kind)
 
     def _by_time(self, journal: pl.DataFrame, cutoff: datetime | None) -> Split:
         return split_by_time(

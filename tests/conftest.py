@@ -1,4 +1,4 @@
-"""Laws are checked without a deadline: a busy machine is no counterexample."""
+"""For every test: no deadline for a law, because machines are shared; what a law finds is what counts."""
 
 from hypothesis import settings
 
