@@ -174,6 +174,11 @@ def test_the_default_chain_names_what_the_log_can_tell() -> None:
     assert [fallback_name(m) for m in default_fallbacks(segments=False, recent_days=None)] == ["popularity"]
 
 
+def test_a_personal_fallback_has_nothing_for_strangers() -> None:
+    pipeline = shop(fallbacks=[CoOccurrence()])
+    assert {i.source for i in pipeline.recommend([Query("nobody", k=3)])[0].items} == {"catalog"}
+
+
 def test_fallbacks_of_the_same_name_are_told_apart() -> None:
     pipeline = shop(fallbacks=[make_model("popularity"), make_model("popularity", {"count": "users"})])
     assert [f["name"] for f in pipeline.manifest["fallbacks"]] == ["popularity", "popularity_2"]
