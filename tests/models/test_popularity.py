@@ -3,11 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
-from numpy.testing import assert_allclose
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 
 from contracts.recommender import journal
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.models import load_model, make_model
+from nextbest.models.topk import select_top_k
 
 DAY = 24 * 60
 NOBODY = Histories.from_lists([[]])
@@ -55,6 +58,24 @@ def test_weights_add_up_but_not_for_users():
     log = Interactions.from_journal(table, weight="hours")
     assert shares(log) == {"a": 0.75, "b": 0.25}
     assert shares(log, count="users") == {"a": 0.5, "b": 0.5}
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_crossing_out_seen_items_is_the_top_k_of_the_scores(seed, k):
+    rng = np.random.default_rng(seed)
+    rows = [(u, int(i)) for u in range(12) for i in rng.integers(0, 20, rng.integers(1, 15))]
+    segments = pl.DataFrame({"user_id": list(range(9)), "segment": [f"s{u % 3}" for u in range(9)]})
+    log = Interactions.from_journal(journal(rows), segments=segments)
+    model = make_model("popularity", {"by_segment": True, "shrinkage": 1}).fit(log)
+    allowed, exclude = rng.random(log.n_items) < 0.7, rng.random(log.n_users) < 0.7
+    best = model.top_k(log.histories, k=k, exclude_seen=exclude, allowed=allowed)
+    scores = model.score(log.histories)
+    scores[:, ~allowed] = -np.inf
+    for u in np.flatnonzero(exclude):
+        scores[u, log.histories.item_idx[log.histories.row(u)]] = -np.inf
+    expected = select_top_k(scores, k=k)
+    assert_array_equal(best.item_idx, expected.item_idx)
+    assert_array_equal(best.score, expected.score)
 
 
 class TestSegments:

@@ -27,6 +27,9 @@ __all__ = ["FloatArray", "Recommender", "Rng", "TopK", "known_rows", "no_evidenc
 
 Rng = int | np.random.Generator
 
+_BLOCKS_WORTH_THREADS = 4
+"""Below, starting threads and holding BLAS to one costs more than it brings."""
+
 log = logging.getLogger(__name__)
 
 
@@ -161,8 +164,8 @@ class Recommender(ABC):
         allowed
             Items that may be recommended: shape (n_items,) for all, or (B, n_items). None = all.
         n_threads
-            Threads for a batch of many users, 0 = all cores; a few users (one block) are answered on the
-            calling thread. The answer doesn't depend on it.
+            Threads for a batch of many users, 0 = all cores; a few users (under four blocks) are answered on
+            the calling thread. The answer doesn't depend on it.
 
         Returns
         -------
@@ -193,7 +196,7 @@ class Recommender(ABC):
             item_idx[rows], score[rows] = best.item_idx, best.score
 
         blocks = [slice(start, min(start + size, n_users)) for start in range(0, n_users, size)]
-        for_each(answer, blocks, n_threads=n_threads)
+        for_each(answer, blocks, n_threads=n_threads if len(blocks) >= _BLOCKS_WORTH_THREADS else 1)
         return TopK(item_idx, score)
 
     def recommend(

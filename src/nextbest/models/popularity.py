@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat
 
+from nextbest.data.ids import UNKNOWN
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.models.base import FloatArray, Recommender, no_evidence
+from nextbest.models.base import FloatArray, Recommender, TopK, no_evidence, seen_pairs
+from nextbest.models.topk import select_top_k
 
 _DAY_US = 86_400_000_000
 
@@ -81,13 +83,49 @@ class Popularity(Recommender):
         once[order[first]] = decay[order[first]]
         return once
 
-    def _score(self, histories: Histories) -> FloatArray:
-        row = np.zeros(len(histories), np.int64)
+    def _row(self, histories: Histories) -> NDArray[np.int64]:
+        """Row of `share_` that each user reads, shape (B,)."""
         if len(self.share_) > 1 and histories.segment is not None:
-            row = histories.segment.astype(np.int64) + 1
-        scores = self.share_[row]
+            return np.asarray(histories.segment, dtype=np.int64) + 1
+        return np.zeros(len(histories), np.int64)
+
+    def _score(self, histories: Histories) -> FloatArray:
+        scores = self.share_[self._row(histories)]
         scores[scores == 0] = -np.inf
         return scores
+
+    def _users_at_once(self) -> int:
+        return 512  # lists are shared: what a user costs is the own history, not the catalogue
+
+    def _top_k_block(
+        self,
+        histories: Histories,
+        *,
+        k: int,
+        exclude: NDArray[np.bool_],
+        allowed: NDArray[np.bool_] | None,
+    ) -> TopK:
+        """Each list is sorted once, k places and the longest history deep; users then cross out what they saw."""
+        if not len(histories) or (allowed is not None and allowed.ndim == 2):
+            return super()._top_k_block(histories, k=k, exclude=exclude, allowed=allowed)
+        lists, row = np.unique(self._row(histories), return_inverse=True)
+        users, items = seen_pairs(histories, exclude)
+        n_places = k + int(np.bincount(users, minlength=1).max())
+        share = self.share_[lists]
+        if allowed is not None:
+            share[:, ~allowed] = 0
+        best = select_top_k(share, k=n_places, floor=float(np.finfo(np.float32).smallest_subnormal))
+        place = np.full(share.shape, n_places)
+        found, where = np.nonzero(best.item_idx != UNKNOWN)
+        place[found, best.item_idx[found, where]] = where
+        crossed = np.zeros((len(histories), n_places + 1), bool)
+        crossed[users, place[row[users], items]] = True
+        picks = np.argsort(crossed[:, :-1], axis=1, kind="stable")[:, :k]
+        none = np.take_along_axis(crossed, picks, axis=1)
+        return TopK(
+            np.where(none, UNKNOWN, best.item_idx[row[:, None], picks]).astype(np.int32),
+            np.where(none, -np.inf, best.score[row[:, None], picks]).astype(np.float32),
+        )
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         """Popularity knows no likeness: nothing is similar."""
