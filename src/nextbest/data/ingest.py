@@ -228,7 +228,8 @@ class _Run:
         """Types of the journal's columns: the narrowest that hold what is stored, what came, and the companions' ids."""
         schema = dict(self.before.dtypes)
         for name, dtype in self.types.dtypes.items():
-            schema[name] = common_type(schema.get(name), dtype) or pl.String()
+            if (common := common_type(schema.get(name), dtype)) is not None:
+                schema[name] = common  # a column that never held a value has no type yet, and no place
         for name in (USER_ID, ITEM_ID):
             schema.setdefault(name, pl.Int64())
             for table in companions:

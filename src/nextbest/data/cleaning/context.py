@@ -26,6 +26,8 @@ def read_context(values: pl.Series, *, time_zone: str) -> pl.Series:
         return values.to_frame("v").select(pl.struct("v").struct.json_encode()).to_series()
     if dtype == pl.Binary:
         return values.bin.encode("hex")
+    if isinstance(dtype, pl.Duration):
+        return values.dt.total_microseconds()
     return values.cast(pl.String, strict=False)
 
 
@@ -44,8 +46,8 @@ class ColumnTypes:
         for name in table.columns:
             values = table[name]
             dtype: pl.DataType | None = values.dtype
-            if values.null_count() == len(values):
-                dtype = None if name not in (USER_ID, ITEM_ID) else self.dtypes.get(name)
+            if dtype == pl.Null or (text and dtype == pl.String and values.null_count() == len(values)):
+                dtype = None
             elif text and dtype == pl.String and name not in (USER_ID, ITEM_ID):
                 dtype = self._narrowest(name, values)
             if name in self.dtypes:

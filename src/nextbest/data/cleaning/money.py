@@ -32,7 +32,9 @@ def to_base(table: pl.DataFrame, config: CleaningConfig) -> tuple[pl.DataFrame, 
     joined = (
         table.with_row_index("_at")
         .sort(TIME)
-        .join_asof(rates, left_on=TIME, right_on="_since", by="currency", strategy="backward")
+        .join_asof(
+            rates, left_on=TIME, right_on="_since", by="currency", strategy="backward", check_sortedness=False
+        )
         .sort("_at")
     )
     own = joined["currency"] == base

@@ -20,6 +20,8 @@ class RawValues:
 
     def staged(self, table: pl.DataFrame) -> pl.DataFrame:
         """The columns as read that can't be had from the typed ones."""
+        if not table.width:
+            return table
         if self._kept is None:
             ours = {theirs: name for name, theirs in self._mapping.items()}
             self._kept = [
@@ -27,7 +29,7 @@ class RawValues:
                 for c in table.columns
                 if self._input.derive or c not in ours or not self._gives_back(ours[c], table.schema[c])
             ]
-        return table.select(self._kept) if table.width else table
+        return table.select(self._kept)
 
     def _gives_back(self, name: str, dtype: pl.DataType) -> bool:
         if name in (USER_ID, ITEM_ID):
@@ -67,7 +69,9 @@ def as_json(table: pl.DataFrame) -> pl.Series:
     for name, dtype in table.schema.items():
         if dtype == pl.Binary:
             fixes.append(pl.col(name).bin.encode("hex"))
-        elif dtype.is_decimal() or dtype in (pl.Duration, pl.Time, pl.Categorical, pl.Enum):
+        elif isinstance(dtype, pl.Duration):
+            fixes.append(pl.col(name).dt.total_microseconds())
+        elif dtype.is_decimal() or dtype in (pl.Time, pl.Categorical, pl.Enum):
             fixes.append(pl.col(name).cast(pl.String))
         elif dtype.is_float():
             fixes.append(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name))

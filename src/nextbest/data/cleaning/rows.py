@@ -84,15 +84,18 @@ class RowCleaner:
             table = self._missing(table, bad)
             table = self._time_range(table, bad)
             table = self._currency(table, bad)
+        keep = None if bad.reason is None else bad.reason.is_null()
+        kept = table if keep is None else table.filter(keep)
+        if len(kept):
+            self.types.see(kept, text=self.input.source.is_text)
         table = table.with_columns(chunk.rows.alias(ROW))
-        if bad.reason is None:
+        if bad.reason is None or keep is None:
             return CleanRows(
                 table,
                 self.raw_values.staged(chunk.table),
                 chunk.rejected,
                 len(chunk.rows) + len(chunk.rejected),
             )
-        keep = bad.reason.is_null()
         gone = chunk.table.filter(~keep)
         rejected = pl.DataFrame(
             {
@@ -133,9 +136,7 @@ class RowCleaner:
             out.append(typed.alias(name))
         for note in self.times.notes:
             self.tally.note("types", note)
-        table = pl.DataFrame(out)
-        self.types.see(table, text=self.input.source.is_text)
-        return table
+        return pl.DataFrame(out)
 
     def _ids(self, name: str, values: pl.Series) -> pl.Series:
         if name not in self._zero_fraction:

@@ -17,7 +17,7 @@ Readable = str | Path | pl.DataFrame
 
 PARQUET = {".parquet", ".pq"}
 ARROW = {".arrow", ".feather", ".ipc"}
-TEXT = {".csv", ".tsv", ".txt", ".dat", ".tab", ".inter", ".item", ".user"}
+TEXT = {".csv", ".tsv", ".txt", ".dat", ".tab", ".data", ".inter", ".item", ".user"}
 
 
 def find_files(path: str | Path) -> list[Path]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import polars as pl
 
@@ -65,7 +65,9 @@ class SqlSource:
                 f"SELECT * FROM ({self.query.sql}) AS q LIMIT 0",
                 self.name,
             )
-            self._names = _READERS[self.query.kind](empty).names
+            answer = _READERS[self.query.kind](empty)
+            answer.close()
+            self._names = answer.names
         if repeated := sorted({c for c in self._names if self._names.count(c) > 1}):
             raise DataError(
                 self.name, f"column name(s) {repeated} stand more than once", remedy="give them aliases"
@@ -79,14 +81,18 @@ class SqlSource:
     def chunks(self) -> Iterator[Chunk]:
         """Rows as they arrive, about CHUNK_ROWS at a time."""
         first, waiting, n_waiting = 1, [], 0
-        for table in _READERS[self.query.kind](self.query).tables:
-            waiting.append(table)
-            n_waiting += len(table)
-            if n_waiting >= CHUNK_ROWS:
+        answer = _READERS[self.query.kind](self.query)
+        try:
+            for table in answer.tables:
+                waiting.append(table)
+                n_waiting += len(table)
+                if n_waiting >= CHUNK_ROWS:
+                    yield _chunk(waiting, first)
+                    first, waiting, n_waiting = first + n_waiting, [], 0
+            if n_waiting:
                 yield _chunk(waiting, first)
-                first, waiting, n_waiting = first + n_waiting, [], 0
-        if n_waiting:
-            yield _chunk(waiting, first)
+        finally:
+            answer.close()
 
 
 def _chunk(tables: list[pl.DataFrame], first: int) -> Chunk:
@@ -106,7 +112,7 @@ def open_url(url: str) -> SqlSource:
     kind = _SCHEMES.get(parts.scheme.split("+")[0])
     if kind is None:
         raise InputError("URL", f"must begin with one of {sorted(_SCHEMES)}", value=parts.scheme)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    options = _options(parts.query + (f"#{parts.fragment}" if parts.fragment else ""))
     table, sql = options.pop("table", None), options.pop("query", None)
     host = parts.hostname or ""
     place = f"{kind}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
@@ -115,10 +121,12 @@ def open_url(url: str) -> SqlSource:
     if table is not None:
         if not _NAME.fullmatch(table):
             raise InputError(f"URL {place}", "table must be a plain name, schema.name at most", value=table)
-        quote = "`" if kind == "clickhouse" else '"'
-        sql = "SELECT * FROM " + ".".join(f"{quote}{part}{quote}" for part in table.split("."))
+        mark = "`" if kind == "clickhouse" else '"'
+        sql = "SELECT * FROM " + ".".join(f"{mark}{part}{mark}" for part in table.split("."))
     sql = str(sql).strip().rstrip(";")
-    connection = urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(options), ""))
+    connection = urlunsplit(
+        (parts.scheme, parts.netloc, parts.path, "&".join(f"{k}={quote(v)}" for k, v in options.items()), "")
+    )
     if kind == "duckdb":
         connection = unquote(parts.path).removeprefix("/")
         if host or not connection:
@@ -128,10 +136,17 @@ def open_url(url: str) -> SqlSource:
     )
 
 
+def _options(text: str) -> dict[str, str]:
+    """`name=value&...` with percent signs undone; a plus stays one, because SQL adds with it."""
+    pairs = (part.partition("=") for part in text.split("&") if part)
+    return {unquote(name): unquote(value) for name, _, value in pairs}
+
+
 @dataclass(frozen=True)
 class _Answer:
     names: list[str]
     tables: Iterator[pl.DataFrame]
+    close: Callable[[], None]
 
 
 def _duckdb(query: Query) -> _Answer:
@@ -156,12 +171,10 @@ def _duckdb(query: Query) -> _Answer:
         try:
             for batch in reader:
                 yield pl.DataFrame(pl.from_arrow(batch))
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             raise DataError(query.name, f"the query fails half-way: {_first_line(error)}") from error
-        finally:
-            connection.close()
 
-    return _Answer(list(reader.schema.names), tables())
+    return _Answer(list(reader.schema.names), tables(), connection.close)
 
 
 _PG_TYPES: dict[int, pl.DataType] = {
@@ -196,6 +209,7 @@ def _postgresql(query: Query) -> _Answer:
         cursor.execute(query.sql.encode())
         described = [(column.name, column.type_code) for column in cursor.description or []]
     except psycopg.Error as error:
+        cursor.close()
         connection.close()
         raise InputError(query.name, f"the query fails: {_first_line(error)}") from None
 
@@ -210,10 +224,13 @@ def _postgresql(query: Query) -> _Answer:
             raise ExternalError(
                 query.name, f"broke off half-way: {_first_line(error)}", retryable=True
             ) from None
-        finally:
-            connection.close()
 
-    return _Answer([name for name, _ in described], tables())
+    def close() -> None:
+        if not connection.broken:
+            cursor.close()
+        connection.close()
+
+    return _Answer([name for name, _ in described], tables(), close)
 
 
 def _pg_column(name: str, oid: int, values: tuple[Any, ...]) -> pl.Series:
@@ -240,7 +257,7 @@ def _clickhouse(query: Query) -> _Answer:
     except ImportError as error:
         raise _extra_missing("ClickHouse") from error
     parts = urlsplit(query.connection)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    options = _options(parts.query)
     secure = parts.scheme == "clickhouses" or options.get("secure", "").lower() in ("1", "true")
     try:
         client = clickhouse_connect.get_client(
@@ -256,7 +273,7 @@ def _clickhouse(query: Query) -> _Answer:
         raise _unreachable(query, error) from None
     try:
         names = [str(c) for c in client.query_arrow(f"SELECT * FROM ({query.sql}) AS q LIMIT 0").schema.names]
-        stream = client.query_arrow_stream(query.sql, use_strings=True)
+        stream = client.query_arrow_stream(query.sql)
     except exceptions.Error as error:
         client.close()
         raise InputError(query.name, f"the query fails: {_hidden(query, error)}") from None
@@ -265,15 +282,16 @@ def _clickhouse(query: Query) -> _Answer:
         try:
             with stream:
                 for batch in stream:
-                    yield pl.DataFrame(pl.from_arrow(batch))
+                    # Asking the server for text would change a setting, which read-only accounts may not.
+                    yield pl.DataFrame(pl.from_arrow(batch)).with_columns(
+                        pl.col(pl.Binary).cast(pl.String, strict=False)
+                    )
         except (exceptions.Error, OSError) as error:
             raise ExternalError(
                 query.name, f"broke off half-way: {_hidden(query, error)}", retryable=True
             ) from None
-        finally:
-            client.close()
 
-    return _Answer(names, tables())
+    return _Answer(names, tables(), client.close)
 
 
 _READERS: dict[str, Callable[[Query], _Answer]] = {
