@@ -18,12 +18,14 @@ from pydantic import BaseModel, ValidationError
 from nextbest.data.ids import UNKNOWN, IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, InputError, NotFittedError
+from nextbest.models.checks import check_items, check_k, checked_mask
+from nextbest.models.histories import renumbered, seen_pairs, with_segments
 from nextbest.models.store import read_arrays, read_ids, read_manifest, write_folder
 from nextbest.models.threads import for_each
-from nextbest.models.topk import FloatArray, TopK, block_size, select_top_k
+from nextbest.models.topk import FloatArray, TopK, block_size, no_evidence, select_top_k
 from nextbest.tables import ITEM_ID, USER_ID
 
-__all__ = ["FloatArray", "Recommender", "Rng", "TopK", "known_rows", "no_evidence"]
+__all__ = ["FloatArray", "Recommender", "Rng", "TopK", "no_evidence"]
 
 Rng = int | np.random.Generator
 
@@ -182,9 +184,11 @@ class Recommender(ABC):
         self._check_histories(histories)
         check_k(k)
         n_users = len(histories)
-        exclude = np.broadcast_to(self._mask("exclude_seen", exclude_seen, [(), (n_users,)]), (n_users,))
+        exclude = np.broadcast_to(
+            checked_mask("exclude_seen", exclude_seen, shapes=[(), (n_users,)]), (n_users,)
+        )
         if allowed is not None:
-            allowed = self._mask("allowed", allowed, [(self.n_items,), (n_users, self.n_items)])
+            allowed = checked_mask("allowed", allowed, shapes=[(self.n_items,), (n_users, self.n_items)])
         item_idx = np.empty((n_users, k), np.int32)
         score = np.empty((n_users, k), np.float32)
         size = self._users_at_once()
@@ -270,7 +274,7 @@ class Recommender(ABC):
         """
         check_k(k)
         items = np.asarray(item_idx, dtype=np.int64).ravel()
-        self._check_items("item_idx", items)
+        check_items("item_idx", items, n_items=self.n_items)
         blocks = [TopK(np.empty((0, k), np.int32), np.empty((0, k), np.float32))]
         size = block_size(self.n_items)
         for start in range(0, len(items), size):
@@ -296,7 +300,7 @@ class Recommender(ABC):
         if len(history) != 1:
             raise InputError("history", "must be the history of one user", value=len(history))
         self._check_histories(history)
-        self._check_items("item_idx", np.asarray([item_idx], dtype=np.int64))
+        check_items("item_idx", np.asarray([item_idx], dtype=np.int64), n_items=self.n_items)
         return self._contributions(history, int(item_idx))
 
     def histories_for(self, interactions: Interactions, *, user_ids: pl.Series | None = None) -> Histories:
@@ -307,9 +311,9 @@ class Recommender(ABC):
         self._check_fitted()
         histories = interactions.histories if user_ids is None else interactions.histories_of(user_ids)
         if interactions.item_ids != self.item_ids_:
-            histories = _renumbered(histories, self.item_ids_.encode(interactions.item_ids.ids))
+            histories = renumbered(histories, self.item_ids_.encode(interactions.item_ids.ids))
         if histories.segment is not None and interactions.segment_ids != self.segment_ids_:
-            histories = _with_segments(histories, interactions.segment_ids, self.segment_ids_)
+            histories = with_segments(histories, interactions.segment_ids, self.segment_ids_)
         return histories
 
     def allowed_mask(
@@ -396,75 +400,4 @@ class Recommender(ABC):
 
     def _check_histories(self, histories: Histories) -> None:
         self._check_fitted()
-        self._check_items("histories", histories.item_idx)
-
-    def _check_items(self, name: str, items: NDArray[np.integer]) -> None:
-        self._check_fitted()
-        if len(items) and (items.min() < 0 or items.max() >= self.n_items):
-            bad = items[(items < 0) | (items >= self.n_items)][:5].tolist()
-            raise InputError(
-                name,
-                f"item row numbers must lie in 0..{self.n_items - 1}",
-                value=bad,
-                remedy="encode the journal with the model's own item_ids_, or pass Interactions to recommend()",
-            )
-
-    def _mask(self, name: str, mask: object, shapes: list[tuple[int, ...]]) -> NDArray[np.bool_]:
-        array = np.asarray(mask)
-        if array.dtype != np.bool_ or array.shape not in shapes:
-            rule = f"must be bool of shape {' or '.join(map(str, shapes))}"
-            raise InputError(name, rule, value=f"{array.dtype} {array.shape}")
-        return array
-
-
-def check_k(k: int) -> None:
-    """InputError unless `k` is 1 or more."""
-    if k < 1:
-        raise InputError("k", "must be 1 or more", value=k)
-
-
-def no_evidence(n_users: int, n_items: int) -> FloatArray:
-    """A new block of scores that recommends nothing: all -inf, shape (n_users, n_items)."""
-    return np.full((n_users, n_items), -np.inf, np.float32)
-
-
-def seen_pairs(
-    histories: Histories, exclude: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Row and item of every event of the users in the mask `exclude`, shape (B,)."""
-    users = np.repeat(np.arange(len(histories)), histories.lengths)
-    if exclude.all():
-        return users, histories.item_idx
-    kept = exclude[users]
-    return users[kept], histories.item_idx[kept]
-
-
-def known_rows(histories: Histories, known_items: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which histories hold at least one item of the mask `known_items`, shape (B,)."""
-    users = np.repeat(np.arange(len(histories)), histories.lengths)
-    hits = users[known_items[histories.item_idx]]
-    return np.asarray(np.bincount(hits, minlength=len(histories)) > 0)
-
-
-def _renumbered(histories: Histories, new_idx: NDArray[np.int32]) -> Histories:
-    """Histories with item i called `new_idx[i]`; events that become UNKNOWN are left out."""
-    items = new_idx[histories.item_idx] if len(new_idx) else histories.item_idx
-    keep = items != UNKNOWN
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    return Histories(
-        kept_before[histories.indptr].astype(np.int64),
-        items[keep],
-        histories.weight[keep],
-        histories.time_us[keep],
-        histories.segment,
-    )
-
-
-def _with_segments(histories: Histories, ids: IdIndex | None, own: IdIndex | None) -> Histories:
-    """Histories whose segments are counted by `own`; unknown to it, or without names, becomes -1."""
-    assert histories.segment is not None
-    segment = np.full(len(histories), UNKNOWN, np.int32)
-    if ids is not None and own is not None and len(ids):
-        known = histories.segment != UNKNOWN
-        segment[known] = own.encode(ids.ids)[histories.segment[known]]
-    return Histories(histories.indptr, histories.item_idx, histories.weight, histories.time_us, segment)
+        check_items("histories", histories.item_idx, n_items=self.n_items)

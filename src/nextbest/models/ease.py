@@ -8,7 +8,8 @@ from pydantic import BaseModel, PositiveFloat, PositiveInt
 
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import InputError
-from nextbest.models.base import FloatArray, Recommender, known_rows
+from nextbest.models.base import FloatArray, Recommender
+from nextbest.models.histories import known_rows
 
 _GRAM_BYTES, _WEIGHT_BYTES, _PRODUCT_BYTES = 8, 4, 12
 """A cell of the Gram matrix in double precision, of the weights kept, of the sparse product it comes from."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from nextbest.data.ids import UNKNOWN
 from nextbest.data.interactions import Histories
-from nextbest.models.base import FloatArray, Recommender, TopK, known_rows, seen_pairs
+from nextbest.models.base import FloatArray, Recommender, TopK
+from nextbest.models.histories import known_rows, seen_pairs
 from nextbest.models.inner_product import ITEMS_AT_ONCE, NormOrder, top_k_by_norm
 from nextbest.models.topk import BLOCK_CELLS
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from nextbest.data.interactions import Histories
-from nextbest.models.base import FloatArray, Recommender, TopK, seen_pairs
+from nextbest.models.base import FloatArray, Recommender, TopK
+from nextbest.models.histories import seen_pairs
 from nextbest.models.topk import select_top_k, select_top_k_sparse
 
 FULL = 0.02
@@ -86,12 +87,3 @@ class ItemToItem(Recommender):
         weights = csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
         weights.check_format(full_check=True)
         self.item_weights_ = weights
-
-
-def once_per_item(histories: Histories, n_items: int) -> FloatArray:
-    """Event values that make every different item of a history count 1 in all, shape (n_events,)."""
-    users = np.repeat(np.arange(len(histories), dtype=np.int64), histories.lengths)
-    _, inverse, counts = np.unique(
-        users * n_items + histories.item_idx, return_inverse=True, return_counts=True
-    )
-    return np.asarray(1 / counts[inverse], dtype=np.float32)

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array, vstack
 
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.models.base import FloatArray
-from nextbest.models.item_to_item import ItemToItem, once_per_item
+from nextbest.models.histories import once_per_item
+from nextbest.models.item_to_item import ItemToItem
 from nextbest.models.topk import keep_best
 
 _PRODUCTS_AT_ONCE = 20_000_000

@@ -8,7 +8,8 @@ from pydantic import BaseModel, NonNegativeFloat, PositiveFloat
 
 from nextbest.data.ids import UNKNOWN
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.models.base import FloatArray, Recommender, TopK, no_evidence, seen_pairs
+from nextbest.models.base import FloatArray, Recommender, TopK, no_evidence
+from nextbest.models.histories import seen_pairs
 from nextbest.models.topk import select_top_k
 
 _DAY_US = 86_400_000_000

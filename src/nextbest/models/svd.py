@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.models.base import FloatArray
 from nextbest.models.factors import FactorModel
-from nextbest.models.item_to_item import once_per_item
+from nextbest.models.histories import once_per_item
 
 
 class TruncatedSVDConfig(BaseModel, frozen=True, extra="forbid"):

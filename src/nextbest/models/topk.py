@@ -31,6 +31,11 @@ class TopK:
     """Shape (B, k); no unit; comparable inside one row only."""
 
 
+def no_evidence(n_users: int, n_items: int) -> FloatArray:
+    """A new block of scores that recommends nothing: all -inf, shape (n_users, n_items)."""
+    return np.full((n_users, n_items), -np.inf, np.float32)
+
+
 def block_size(n_items: int) -> int:
     """Rows that are scored together, 1 or more: a block holds about `BLOCK_CELLS` scores."""
     return max(1, BLOCK_CELLS // max(1, n_items))
