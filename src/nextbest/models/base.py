@@ -21,16 +21,13 @@ from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.checks import check_items, check_k, checked_mask
 from nextbest.models.histories import renumbered, seen_pairs, with_segments
 from nextbest.models.store import read_arrays, read_ids, read_manifest, write_folder
-from nextbest.models.threads import for_each
+from nextbest.models.threads import WORTH_THREADS, for_each
 from nextbest.models.topk import FloatArray, TopK, block_size, no_evidence, select_top_k
 from nextbest.tables import ITEM_ID, USER_ID
 
 __all__ = ["FloatArray", "Recommender", "Rng", "TopK", "no_evidence"]
 
 Rng = int | np.random.Generator
-
-_BLOCKS_WORTH_THREADS = 4
-"""Below, starting threads and holding BLAS to one costs more than it brings."""
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +109,7 @@ class Recommender(ABC):
         InputError
             The log is too large for this model; the message names a remedy.
         """
-        self.item_ids_ = interactions.item_ids
-        self.segment_ids_ = interactions.segment_ids
+        self.item_ids_, self.segment_ids_ = interactions.item_ids, interactions.segment_ids
         try:
             self._fit(interactions, rng=np.random.default_rng(rng))
         except BaseException:
@@ -200,7 +196,7 @@ class Recommender(ABC):
             item_idx[rows], score[rows] = best.item_idx, best.score
 
         blocks = [slice(start, min(start + size, n_users)) for start in range(0, n_users, size)]
-        for_each(answer, blocks, n_threads=n_threads if len(blocks) >= _BLOCKS_WORTH_THREADS else 1)
+        for_each(answer, blocks, n_threads=n_threads if len(blocks) >= WORTH_THREADS else 1)
         return TopK(item_idx, score)
 
     def recommend(
@@ -275,14 +271,15 @@ class Recommender(ABC):
         check_k(k)
         items = np.asarray(item_idx, dtype=np.int64).ravel()
         check_items("item_idx", items, n_items=self.n_items)
-        blocks = [TopK(np.empty((0, k), np.int32), np.empty((0, k), np.float32))]
+        found, score = np.empty((len(items), k), np.int32), np.empty((len(items), k), np.float32)
         size = block_size(self.n_items)
         for start in range(0, len(items), size):
-            block = items[start : start + size].astype(np.int32)
-            likeness = self._similarity(block)
-            likeness[np.arange(len(block)), block] = -np.inf
-            blocks.append(select_top_k(likeness, k=k))
-        return TopK(np.concatenate([b.item_idx for b in blocks]), np.concatenate([b.score for b in blocks]))
+            rows = slice(start, start + size)
+            likeness = self._similarity(items[rows].astype(np.int32))
+            likeness[np.arange(len(likeness)), items[rows]] = -np.inf
+            best = select_top_k(likeness, k=k)
+            found[rows], score[rows] = best.item_idx, best.score
+        return TopK(found, score)
 
     def contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
         """How much each event of one history adds to the score of an item, shape (n_events,).
@@ -343,9 +340,9 @@ class Recommender(ABC):
             The disk refused; what stood there before still does.
         """
         self._check_fitted()
-        ids = {"item_ids": self.item_ids_}
-        if self.segment_ids_ is not None:
-            ids["segment_ids"] = self.segment_ids_
+        ids = {"item_ids": self.item_ids_} | (
+            {} if self.segment_ids_ is None else {"segment_ids": self.segment_ids_}
+        )
         config = self.config.model_dump(mode="json")
         write_folder(Path(folder), kind=self.kind, config=config, arrays=self._arrays(), ids=ids)
 
@@ -366,8 +363,8 @@ class Recommender(ABC):
         except ValidationError as error:
             raise ArtifactError(folder, f"has a config that this version doesn't know ({error})") from error
         model.item_ids_ = read_ids(folder, "item_ids", manifest, known=item_ids)
-        has_segments = "segment_ids" in manifest["ids"]
-        model.segment_ids_ = read_ids(folder, "segment_ids", manifest) if has_segments else None
+        segments = "segment_ids" in manifest["ids"]
+        model.segment_ids_ = read_ids(folder, "segment_ids", manifest) if segments else None
         try:
             model._restore(read_arrays(folder, manifest))
         except (KeyError, ValueError) as error:

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+WORTH_THREADS = 4
+"""Parts of work below which starting threads and holding BLAS to one costs more than it brings."""
+
 _lock = Lock()
 _limits: list[Any] = []
 _n_inside = 0
