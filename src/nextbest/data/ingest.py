@@ -289,10 +289,15 @@ class _Run:
             from nextbest.data.buckets import bucket_of
 
             table = table.filter(pl.Series(bucket_of(table[USER_ID], n_buckets=n_buckets)) == bucket)
-        return as_schema(table, schema)
+        return as_schema(
+            table.with_columns(pl.col(name).cast(dtype) for name, dtype in _LINEAGE.items()), schema
+        )
 
     def _put(self, parts: list[Part], kind: str, bucket: int, table: pl.DataFrame | None) -> None:
         if table is not None and len(table):
+            largest = table["_row"].max()
+            if isinstance(largest, int) and largest < 2**32:
+                table = table.with_columns(pl.col("_row").cast(pl.UInt32))
             part = write_part(self.folder, kind, f"{self.generation:06d}-{bucket:05d}", table)
             parts.append(part.model_copy(update={"bucket": bucket}))
 

@@ -13,8 +13,9 @@ import polars as pl
 from nextbest.data.cleaning.config import CleaningConfig
 from nextbest.data.cleaning.duplicates import copies, near_copies
 from nextbest.data.cleaning.refunds import altered, is_return, net
+from nextbest.data.ordering import in_order
 from nextbest.data.report import Tally
-from nextbest.tables import TIME, USER_ID
+from nextbest.tables import USER_ID
 
 ALTERED = "altered"
 STATUS, SOURCE, ROW = "_status", "_source", "_row"
@@ -117,7 +118,7 @@ def _together(
     if stored is None or not len(stored):
         stored = None
     if stored is None and (aside is None or not len(aside)):
-        return new.sort(USER_ID, TIME, maintain_order=True), None, None
+        return in_order(new), None, None
     users = new.select(USER_ID).unique()
     parts, untouched, aside_untouched = [], None, None
     if aside is not None and len(aside):
@@ -141,7 +142,7 @@ def _together(
         ],
         how="diagonal",
     )
-    return both.sort(USER_ID, TIME, SOURCE, ROW, maintain_order=True), untouched, aside_untouched
+    return in_order(both), untouched, aside_untouched
 
 
 def _take(
@@ -256,9 +257,7 @@ def _settled(
             .select(*lineage, reason=STATUS)
         )
         if untouched is not None and len(untouched):
-            journal = pl.concat([journal, untouched.select(journal.columns)]).sort(
-                USER_ID, TIME, maintain_order=True
-            )
+            journal = in_order(pl.concat([journal, untouched.select(journal.columns)]))
     kept_aside = [part.select(*columns, *lineage, STATUS) for part in originals]
     if aside_untouched is not None:
         kept_aside.append(aside_untouched.select(*columns, *lineage, STATUS))
