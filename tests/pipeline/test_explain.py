@@ -1,12 +1,15 @@
 """Reasons say what the computation did, in both languages."""
 
+from datetime import UTC, datetime
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dummies import CoOccurrence, Opaque, Staged
-from nextbest.data.interactions import Histories
+from nextbest.data.interactions import Histories, Interactions
 from nextbest.models import MODEL_KINDS, make_model
 from nextbest.pipeline.explain import _WORDS, Reason, personal_reasons, words
 from nextbest.pipeline.fallback import Fallback, fallback_name
@@ -168,3 +171,17 @@ def test_a_list_is_named_by_what_it_counts(config: dict[str, float], name: str, 
 
 def test_other_models_are_named_by_their_kind() -> None:
     assert fallback_name(CoOccurrence()) == "co_occurrence"
+
+
+def test_items_and_reasons_are_titled_in_the_language_of_the_query() -> None:
+    catalog = pl.DataFrame(
+        {"item_id": ["a", "b", "c"], "title": ["Tea", "Cup", "Pot"], "title_ru": ["Чай", "Чашка", None]}
+    )
+    pairs = [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b"), ("y", "c")]
+    rows = [(u, i, datetime(2024, 1, 1, n, tzinfo=UTC)) for n, (u, i) in enumerate(pairs)]
+    journal = pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row")
+    two_tongues = Pipeline.fit(
+        make_model("item_knn"), [], Interactions.from_journal(journal), catalog=catalog
+    )
+    answer = two_tongues.recommend([Query(history=[("a", None)], k=1, lang="ru")])[0]
+    assert (answer.items[0].title, answer.items[0].reason) == ("Чашка", "Потому что вы выбирали «Чай»")

@@ -228,3 +228,12 @@ def test_the_cache_forgets_what_was_used_longest_ago() -> None:
     assert (cache.get("b"), len(cache)) == (None, 2)
     cache.put("c", np.zeros(500, np.int8))
     assert (cache.get("a"), len(cache)) == (None, 1)
+
+
+def test_a_title_is_in_the_language_asked_for_where_the_catalogue_has_it() -> None:
+    catalog = pl.DataFrame({"item_id": ["2", "3"], "title": ["two", "three"], "title_ru": ["два", None]})
+    items = ItemSpace(IdIndex(pl.Series(["2", "3", "4"])), catalog)
+    assert [items.title_of(n, lang="ru") for n in range(3)] == ["два", "three", None]
+    assert [items.title_of(n, lang="en") for n in range(3)] == ["two", "three", None]
+    assert items.name_of(0, lang="ru") == "два"
+    assert items.name_of(2, lang="ru") == "4"

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         + ("" if answer.known else " (not in the log)")
     ]
     lines += [
-        f"{item.rank:>3}  {item.item_id}  {item.score:.4g}  {item.source}: {item.reason}"
+        f"{item.rank:>3}  {item.item_id}  {item.title or ''}  [{item.source} {item.score:.3g}]  {item.reason}"
         for item in answer.items
     ]
     emit(args, document, "\n".join(lines))

@@ -50,7 +50,7 @@ class Writer:
         """
         reasons = self._reasons(picks, history, segment, deep=explain)
         return [
-            self._item(pick, rank, reason, lang if explain else None)
+            self._item(pick, rank, reason, lang, explain=explain)
             for rank, (pick, reason) in enumerate(zip(picks, reasons, strict=True), start=1)
         ]
 
@@ -73,17 +73,20 @@ class Writer:
                 reason = Reason("history" if stage.is_personal else "for_you")
                 yield from (reason for _ in group)
 
-    def _item(self, pick: Pick, rank: int, reason: Reason, lang: Lang | None) -> RecommendedItem:
+    def _item(
+        self, pick: Pick, rank: int, reason: Reason, lang: Lang, *, explain: bool = True
+    ) -> RecommendedItem:
         about = reason.item_idx
-        title = None if about is None else self._items.name_of(about)
+        name = None if about is None else self._items.name_of(about, lang=lang)
         return RecommendedItem(
             self._items.id_of(pick.item_idx),
             rank,
             pick.score,
             self.sources[pick.stage],
-            "" if lang is None else words(reason, title=title, lang=lang),
+            words(reason, title=name, lang=lang) if explain else "",
             reason.code,
             None if about is None else self._items.id_of(about),
+            self._items.title_of(pick.item_idx, lang=lang),
         )
 
     def table(self, users: pl.Series, picks: Sequence[Sequence[Pick]]) -> pl.DataFrame:

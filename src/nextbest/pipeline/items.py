@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nextbest.data.event_log import to_time_us
 from nextbest.data.ids import IdIndex
 from nextbest.errors import DataError, InputError
+from nextbest.pipeline.query import Lang
 from nextbest.tables import CATALOG, ITEM_ID
 
 Mask = NDArray[np.bool_]
@@ -205,9 +206,9 @@ class ItemSpace:
             table, self.ids = self._align(catalog)
         self.columns = TableColumns("catalog", table)
         self._out: list[int | str] = self.ids.ids.to_list()
-        self.titles: list[str | None] = (
-            table["title"].to_list() if "title" in table.columns else [None] * len(self.ids)
-        )
+        self._titles: dict[Lang, list[str | None]] = {
+            lang: _titles(table, lang).to_list() for lang in get_args(Lang)
+        }
         self._masks = LruCache(max_bytes=32 * 2**20)
         self.catalog_order = self._catalog_order()
         """Every row number once: the catalogue's rows from the top, then items it doesn't hold."""
@@ -249,9 +250,13 @@ class ItemSpace:
         """The outside id at a row number."""
         return self._out[item_idx]
 
-    def name_of(self, item_idx: int) -> str:
+    def title_of(self, item_idx: int, *, lang: Lang) -> str | None:
+        """The title in this language (`title_en`, `title_ru`), else `title`, else None."""
+        return self._titles[lang][item_idx]
+
+    def name_of(self, item_idx: int, *, lang: Lang = "en") -> str:
         """The title, or the id as text for an item without one."""
-        return self.titles[item_idx] or str(self._out[item_idx])
+        return self._titles[lang][item_idx] or str(self._out[item_idx])
 
     def mask(self, conditions: Mapping[str, Any]) -> Mask:
         """Items for which all conditions hold, shape (n_items,). Kept: don't write into it.
@@ -301,3 +306,11 @@ class ItemSpace:
 def moment_us(moment: datetime | None) -> int | None:
     """Microseconds UTC of a config's moment."""
     return None if moment is None else to_time_us("time", moment)
+
+
+def _titles(table: pl.DataFrame, lang: Lang) -> pl.Series:
+    """Titles in one language: the column of that language, filled up from `title`."""
+    columns = [c for c in (f"title_{lang}", "title") if c in table.columns]
+    if not columns:
+        return pl.Series([None] * len(table), dtype=pl.String)
+    return table.select(pl.coalesce(pl.col(columns).cast(pl.String))).to_series()

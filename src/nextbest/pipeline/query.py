@@ -124,6 +124,8 @@ class RecommendedItem:
     """The reason's stable name."""
     reason_item_id: OutsideId | None = None
     """The item the reason speaks of, if it speaks of one."""
+    title: str | None = None
+    """From the catalogue, in the query's language where it has one; None without a catalogue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class RecommendedItemAnswer(BaseModel):
     reason: str = Field(description="In words; empty with explain=false.")
     reason_code: str = Field(description="Stable name of the reason.")
     reason_item_id: OutsideId | None = None
+    title: str | None = Field(default=None, description="From the catalogue, in the language asked for.")
 
 
 class RecommendationAnswer(BaseModel):
