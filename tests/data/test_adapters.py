@@ -175,7 +175,7 @@ STEAM = '151603712,"The Elder Scrolls V Skyrim",purchase,1.0,0\n151603712,"The E
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_steam_200k_as_published(tmp_path: Path, packed: bool) -> None:  # noqa: FBT001 - a case of the test
+def test_steam_200k_as_published(tmp_path: Path, packed: bool) -> None:
     path = tmp_path / ("archive.zip" if packed else "steam-200k.csv")
     if packed:
         with zipfile.ZipFile(path, "w") as archive:
@@ -197,7 +197,7 @@ def test_steam_200k_as_published(tmp_path: Path, packed: bool) -> None:  # noqa:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_steam_200k_renumbered(tmp_path: Path, packed: bool) -> None:  # noqa: FBT001 - a case of the test
+def test_steam_200k_renumbered(tmp_path: Path, packed: bool) -> None:
     members = {
         "game_purchase.dat": "User_ID\tGame_ID\tPurchase\n1\t1\t1.0\n1\t2\t1.0\n2\t1\t1.0\n",
         "game_play.dat": "User_ID\tGame_ID\tHours\n1\t1\t273.0\n",

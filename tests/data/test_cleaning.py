@@ -104,7 +104,7 @@ def test_mixed_ids_are_text_all_through(tmp_path: Path) -> None:
 def test_text_ids_of_a_later_chunk_turn_the_earlier_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nextbest.data.sources import columnar  # noqa: PLC0415
+    from nextbest.data.sources import columnar
 
     monkeypatch.setattr(columnar, "CHUNK_ROWS", 2)
     table = pl.DataFrame({"user_id": ["1", "2", "x"], "item_id": [1, 2, 3], "time": [NOON] * 3})

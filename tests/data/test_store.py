@@ -338,7 +338,7 @@ def test_a_full_disk_is_an_external_error_and_the_store_is_as_before(tiny_disk: 
     ingest(store, ABC)
     before = snapshot(store)
     for options in ({}, {"memory_mb": 0}):
-        with pytest.raises(ExternalError, match="no space left.*as it was before") as caught:
+        with pytest.raises(ExternalError, match=r"no space left.*as it was before") as caught:
             ingest(store, big(300_000), **options)  # type: ignore[arg-type]
         assert caught.value.retryable
         assert snapshot(store) == before

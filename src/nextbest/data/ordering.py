@@ -43,4 +43,5 @@ def _packed(table: pl.DataFrame) -> NDArray[np.int64] | None:
     bits = (int(time.max()) - start).bit_length()
     if bits + len(users).bit_length() > 63:
         return None
-    return (code << bits) + (time - start)
+    packed: NDArray[np.int64] = (code << bits) + (time - start)
+    return packed

@@ -64,9 +64,9 @@ class IngestReport(BaseModel, frozen=True, extra="forbid"):
 
     def to_markdown(self) -> str:
         """The cleaning report as a Markdown table, a line of totals above it."""
+        counts = f"read {self.read:,} = stored {self.stored:,} + quarantined {self.quarantined:,}"
         lines = [
-            f"read {self.read:,} = stored {self.stored:,} + quarantined {self.quarantined:,}; "
-            f"added {self.added:,}; journal now {self.n_rows_total:,} rows",
+            f"{counts}; added {self.added:,}; journal now {self.n_rows_total:,} rows",
             "",
             "| step | on | quarantined | changed | reasons and notes |",
             "|---|---|---:|---:|---|",

@@ -20,7 +20,11 @@ def to_base(table: pl.DataFrame, config: CleaningConfig) -> tuple[pl.DataFrame, 
     """
     base = config.base_currency
     if "currency" not in table.columns:
-        return table.with_columns(pl.lit(base).alias("currency")), pl.repeat(False, len(table), eager=True), 0
+        return (
+            table.with_columns(pl.lit(base).alias("currency")),
+            pl.repeat(value=False, n=len(table), dtype=pl.Boolean, eager=True),
+            0,
+        )
     rates = pl.DataFrame(
         {
             "currency": [r.currency for r in config.rates],

@@ -44,7 +44,7 @@ class TimeReader:
         """
         dtype = values.dtype
         if dtype == TIME_DTYPE:
-            return values, pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
+            return values, pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
         if isinstance(dtype, pl.Datetime):
             moments = values.dt.cast_time_unit("us")
             moments = (

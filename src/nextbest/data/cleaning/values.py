@@ -27,8 +27,7 @@ def read_ids(values: pl.Series, *, drop_zero_fraction: bool = False) -> pl.Serie
         finite = finite.set(~finite.is_finite().fill_null(value=True), None)
         if ((finite == finite.floor()) & (finite.abs() < 2**53)).all():
             return finite.cast(pl.Int64)
-        text = finite.cast(pl.String).str.replace(r"\.0$", "")
-        return text
+        return finite.cast(pl.String).str.replace(r"\.0$", "")
     text = values.cast(pl.String, strict=False).str.strip_chars()
     if drop_zero_fraction:
         text = text.str.replace(r"^(-?\d+)\.0+$", "$1")
@@ -94,7 +93,7 @@ def read_numbers(values: pl.Series, *, decimal: Decimal = ".") -> tuple[pl.Serie
         known = values
         numbers = values.cast(pl.Float64, strict=False)
     if numbers.null_count() == len(numbers) == known.null_count():
-        return numbers, pl.repeat(False, len(numbers), dtype=pl.Boolean, eager=True)
+        return numbers, pl.repeat(value=False, n=len(numbers), dtype=pl.Boolean, eager=True)
     odd = ~numbers.is_finite().fill_null(value=True)
     if odd.any():
         nan = numbers.is_nan().fill_null(value=False)
@@ -123,15 +122,12 @@ def _from_text(text: pl.Series, decimal: Decimal) -> pl.Series:
     with_dot = t.str.replace_all(",", "", literal=True)
     with_comma = t.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     if decimal == ".":
-        form = pl.when(grouped_commas).then(with_dot).when(one_dot).then(t)
-        form = form.when(grouped_dots | one_comma).then(with_comma)
+        forms_tried = [(grouped_commas, with_dot), (one_dot, t), (grouped_dots | one_comma, with_comma)]
     else:
-        form = pl.when(grouped_dots | one_comma).then(with_comma)
-        form = form.when(grouped_commas).then(with_dot).when(one_dot).then(t)
+        forms_tried = [(grouped_dots | one_comma, with_comma), (grouped_commas, with_dot), (one_dot, t)]
+    form = pl.coalesce(pl.when(is_form).then(plain) for is_form, plain in forms_tried)
     parsed = forms.select(
-        pl.coalesce(form.otherwise(None), pl.when(t.str.contains(_PLAIN)).then(t)).cast(
-            pl.Float64, strict=False
-        )
+        pl.coalesce(form, pl.when(t.str.contains(_PLAIN)).then(t)).cast(pl.Float64, strict=False)
     ).to_series()
     return numbers.scatter(rest, parsed)
 

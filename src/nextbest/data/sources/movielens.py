@@ -15,10 +15,10 @@ from nextbest.data.sources.delimited import DelimitedFile, find_encoding, open_b
 from nextbest.errors import DataError
 
 _RATINGS = ("user_id", "item_id", "rating", "time")
-_GENRES_100K = (
-    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
-    "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
-).split()
+_GENRES_100K = [
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
+    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+]  # fmt: skip
 _LINES = 200_000
 
 
@@ -79,8 +79,8 @@ def plan(paths: Sequence[Path]) -> Job:
         elif name == "u.data":
             journal.append(Input(_bare(path, "\t", _RATINGS)))
         elif name == "u.item":
-            header = ("item_id", "title", "release_date", "video_date", "url", *_GENRES_100K)
-            catalog.append(Input(_bare(path, "|", header), derive=_genres))
+            columns = ("item_id", "title", "release_date", "video_date", "url", *_GENRES_100K)
+            catalog.append(Input(_bare(path, "|", columns), derive=_genres))
         elif name == "u.user":
             clients.append(Input(_bare(path, "|", ("user_id", "age", "gender", "occupation", "zip_code"))))
         elif name.endswith(".inter"):

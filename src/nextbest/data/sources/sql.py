@@ -150,7 +150,7 @@ class _Answer:
 
 
 def _duckdb(query: Query) -> _Answer:
-    import duckdb  # noqa: PLC0415 - only this kind of URL needs it
+    import duckdb
 
     if not Path(query.connection).is_file():
         raise DataError(query.name, "no such database file", remedy=f"looked from {Path.cwd()}")
@@ -195,7 +195,7 @@ _PG_TYPES: dict[int, pl.DataType] = {
 
 def _postgresql(query: Query) -> _Answer:
     try:
-        import psycopg  # noqa: PLC0415 - an extra
+        import psycopg
     except ImportError as error:
         raise _extra_missing("PostgreSQL") from error
     url = re.sub(r"^[a-z+]+://", "postgresql://", query.connection)
@@ -252,8 +252,8 @@ def _pg_text(value: Any) -> str | None:
 
 def _clickhouse(query: Query) -> _Answer:
     try:
-        import clickhouse_connect  # noqa: PLC0415 - an extra
-        from clickhouse_connect.driver import exceptions  # noqa: PLC0415
+        import clickhouse_connect
+        from clickhouse_connect.driver import exceptions
     except ImportError as error:
         raise _extra_missing("ClickHouse") from error
     parts = urlsplit(query.connection)

@@ -6,12 +6,13 @@ of their own (the same game would be train and test at once) and go to quarantin
 """
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from nextbest.data.sources.base import Input, Job, Source
+from nextbest.data.sources.base import Chunk, Input, Job, Source
+from nextbest.data.sources.columnar import Frame
 from nextbest.data.sources.delimited import DelimitedFile
 from nextbest.errors import DataError
 
@@ -149,8 +150,6 @@ class _Titles:
     def size_hint(self) -> int | None:
         return None
 
-    def chunks(self):  # type: ignore[no-untyped-def]
-        from nextbest.data.sources.columnar import Frame  # noqa: PLC0415
-
+    def chunks(self) -> Iterator[Chunk]:
         titles = pl.concat([c.table["title"] for c in self._source.chunks()]).drop_nulls().unique().sort()
         yield from Frame(pl.DataFrame({"item_id": titles, "title": titles})).chunks()
