@@ -458,3 +458,35 @@ def test_reasons_are_sorted_by_frequency(tmp_path: Path) -> None:
     table = pl.concat([events(1)] * 3 + [events(1).with_columns(user_id=pl.lit(None, dtype=pl.Int64))])
     report, _, quarantine = run(tmp_path, table)
     assert list(report.reasons.items()) == Counter(quarantine["reason"]).most_common()
+
+
+def test_clipping_a_purchase_that_a_return_made_smaller_keeps_one_original(tmp_path: Path) -> None:
+    usual = [(n, 1.0, 10.0 + n / 10) for n in range(1, 20)]
+    table = purchases(*usual, (50, 10.0, 5000.0), (50, -1.0, -500.0))
+    _, journal, quarantine = run(tmp_path, table, outliers="clip")
+    assert quarantine["reason"].to_list() == ["cancellation"]
+    row = journal.filter(item_id=50).row(0, named=True)
+    assert row["quantity"] == 9.0
+    assert row["amount"] < 100
+
+
+def test_a_fixed_decimal_sign_overrides_the_files(tmp_path: Path) -> None:
+    table = events(1, amount=["1,234"])
+    assert run(tmp_path / "a", table, decimal=",")[1]["amount"].to_list() == [1.234]
+    assert run(tmp_path / "b", table, decimal=".")[1]["amount"].to_list() == [1234.0]
+
+
+def test_a_near_copy_that_an_earlier_row_turns_up_for_moves_to_quarantine_and_back(tmp_path: Path) -> None:
+    config = CleaningConfig(near_duplicates_s=5)
+
+    def at(second: int) -> pl.DataFrame:
+        return events(1, amount=[1.0], time=[NOON + timedelta(seconds=second)])
+
+    ingest(tmp_path, at(4), config=config)
+    assert ingest(tmp_path, at(8), config=config).reasons == {"near_duplicate": 1}
+    # The row at 0 is kept, so 4 is its near copy, and 8 is now far from the last kept one.
+    assert ingest(tmp_path, at(0), config=config).n_netted_before == 1
+    workspace = Workspace(tmp_path)
+    assert [t.second for t in workspace.journal().collect()["time"]] == [0, 8]
+    assert "12:00:04" in workspace.quarantine().collect()["raw"][0]
+    assert len(workspace.quarantine().collect()) == 1

@@ -267,7 +267,9 @@ class _Run:
             new = new.select(*schema, *_LINEAGE)
             done = settle(new, stored, gone, config=self.config, bounds=self.bounds, tally=self.tally)
             self._count(done, new, pieces)
-            unchanged = not (done.n_added or len(done.newly_out) or len(done.released) or grown or retyped)
+            same_aside = len(done.aside) == (0 if gone is None else len(gone))
+            moved = done.n_added or len(done.newly_out) or len(done.released) or not same_aside
+            unchanged = not (moved or grown or retyped)
             if unchanged and bucket in old_journal:
                 journal.append(old_journal[bucket])
                 aside.extend(p for p in [old_aside.get(bucket)] if p)
