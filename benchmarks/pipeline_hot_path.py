@@ -53,8 +53,8 @@ class Dot(Recommender):
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         return np.asarray(self.vectors_[item_idx] @ self.vectors_.T)
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
-        parts = self.vectors_[history.item_idx] @ self.vectors_[item_idx] / history.n_events
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        parts = self.vectors_[item_idx] @ self.vectors_[history.item_idx].T / history.n_events
         return np.asarray(parts, dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

@@ -35,8 +35,8 @@ class CoOccurrence(Recommender):
         rows[rows == 0] = -np.inf
         return rows
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        return np.asarray(self.both_[history.item_idx, item_idx] * history.weight, dtype=np.float32)
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        return np.asarray(self.both_[np.ix_(history.item_idx, item_idx)].T * history.weight, dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"both": self.both_}
@@ -50,8 +50,8 @@ class Opaque(CoOccurrence):
 
     kind: ClassVar[str] = "opaque"
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        return None
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        return np.full((len(item_idx), history.n_events), np.nan, np.float32)
 
 
 class Staged(CoOccurrence):
@@ -62,8 +62,8 @@ class Staged(CoOccurrence):
     def _score(self, histories: Histories) -> FloatArray:
         return np.tile(np.arange(self.n_items, dtype=np.float32), (len(histories), 1))
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        return None
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        return np.full((len(item_idx), history.n_events), np.nan, np.float32)
 
 
 DUMMIES = {"staged": Staged, "co_occurrence": CoOccurrence, "opaque": Opaque}

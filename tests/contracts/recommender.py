@@ -233,19 +233,24 @@ class RecommenderContract:
     def test_contributions_add_up_to_the_score(self, fitted, log):
         history = log.histories.take([8])
         scores = fitted.score(history)[0]
-        for item in np.flatnonzero(np.isfinite(scores)):
-            parts = fitted.contributions(history, int(item))
-            if parts is None:
-                assert not self.is_personal
-                continue
-            assert parts.shape == (history.n_events,)
-            assert_allclose(parts.sum(), scores[item], rtol=1e-3, atol=1e-5)
+        items = np.flatnonzero(np.isfinite(scores))
+        parts = fitted.contributions(history, items)
+        assert parts.shape == (len(items), history.n_events)
+        without = np.isnan(parts).all(axis=1)
+        assert without.all() if not self.is_personal else not without.any()
+        assert_allclose(parts[~without].sum(axis=1), scores[items[~without]], rtol=1e-3, atol=1e-5)
+
+    def test_contributions_of_an_item_are_the_same_alone_and_among_others(self, fitted, log):
+        history, items = log.histories.take([8]), np.array([3, 0, 3])
+        together = fitted.contributions(history, items)
+        alone = [fitted.contributions(history, items[n : n + 1])[0] for n in range(3)]
+        assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
 
     def test_contributions_take_one_history(self, fitted, log):
         with pytest.raises(InputError, match="history of one user"):
-            fitted.contributions(log.histories, 0)
+            fitted.contributions(log.histories, np.array([0]))
         with pytest.raises(InputError, match="item_idx"):
-            fitted.contributions(log.histories.take([0]), log.n_items)
+            fitted.contributions(log.histories.take([0]), np.array([log.n_items]))
 
     # --- fit --------------------------------------------------------------------------------
     def test_the_same_log_and_rng_give_the_same_model(self, log):
@@ -266,7 +271,7 @@ class RecommenderContract:
         model = self.model().fit(log)
         model.score(h)
         model.recommend(log, k=3)
-        model.contributions(h.take([4]), 1)
+        model.contributions(h.take([4]), np.array([1]))
         for a, b in zip((h.indptr, h.item_idx, h.weight, h.time_us), before, strict=True):
             assert_array_equal(a, b)
 
@@ -282,7 +287,7 @@ class RecommenderContract:
             lambda: model.top_k(log.histories, k=1),
             lambda: model.recommend(log),
             lambda: model.similar_items(np.array([0]), k=1),
-            lambda: model.contributions(log.histories.take([0]), 0),
+            lambda: model.contributions(log.histories.take([0]), np.array([0])),
             lambda: model.save(tmp_path / "m"),
         ):
             with pytest.raises(NotFittedError, match=self.kind):

@@ -131,8 +131,8 @@ def test_a_reason_of_any_model_names_an_item_of_the_history_whose_part_is_larges
             assert item.reason_code in ("popular", "catalog", "for_you")
             continue
         assert item.reason_item_id in taken
-        parts = model.contributions(own, model.item_ids_.find(item.item_id))
-        assert parts is not None
+        (parts,) = model.contributions(own, np.array([model.item_ids_.find(item.item_id)]))
+        assert not np.isnan(parts).any()
         share = {i: sum(p for t, p in zip(taken, parts.tolist(), strict=True) if t == i) for i in taken}
         assert share[str(item.reason_item_id)] == pytest.approx(max(share.values()), abs=1e-6)
         assert share[str(item.reason_item_id)] > 0

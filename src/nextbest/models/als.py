@@ -111,15 +111,15 @@ class ALS(FactorModel):
             alpha=self.config.alpha,
         )
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
-        """Hu et al., section 5: the score as a sum over the history's items, split by event weight."""
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        """Hu et al., section 5: the scores as sums over the history's items, split by event weight."""
         items, inverse = np.unique(history.item_idx, return_inverse=True)
         weight = np.bincount(inverse, weights=history.weight, minlength=len(items))
         Y_LF = self.item_vectors_[items].astype(np.float64)
         normal_FF = self.precision_ + Y_LF.T @ (self.config.alpha * weight[:, None] * Y_LF)
-        toward_F = np.linalg.solve(normal_FF, self.item_vectors_[item_idx].astype(np.float64))
-        per_item = (1 + self.config.alpha * weight) * (Y_LF @ toward_F)
-        return np.asarray(per_item[inverse] * history.weight / weight[inverse], dtype=np.float32)
+        toward_FK = np.linalg.solve(normal_FF, self.item_vectors_[item_idx].T.astype(np.float64))
+        per_item_KL = ((1 + self.config.alpha * weight)[:, None] * (Y_LF @ toward_FK)).T
+        return np.asarray(per_item_KL[:, inverse] * (history.weight / weight[inverse]), dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {

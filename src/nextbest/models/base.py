@@ -88,9 +88,9 @@ class Recommender(ABC):
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put the arrays back. KeyError or ValueError when one is missing or has a wrong shape."""
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        """Additive parts of one score; None when the model has no such reading."""
-        return None
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        """Additive parts of some scores, shape (n, n_events); a row of NaN where there is no such reading."""
+        return np.full((len(item_idx), history.n_events), np.nan, np.float32)
 
     # --- what every model gets --------------------------------------------------------------
     @property
@@ -281,11 +281,12 @@ class Recommender(ABC):
             found[rows], score[rows] = best.item_idx, best.score
         return TopK(found, score)
 
-    def contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        """How much each event of one history adds to the score of an item, shape (n_events,).
+    def contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        """How much each event of one history adds to the scores of some items, shape (n, n_events).
 
-        The parts add up to the score wherever that is finite. None when the model has no such additive
-        reading. Used for reasons, not for ranking.
+        The parts of an item add up to its score wherever that is finite (in a blend: to the score less
+        what members without parts, such as popularity, give). A row of NaN where the model has no such
+        additive reading. Used for reasons, not for ranking.
 
         Raises
         ------
@@ -297,8 +298,8 @@ class Recommender(ABC):
         if len(history) != 1:
             raise InputError("history", "must be the history of one user", value=len(history))
         self._check_histories(history)
-        check_items("item_idx", np.asarray([item_idx], dtype=np.int64), n_items=self.n_items)
-        return self._contributions(history, int(item_idx))
+        check_items("item_idx", item_idx, n_items=self.n_items)
+        return self._contributions(history, item_idx)
 
     def histories_for(self, interactions: Interactions, *, user_ids: pl.Series | None = None) -> Histories:
         """Histories of a log in this model's own row numbers; events of items it doesn't know are left out.

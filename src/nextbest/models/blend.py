@@ -70,18 +70,20 @@ class Blend(Recommender):
         total[~evidence] = -np.inf
         return total
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        parts = np.zeros(history.n_events, np.float32)
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        total = np.zeros((len(item_idx), history.n_events), np.float32)
+        has_parts = np.zeros(len(item_idx), np.bool_)
         for spec, member in zip(self.config.members, self.members_, strict=True):
-            scores = member._score(history)
-            if scores[0, item_idx] == -np.inf:
+            parts = member._contributions(history, item_idx)
+            readable = ~np.isnan(parts).any(axis=1)
+            if not readable.any():
                 continue
-            own = member._contributions(history, item_idx)
-            if own is None:
-                return None
+            scores = member._score(history)
             scores[scores == -np.inf] = 0
-            parts += own * np.float32(spec.weight / _scale(scores)[0])
-        return parts
+            total[readable] += parts[readable] * np.float32(spec.weight / _scale(scores)[0])
+            has_parts |= readable
+        total[~has_parts] = np.nan
+        return total
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         """The likeness of the first member that knows likeness of items."""

@@ -99,11 +99,11 @@ class EASE(Recommender):
         both = (self.item_weights_[item_idx] + self.item_weights_[:, item_idx].T) / 2
         return np.where(both > 0, both, np.float32(-np.inf))
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
         items, value = history.item_idx, history.weight
         if self.config.values == "binary":
             value = (1 / np.bincount(items, minlength=self.n_items)[items]).astype(np.float32)
-        return np.asarray(self.item_weights_[items, item_idx] * value, dtype=np.float32)
+        return np.asarray(self.item_weights_[np.ix_(items, item_idx)].T * value, dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"item_weights": self.item_weights_, "known_items": self.known_items_}

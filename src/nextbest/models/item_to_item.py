@@ -74,9 +74,9 @@ class ItemToItem(Recommender):
         likeness[likeness == 0] = -np.inf
         return np.asarray(likeness, dtype=np.float32)
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
-        column = self.item_weights_[history.item_idx][:, [item_idx]].toarray().ravel()
-        return np.asarray(column * self._event_values(history), dtype=np.float32)
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        columns = self.item_weights_[history.item_idx][:, item_idx].toarray().T
+        return np.asarray(columns * self._event_values(history), dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         weights = self.item_weights_

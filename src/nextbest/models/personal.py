@@ -72,11 +72,12 @@ class Personal(Recommender):
         scores[histories.lengths == 0] = -np.inf
         return scores
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray | None:
-        own = history.item_idx == item_idx
-        if not own.any() and self.config.fill_popular:
-            return None  # such a score is popularity, which no event adds to
-        return np.where(own, self._event_values(history), 0).astype(np.float32)
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        own = history.item_idx == item_idx[:, None]
+        parts = np.where(own, self._event_values(history), 0).astype(np.float32)
+        if self.config.fill_popular:
+            parts[~own.any(axis=1)] = np.nan  # such a score is popularity, which no event adds to
+        return parts
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         """Own frequency knows no likeness of items."""

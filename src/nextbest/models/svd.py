@@ -52,10 +52,10 @@ class TruncatedSVD(FactorModel):
     def _matrix(self, histories: Histories, n_items: int) -> csr_array:
         return histories.to_csr(n_items, binary=self.config.values == "binary")
 
-    def _contributions(self, history: Histories, item_idx: int) -> FloatArray:
+    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
         value = history.weight if self.config.values == "weight" else once_per_item(history, self.n_items)
         return np.asarray(
-            self.projection_[history.item_idx] @ self.item_vectors_[item_idx] * value, np.float32
+            self.item_vectors_[item_idx] @ self.projection_[history.item_idx].T * value, np.float32
         )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

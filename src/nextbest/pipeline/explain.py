@@ -105,15 +105,15 @@ def personal_reasons(
     the one with the lower row number is named. Where the model can't tell parts, a model that `needs_history`
     owes the score to the history as a whole; of another one nothing more can be said than that it chose.
     """
-    items, places = np.unique(history.item_idx, return_inverse=True)
+    order = np.argsort(history.item_idx, kind="stable")
+    items, starts = np.unique(history.item_idx[order], return_index=True)
     code: ReasonCode = "follows_item" if model.kind == "transitions" else "because_of_item"
     unknown = Reason("history" if needs_history else "for_you")
+    parts = model.contributions(history, np.asarray(item_idx, dtype=np.int32))
+    sums = np.add.reduceat(np.nan_to_num(parts[:, order]), starts, axis=1)
     reasons = []
-    for wanted in item_idx:
-        parts = model.contributions(history, wanted)
-        sums = np.zeros(1) if parts is None else np.bincount(places, weights=parts)
-        best = int(sums.argmax())
-        if not sums[best] > 0:
+    for row, best, wanted in zip(sums, sums.argmax(axis=1).tolist(), item_idx, strict=True):
+        if not row[best] > 0:
             reasons.append(unknown)
         elif items[best] == wanted:
             reasons.append(Reason("taken_before", wanted))
