@@ -82,7 +82,7 @@ def recommending(log: Interactions, *, dim: int, k: int, n_threads: int, n: int)
     matrix = csr_matrix(log.histories.to_csr(log.n_items))
     peer = AlternatingLeastSquares(factors=dim, iterations=5, num_threads=n_threads, random_state=0)
     peer.fit(matrix, show_progress=False)
-    ours = make_model("als", {"embedding_dim": dim, "n_iterations": 1}).fit(log, rng=0)
+    ours = make_model("als", {"embedding_dim": dim, "n_iterations": 1, "alpha": 1.0}).fit(log, rng=0)
     assert isinstance(ours, ALS)
     with_factors(ours, log, peer)
     folded, users = without_known(ours), np.arange(log.n_users)
@@ -138,9 +138,13 @@ def fitting(log: Interactions, *, dim: int, n_threads: int, n: int) -> dict[str,
         return model
 
     knn, _ = rounds(
-        {"implicit": peer_knn, "ours": lambda: make_model("item_knn", {"n_neighbours": 100}).fit(log)}, n=n
+        {
+            "implicit": peer_knn,
+            "ours": lambda: make_model("item_knn", {"n_neighbours": 100, "shrinkage": 0}).fit(log),
+        },
+        n=n,
     )
-    config = {"embedding_dim": dim, "n_threads": n_threads}
+    config = {"embedding_dim": dim, "n_threads": n_threads, "alpha": 1.0}
     als, _ = rounds({"implicit": peer_als, "ours": lambda: make_model("als", config).fit(log)}, n=n)
     found = {"item_knn": knn, "als": als}
     found["transitions"], _ = rounds({"ours": lambda: make_model("transitions").fit(log)}, n=n)

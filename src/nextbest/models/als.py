@@ -21,7 +21,7 @@ class ALSConfig(BaseModel, frozen=True, extra="forbid"):
     """Length of user and item vectors."""
     regularization: PositiveFloat = 0.01
     """L2 penalty on both sides; unit: squared vector length per user or item."""
-    alpha: PositiveFloat = 1.0
+    alpha: PositiveFloat = 5.0
     """Confidence of an item in a history is 1 + alpha x its summed event weights; of any other item 1."""
     n_iterations: PositiveInt = 15
     """Rounds over users and items."""

@@ -21,9 +21,9 @@ class ItemKNNConfig(BaseModel, frozen=True, extra="forbid"):
 
     weighting: Literal["cosine", "tfidf", "bm25"] = "cosine"
     """How the users x items matrix is weighted before items are compared; `bm25` is not normalised."""
-    n_neighbours: PositiveInt = 100
+    n_neighbours: PositiveInt = 200
     """Strongest neighbours kept for each item, itself not counted."""
-    shrinkage: NonNegativeFloat = 0.0
+    shrinkage: NonNegativeFloat = 20.0
     """Added to the product of the two norms (cosine, tfidf): few common users then mean less likeness."""
     bm25_k1: PositiveFloat = 100.0
     """Saturation of repeated events (`bm25` only)."""
