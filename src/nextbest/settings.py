@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
+
+from nextbest.errors import InputError
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -20,9 +22,20 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Settings from `NEXTBEST_*` variables; unset ones keep their defaults."""
+        """Settings from `NEXTBEST_*` variables; unset ones keep their defaults.
+
+        Raises
+        ------
+        InputError
+            A variable has a value that its setting doesn't allow.
+        """
         source = os.environ if environ is None else environ
         found = {
             name: source[key] for name in cls.model_fields if (key := f"NEXTBEST_{name.upper()}") in source
         }
-        return cls.model_validate(found)
+        try:
+            return cls.model_validate(found)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"NEXTBEST_{first['loc'][0]}".upper()
+            raise InputError(name, first["msg"], value=first["input"]) from error

@@ -59,3 +59,9 @@ def test_pairs_are_split_at_commas_and_at_the_first_equals_sign() -> None:
 def test_a_pair_without_equals_is_told() -> None:
     with pytest.raises(InputError, match=r"--map: must look like NAME=VALUE.*'b'"):
         list(pairs(["a=1,b"], name="--map"))
+
+
+def test_a_wrong_environment_variable_is_a_wrong_call(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("NEXTBEST_LOG_LEVEL", "loud")
+    assert main(["compare", "--recipe", "baselines"]) == 2
+    assert "NEXTBEST_LOG_LEVEL" in capsys.readouterr().err

@@ -33,12 +33,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    args = parser().parse_args(argv)
-    set_up_logging(args.log_level)
+    as_json = "--json" in (sys.argv if argv is None else argv)
     try:
+        args = parser().parse_args(argv)
+        set_up_logging(args.log_level)
         args.run(args)
     except NextbestError as error:
-        report_error(error, as_json=args.json)
+        report_error(error, as_json=as_json)
         return exit_code_of(error)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was committed stays, nothing else was kept\n")

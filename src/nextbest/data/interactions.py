@@ -154,7 +154,7 @@ class Interactions:
         Raises
         ------
         DataError
-            A column is missing, or a weight is null, NaN or not positive.
+            A column is missing, or a weight is null, NaN, infinite or not positive.
         """
         wanted = [USER_ID, ITEM_ID, TIME] + ([weight] if weight else [])
         if missing := [c for c in wanted if c not in journal.columns]:
@@ -168,7 +168,7 @@ class Interactions:
             if weight
             else pl.repeat(1.0, len(journal), dtype=pl.Float32, eager=True)
         )
-        bad = ~(weights > 0).fill_null(value=False)
+        bad = ~((weights > 0) & weights.is_finite()).fill_null(value=False)  # NaN > 0 is true in Polars
         if weight and bad.any():
             raise DataError(
                 "journal",

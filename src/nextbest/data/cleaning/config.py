@@ -1,6 +1,6 @@
 """What cleaning does, step by step: one frozen model with a switch and a rule for each step."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, Field, NonNegativeFloat, PositiveFloat
 
@@ -17,18 +17,7 @@ Step = Literal[
     "outliers",
 ]
 
-STEPS: tuple[Step, ...] = (
-    "structure",
-    "types",
-    "text",
-    "missing",
-    "time_range",
-    "currency",
-    "exact_duplicates",
-    "near_duplicates",
-    "refunds",
-    "outliers",
-)
+STEPS: tuple[Step, ...] = get_args(Step)
 """Names of the steps in the order they run; the first five look at one row, the last four at a user's history."""
 
 
