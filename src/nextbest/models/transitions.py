@@ -18,7 +18,7 @@ _NEGLIGIBLE = 1e-7
 class TransitionsConfig(BaseModel, frozen=True, extra="forbid"):
     """How pairs are counted in `fit`, and how a history is read in `score`.
 
-    The defaults reach 87-100 % of the NDCG@10 that a search reaches on the validation items of five public
+    The defaults reach 86-100 % of the NDCG@10 that a search reaches on the validation items of five public
     sets (docs/rooms/models.md).
     """
 
@@ -30,7 +30,7 @@ class TransitionsConfig(BaseModel, frozen=True, extra="forbid"):
     """The event before the newest votes this much of the newest one, and so on, in (0, 1]."""
     history_length: PositiveInt | None = 100
     """Newest events of a history that vote; None = all. Unit: events."""
-    backward: float = Field(default=0.1, ge=0, le=1)
+    backward: float = Field(default=0.0, ge=0, le=1)
     """A pair counts this much in the other direction too, 0..1: 1 = symmetric, for a journal whose order
     means little."""
     source_power: NonNegativeFloat = 0.5
