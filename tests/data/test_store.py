@@ -1,12 +1,15 @@
 """The workspace: commits, re-runs, readers and writers, killed and starved processes."""
 
+import errno
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -358,6 +361,51 @@ def test_a_failing_write_is_an_external_error_and_the_store_is_as_before(
     with pytest.raises(ExternalError, match="no space left"):
         ingest(tmp_path, journal((7, 7, 7)))
     assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EINVAL])
+def test_a_folder_that_cannot_be_flushed_after_the_commit_keeps_the_new_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    ingest(tmp_path, ABC)
+    real = os.fsync
+
+    def refuse_folders(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    with pytest.raises(ExternalError) if code == errno.EIO else nullcontext():
+        ingest(tmp_path, journal((9, 90, 9)))
+    assert set(Workspace(tmp_path).journal(["user_id"]).collect()["user_id"]) == {1, 2, 9}
+
+
+def test_an_old_file_that_cannot_be_removed_does_not_undo_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(tmp_path, ABC)
+    ingest(tmp_path, journal((8, 80, 8)))
+
+    def held_by_a_reader(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "in use", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", held_by_a_reader)
+        patch.setattr(ingest_module, "sweep", _only_after_commit(ingest_module.sweep))
+        assert ingest(tmp_path, journal((9, 90, 9))).added == 1
+    assert set(Workspace(tmp_path).journal(["user_id"]).collect()["user_id"]) == {1, 2, 8, 9}
+
+
+def _only_after_commit(sweep: Any) -> Any:
+    """`sweep`, but for the first call: the one before anything is read."""
+    calls: list[None] = []
+
+    def call(*args: Any) -> Any:
+        calls.append(None)
+        return sweep(*args) if len(calls) > 1 else 0
+
+    return call
 
 
 def test_a_folder_that_cannot_be_written_is_an_external_error(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The snapshot manifest: which files are the workspace now. Replacing it is the commit."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -121,6 +122,9 @@ def sync_folder(folder: Path) -> None:
         return
     try:
         os.fsync(handle)
+    except OSError as error:  # a few file systems refuse fsync on folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 
