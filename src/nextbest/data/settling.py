@@ -9,16 +9,29 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from nextbest.data.cleaning.config import CleaningConfig
 from nextbest.data.cleaning.duplicates import copies, near_copies
-from nextbest.data.cleaning.refunds import altered, is_return, net
+from nextbest.data.cleaning.refunds import MATCHED, PURCHASE, UNMATCHED, altered, is_return, net
 from nextbest.data.ordering import in_order
 from nextbest.data.report import Tally
 from nextbest.tables import USER_ID
 
 ALTERED = "altered"
 STATUS, SOURCE, ROW = "_status", "_source", "_row"
+_FATES = (
+    ("", ""),
+    ("exact_duplicates", "duplicate"),
+    ("near_duplicates", "near_duplicate"),
+    ("refunds", PURCHASE),
+    ("refunds", MATCHED),
+    ("refunds", UNMATCHED),
+    ("outliers", "amount_outlier"),
+)
+"""Step and reason for which a row leaves, by code; 0 = it stays."""
+_CODE_OF = {reason: code for code, (_, reason) in enumerate(_FATES)}
+_REASONS = pl.Series([reason for _, reason in _FATES])
 
 
 @dataclass(frozen=True)
@@ -69,45 +82,38 @@ def settle(
     repeats = match >= 0
     gone = np.zeros(len(table), bool)
     gone[place[repeats]] = True
-    reason: dict[int, str] = {}
+    fate = np.zeros(len(table), np.uint8)
     if config.exact_duplicates:
-        extra = place[(nth >= 1)]
-        gone[extra] = True
-        reason.update(dict.fromkeys(extra.tolist(), "duplicate"))
-        first = place[(nth == 0)]
-        repeats = repeats & (nth == 0)
-        gone[first] = True
-        tally.reject("exact_duplicates", "duplicate", len(extra))
-    same_as = dict(zip(place[repeats].tolist(), match[repeats].tolist(), strict=True))
-    left = table.with_row_index("_at").filter(~pl.Series(gone)) if gone.any() else table.with_row_index("_at")
+        gone[place] = True
+        fate[place[nth >= 1]] = _CODE_OF["duplicate"]
+        repeats &= nth == 0
+    same, twin = place[repeats], match[repeats]
+    left = table.with_row_index("_at")
+    if gone.any():
+        left = left.filter(~pl.Series(gone))
 
-    outcome: dict[int, tuple[str, str]] = {}
     originals: list[pl.DataFrame] = []
     if config.near_duplicates_s > 0:
         mask = near_copies(left, seconds=config.near_duplicates_s)
-        left = _take(left, mask, "near_duplicates", "near_duplicate", outcome, originals)
+        left = _take(left, mask, "near_duplicate", fate, originals)
     if config.refunds and (returns := is_return(left, kinds=config.refund_kinds)) is not None:
         netted = net(left, returns)
-        places = left["_at"].to_list()
-        changed = sorted(netted.quantity.keys() | netted.amount.keys())
-        tally.change("refunds", sum(not (old is not None and old[places[p]]) for p in changed))
-        originals.append(left[changed].with_columns(pl.lit(ALTERED).alias(STATUS)))
+        changed = left[sorted(netted.quantity.keys() | netted.amount.keys())]
+        tally.change("refunds", _n_new(changed))
+        originals.append(changed.with_columns(pl.lit(ALTERED).alias(STATUS)))
         leaving = left[sorted(netted.reasons)]
-        originals.append(
-            leaving.with_columns(
-                pl.Series(STATUS, [netted.reasons[p] for p in sorted(netted.reasons)], pl.String)
-            )
-        )
-        outcome.update({places[p]: ("refunds", why) for p, why in netted.reasons.items()})
+        why = pl.Series(STATUS, [netted.reasons[p] for p in sorted(netted.reasons)], pl.String)
+        originals.append(leaving.with_columns(why))
+        fate[leaving["_at"].to_numpy()] = [_CODE_OF[reason] for reason in why]
         left = altered(left, netted)
         stay = np.ones(len(left), bool)
         stay[list(netted.reasons)] = False
         left = left.filter(pl.Series(stay))
     if config.outliers != "off" and bounds and "amount" in left.columns:
-        left = _outliers(left, config, bounds, outcome, originals, tally, old)
-    return _settled(
-        table, left, untouched, aside_untouched, originals, outcome, reason, same_as, columns, tally
-    )
+        left = _outliers(left, config, bounds, fate, originals, tally)
+    n_same = int((fate[twin] == 0).sum())
+    fate[same] = fate[twin]
+    return _settled(table, left, untouched, aside_untouched, originals, fate, n_same, columns, tally)
 
 
 def _together(
@@ -145,20 +151,20 @@ def _together(
     return in_order(both), untouched, aside_untouched
 
 
+def _n_new(rows: pl.DataFrame) -> int:
+    """Rows of this ingest among some rows."""
+    return int((rows["_place"] >= 0).sum())
+
+
 def _take(
-    left: pl.DataFrame,
-    mask: pl.Series,
-    step: str,
-    why: str,
-    outcome: dict[int, tuple[str, str]],
-    originals: list[pl.DataFrame],
+    left: pl.DataFrame, mask: pl.Series, why: str, fate: NDArray[np.uint8], originals: list[pl.DataFrame]
 ) -> pl.DataFrame:
     """The rows outside the mask; those inside are noted and set aside."""
     if not mask.any():
         return left
     leaving = left.filter(mask)
     originals.append(leaving.with_columns(pl.lit(why).alias(STATUS)))
-    outcome.update(dict.fromkeys(leaving["_at"].to_list(), (step, why)))
+    fate[leaving["_at"].to_numpy()] = _CODE_OF[why]
     return left.filter(~mask)
 
 
@@ -166,10 +172,9 @@ def _outliers(
     left: pl.DataFrame,
     config: CleaningConfig,
     bounds: dict[str, tuple[float, float]],
-    outcome: dict[int, tuple[str, str]],
+    fate: NDArray[np.uint8],
     originals: list[pl.DataFrame],
     tally: Tally,
-    old: pl.Series | None,
 ) -> pl.DataFrame:
     """Reject or clip positive amounts outside the bounds of their currency."""
     limits = pl.DataFrame(
@@ -187,15 +192,14 @@ def _outliers(
         value=False
     )
     if config.outliers == "quarantine":
-        return _take(left, odd, "outliers", "amount_outlier", outcome, originals)
+        return _take(left, odd, "amount_outlier", fate, originals)
     if not odd.any():
         return left
-    # A row that netting already altered has its original aside: one original a row is enough.
-    known = {at for part in originals for at in part.filter(pl.col(STATUS) == ALTERED)["_at"].to_list()}
-    fresh = left.filter(odd).filter(~pl.col("_at").is_in(list(known)))
-    originals.append(fresh.with_columns(pl.lit(ALTERED).alias(STATUS)))
-    ats = left.filter(odd)["_at"].to_list()
-    tally.change("outliers", sum(not (old is not None and old[at]) for at in ats))
+    clipping = left.filter(odd)
+    tally.change("outliers", _n_new(clipping))
+    for part in originals:  # a row that netting altered has its original aside already: one a row is enough
+        clipping = clipping.join(part.filter(pl.col(STATUS) == ALTERED), on="_at", how="anti")
+    originals.append(clipping.with_columns(pl.lit(ALTERED).alias(STATUS)))
     clipped = with_limits.select(
         pl.when(odd)
         .then(pl.col("amount").clip(pl.col("_low"), pl.col("_high")))
@@ -211,51 +215,39 @@ def _settled(
     untouched: pl.DataFrame | None,
     aside_untouched: pl.DataFrame | None,
     originals: list[pl.DataFrame],
-    outcome: dict[int, tuple[str, str]],
-    reason: dict[int, str],
-    same_as: dict[int, int],
+    fate: NDArray[np.uint8],
+    n_same: int,
     columns: list[str],
     tally: Tally,
 ) -> Settled:
     """Put the outcome of every row together and count it."""
-    places = table["_place"]
-    for at, twin in same_as.items():
-        if twin in outcome:
-            reason[at] = outcome[twin][1]
-            tally.reject(*outcome[twin], 1)
-    for at, (step, why) in outcome.items():
-        if places[at] >= 0:
-            reason[at] = why
-            tally.reject(step, why, 1)
-    ats = sorted(reason)
-    rejected = pl.DataFrame(
-        {"_place": places.gather(ats) if ats else [], "reason": [reason[a] for a in ats]},
-        schema={"_place": pl.Int64, "reason": pl.String},
-    )
     lineage = [SOURCE, ROW]
-    n_new_left = int((left["_place"] >= 0).sum()) if "_old" in left.columns else len(left)
-    n_same = sum(twin not in outcome for twin in same_as.values())
+    is_new = table["_place"].to_numpy() >= 0
+    out = np.flatnonzero(is_new & (fate > 0))
+    for (step, why), n in zip(_FATES, np.bincount(fate[out], minlength=len(_FATES)).tolist(), strict=True):
+        tally.reject(step, why, n)
+    rejected = pl.DataFrame(
+        {"_place": table["_place"].gather(pl.Series(out)), "reason": _REASONS.gather(pl.Series(fate[out]))}
+    )
+    n_new_left = _n_new(left)
     newly_out = table.clear().select(*columns, *lineage).with_columns(reason=pl.lit(None, dtype=pl.String))
     n_netted_before = 0
     released = pl.DataFrame(schema={SOURCE: pl.UInt32, ROW: pl.Int64, "reason": pl.String})
     journal = left.select(*columns, *lineage)
     if "_old" in table.columns:
-        leaving = [a for a in outcome if places[a] < 0]
-        rows = table[leaving].with_columns(pl.Series("reason", [outcome[a][1] for a in leaving], pl.String))
-        held = rows[STATUS].is_null() | (rows[STATUS] == ALTERED).fill_null(value=False)
+        touched = ~is_new & ((fate > 0) | table[STATUS].is_not_null().to_numpy())
+        before = table.filter(pl.Series(touched)).with_columns(
+            _REASONS.gather(pl.Series(fate[touched])).alias("reason")
+        )
+        leaving = before.filter(pl.col("reason") != "")
+        held = leaving[STATUS].is_null() | (leaving[STATUS] == ALTERED).fill_null(value=False)
         n_netted_before = int(held.sum())
-        newly_out = rows.filter(held | (rows[STATUS] != rows["reason"])).select(*columns, *lineage, "reason")
-        now = pl.DataFrame(
-            {"_at": list(outcome), "now": [why for _, why in outcome.values()]},
-            schema={"_at": pl.UInt32, "now": pl.String},
+        newly_out = leaving.filter(held | (leaving[STATUS] != leaving["reason"])).select(
+            *columns, *lineage, "reason"
         )
-        released = (
-            table.with_row_index("_at")
-            .filter(pl.col("_old") & pl.col(STATUS).is_not_null() & (pl.col(STATUS) != ALTERED))
-            .join(now, on="_at", how="left")
-            .filter(pl.col("now").ne_missing(pl.col(STATUS)))
-            .select(*lineage, reason=STATUS)
-        )
+        released = before.filter(
+            pl.col(STATUS).is_not_null() & (pl.col(STATUS) != ALTERED) & (pl.col(STATUS) != pl.col("reason"))
+        ).select(*lineage, reason=STATUS)
         if untouched is not None and len(untouched):
             journal = in_order(pl.concat([journal, untouched.select(journal.columns)]))
     kept_aside = [part.select(*columns, *lineage, STATUS) for part in originals]

@@ -36,29 +36,40 @@ def copies(
         return nothing, nothing, nothing
     near = (same | same.shift(-1, fill_value=False)).arg_true()
     keys = [c for c in table.columns if not c.startswith("_")]
-    rows = table.select(pl.col(keys).gather(near)).with_columns(near.alias("_place").cast(pl.Int64))
-    rows = rows.filter(rows.select(keys).hash_rows().is_duplicated())
-    if not len(rows):
-        return nothing, nothing, nothing
-    rows = rows.with_columns(
-        _old=pl.lit(value=False) if old is None else old.gather(rows["_place"].cast(pl.UInt32))
-    )
-    rows = rows.with_columns(
-        _nth=pl.int_range(pl.len(), dtype=pl.Int64).over([*keys, "_old"]),
-        _group=pl.col("_place").min().over(keys),
-    )
-    olds = rows.filter("_old").select("_group", "_nth", match="_place")
-    new = rows.filter(~pl.col("_old")).join(olds, on=["_group", "_nth"], how="left").sort("_place")
-    first_old = set(olds["_group"].to_list())
-    has_equal = (new["_nth"] > 0) | new["match"].is_not_null()
-    if first_old:
-        has_equal |= new["_group"].is_in(pl.Series(list(first_old), dtype=pl.Int64).implode())
-    new = new.filter(has_equal)
-    return (
-        new["_place"].to_numpy(),
-        new["_nth"].to_numpy(),
-        new["match"].fill_null(-1).to_numpy(),
-    )
+    moment = same.gather(near).not_().cast(pl.Int64).cum_sum().to_numpy()  # equal rows share user and time
+    order, group = _grouped(table.select(pl.col(keys).gather(near)), moment)
+    place = near.to_numpy().astype(np.int64)[order]
+    is_old = np.zeros(len(place), bool) if old is None else old.to_numpy()[place]
+    first, end = (np.searchsorted(group, group, side=side) for side in ("left", "right"))
+    olds_before = np.concatenate([[0], np.cumsum(is_old)])
+    news_before = np.concatenate([[0], np.cumsum(~is_old)])
+    nth = news_before[:-1] - news_before[first]
+    n_old = olds_before[end] - olds_before[first]
+    new = np.flatnonzero(~is_old & ((nth > 0) | (n_old > 0)))
+    new = new[np.argsort(place[new])]
+    match = np.full(len(new), -1)
+    matched = nth[new] < n_old[new]
+    match[matched] = place[is_old][(olds_before[first] + nth)[new[matched]]]
+    return place[new], nth[new], match
+
+
+def _grouped(
+    rows: pl.DataFrame, moment: NDArray[np.int64], code: NDArray[np.integer] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """An order in which equal rows stand together, in their own order, and the number of each row's group.
+
+    Rows of one `moment` (not decreasing) are compared; `code` is a number that equal rows share, None = a hash.
+    """
+    key = rows.hash_rows().to_numpy() if code is None else code
+    order = np.lexsort((key, moment))
+    ordered = rows.select(pl.all().gather(pl.Series(order.astype(np.uint32))))
+    before, after = ordered.head(len(rows) - 1), ordered.tail(len(rows) - 1)
+    equal = np.logical_and.reduce([before[c].eq_missing(after[c]).to_numpy() for c in rows.columns])
+    alike = (np.diff(moment[order]) == 0) & (np.diff(key[order]) == 0)
+    if code is None and (alike & ~equal).any():  # different rows of one hash: compare them all
+        first = rows.with_row_index("_first").select(pl.col("_first").min().over(rows.columns))
+        return _grouped(rows, moment, first.to_series().to_numpy())
+    return order, np.cumsum(np.concatenate([[True], ~equal]))
 
 
 def near_copies(table: pl.DataFrame, *, seconds: float) -> pl.Series:
