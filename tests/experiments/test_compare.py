@@ -9,6 +9,7 @@ import pytest
 
 from experiments.worlds import START, chains, noise
 from nextbest.errors import DataError, InputError
+from nextbest.evaluation.splits import split_by_time
 from nextbest.experiments.compare import compare
 from nextbest.experiments.recipe import ModelRecipe, Recipe
 from nextbest.experiments.splitting import SplitPlan
@@ -96,6 +97,24 @@ def test_a_model_that_cannot_be_fitted_is_left_out_with_its_reason() -> None:
     assert [row.model for row in report.rows] == ["popularity"]
     assert report.skipped[0]["model"] == "ease"
     assert "Left out: ease" in report.to_markdown()
+
+
+def test_a_pipeline_that_cannot_be_fitted_leaves_the_other_rows() -> None:
+    tiny = ModelRecipe(kind="ease", config={"max_memory_mb": 1})
+    recipes = [recipe(POPULARITY), recipe(tiny, name="mine", report="best")]
+    report = compare(noise(n_items=600, n_events=30), recipes, n_resamples=50)
+    assert [row.model for row in report.rows] == ["popularity"]
+    assert report.skipped[0]["model"] == "mine"
+
+
+def test_without_refit_the_counts_are_those_of_what_was_learned_from() -> None:
+    journal = noise(n_items=2000)
+    report = compare(journal, [recipe(POPULARITY)], plan=SplitPlan(refit=False), n_resamples=50)
+    fitted = split_by_time(split_by_time(journal).train).train
+    targets = split_by_time(journal).targets
+    unknown = targets.filter(~pl.col("item_id").is_in(fitted["item_id"].unique().implode()))
+    assert report.protocol["n_train_items"] == fitted["item_id"].n_unique()
+    assert report.protocol["n_targets_of_cold_items"] == len(unknown)
 
 
 def test_the_report_is_json_and_its_markdown_has_a_line_per_row() -> None:

@@ -1,13 +1,14 @@
 """`train` chooses on validation, fits on everything up to the cutoff, and writes a folder that answers."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from experiments.worlds import START, chains, noise
-from nextbest.errors import DataError
+from nextbest.errors import DataError, InputError
 from nextbest.experiments.recipe import ModelRecipe, Recipe
 from nextbest.experiments.train import train
+from nextbest.models.popularity import Popularity
 from nextbest.pipeline.pipeline import Pipeline
 from nextbest.pipeline.query import Query
 
@@ -48,6 +49,30 @@ def test_an_empty_log_says_what_to_do(tmp_path) -> None:
         train(noise().head(0), RECIPE, tmp_path / "m")
     with pytest.raises(DataError, match="before 2023"):
         train(noise(), RECIPE, tmp_path / "m", cutoff=START - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ({"out": "taken"}, "no pipeline"),
+        ({"recipe": RECIPE.model_copy(update={"fallbacks": (ModelRecipe(kind="nope"),)})}, "nope"),
+        ({"cutoff": datetime(2024, 1, 5)}, "time zone"),  # noqa: DTZ001 - the error under test
+        ({"cutoff": START, "time_kind": "order"}, "real moments"),
+    ],
+)
+def test_a_wrong_call_is_told_before_anything_is_fitted(tmp_path, monkeypatch, call, words) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.txt").write_text("mine")
+    monkeypatch.setattr(Popularity, "_fit", lambda *_, **__: pytest.fail("fitted"))
+    call = {"recipe": RECIPE, "out": "m", "cutoff": None, "time_kind": "real"} | call
+    with pytest.raises(InputError, match=words):
+        train(
+            chains(),
+            call["recipe"],
+            tmp_path / call["out"],
+            cutoff=call["cutoff"],
+            time_kind=call["time_kind"],
+        )
 
 
 def test_one_event_is_enough_for_a_folder_that_answers(tmp_path, caplog) -> None:

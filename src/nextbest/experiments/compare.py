@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from nextbest.errors import InputError
 from nextbest.evaluation.beyond import evaluate_lists
+from nextbest.evaluation.protocol import describe
 from nextbest.evaluation.ranking import Metric, evaluate_ranking
 from nextbest.evaluation.significance import bootstrap_mean, holm, paired_test
 from nextbest.evaluation.slices import user_slices
@@ -79,7 +80,13 @@ def compare(
         test = replace(
             test,
             train=validation.train,
-            protocol={**test.protocol, "n_train_events": len(validation.train)},
+            protocol=describe(
+                train=validation.train,
+                history=test.history,
+                targets=test.targets,
+                n_target_events=test.protocol["n_target_events"],
+                choices=test.protocol,
+            ),
         )
     test = _sampled(test, max_users=max_users, rng=rng)
     names = [
@@ -102,29 +109,21 @@ def compare(
             inner = validation if needs_validation(recipe) else None
             choices = choose(recipe, inner, k=k, rng=rng, clients=clients, tick=tick)
             encoded = encode(test, recipe, clients=clients)
-            if recipe.report == "best":
-                tick(f"test {recipe.name}")
-                done.append(
-                    _pipeline_lists(
-                        recipe,
-                        best_of(choices),
-                        test,
-                        encoded,
-                        k=k,
-                        rng=rng,
-                        clients=clients,
-                        catalog=catalog,
-                    )
-                )
-                continue
-            for choice in choices:
-                tick(f"test {choice.model.name}")
+            best = recipe.report == "best"
+            for name, among in [(recipe.name, choices)] if best else [(c.model.name, [c]) for c in choices]:
+                tick(f"test {name}")
                 try:
-                    if choice.failed is not None:
-                        raise InputError(choice.model.name, choice.failed)
-                    done.append(_model_lists(recipe, choice, test, encoded, k=k, rng=rng))
+                    choice = best_of(among)
+                    if best:
+                        listed = _pipeline_lists(
+                            recipe, choice, test, encoded, k=k, rng=rng, clients=clients, catalog=catalog
+                        )
+                    else:
+                        listed = _model_lists(recipe, choice, test, encoded, k=k, rng=rng)
                 except InputError as error:
-                    skipped.append({"model": choice.model.name, "why": str(error)})
+                    skipped.append({"model": name, "why": str(error)})
+                else:
+                    done.append(listed)
     if not done:
         raise InputError("recipes", f"no model could be fitted: {skipped[0]['why']}")
     protocol = {

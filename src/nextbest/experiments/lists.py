@@ -9,6 +9,7 @@ import polars as pl
 
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Interactions
+from nextbest.errors import DataError
 from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import Cost, measured
 from nextbest.experiments.recipe import Recipe
@@ -43,8 +44,6 @@ def segments_of(clients: pl.DataFrame | None, column: str | None) -> pl.DataFram
         return None
     CLIENTS.check(clients)
     if column not in clients.columns:
-        from nextbest.errors import DataError
-
         raise DataError(
             "clients", f"segment column {column!r} missing", remedy=f"it has {clients.columns[:20]}"
         )

@@ -92,9 +92,9 @@ def best_of(choices: list[Choice]) -> Choice:
     Raises
     ------
     InputError
-        No model of the recipe could be fitted here.
+        None of the models could be fitted here.
     """
     possible = [c for c in choices if c.failed is None]
     if not possible:
-        raise InputError("recipe", f"no model of it could be fitted: {choices[0].failed}")
+        raise InputError(choices[0].model.name, f"could not be fitted: {choices[0].failed}")
     return max(possible, key=lambda c: float("-inf") if c.validation is None else c.validation)

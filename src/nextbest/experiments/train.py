@@ -10,14 +10,15 @@ import polars as pl
 from tqdm import tqdm
 
 from nextbest.data.interactions import Interactions
-from nextbest.errors import DataError
+from nextbest.errors import DataError, InputError
 from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import measured
 from nextbest.experiments.lists import excludes_seen, segments_of
 from nextbest.experiments.pipelines import build_pipeline
 from nextbest.experiments.recipe import Recipe
-from nextbest.experiments.selection import best_of, choose
+from nextbest.experiments.selection import best_of, check_settings, choose
 from nextbest.experiments.splitting import PROTOCOL_OF, SplitPlan
+from nextbest.pipeline.artifact import check_target
 from nextbest.pipeline.config import PipelineInfo
 from nextbest.tables import TIME, TimeKind
 
@@ -98,9 +99,18 @@ def train(
     DataError
         The journal is empty, or empty before the cutoff.
     InputError
-        The recipe names an unknown model or setting.
+        The recipe names an unknown model or setting, `out` holds something else than a pipeline, or
+        `cutoff` has no time zone or the journal no real times to compare it with. All told before any fit.
     """
+    check_settings(recipe)
+    check_target(out)
     if cutoff is not None:
+        if cutoff.tzinfo is None:
+            raise InputError("cutoff", "must carry a time zone", value=cutoff.isoformat())
+        if time_kind != "real":
+            raise InputError(
+                "cutoff", f"needs real moments, this journal's times are {time_kind!r}", value=cutoff
+            )
         journal = journal.filter(pl.col(TIME) < cutoff)
     if journal.is_empty():
         raise DataError(

@@ -99,10 +99,7 @@ def write_pipeline(folder: str | Path, parts: Parts) -> dict[str, Any]:
         The disk refused (full, read-only); what stood there before still does.
     """
     folder = Path(folder)
-    if folder.exists() and not _is_replaceable(folder):
-        raise InputError(
-            "folder", "is there and is no pipeline", value=str(folder), remedy="name a new or an empty folder"
-        )
+    check_target(folder)
     moment = parts.info.created or datetime.now(UTC)
     temporary = folder.parent / f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}"
     try:
@@ -131,6 +128,20 @@ def write_pipeline(folder: str | Path, parts: Parts) -> dict[str, Any]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return manifest
+
+
+def check_target(folder: Path) -> None:
+    """Nothing, if a pipeline may be written there: a new or empty folder, or a pipeline's.
+
+    Raises
+    ------
+    InputError
+        It holds something else.
+    """
+    if folder.exists() and not _is_replaceable(folder):
+        raise InputError(
+            "folder", "is there and is no pipeline", value=str(folder), remedy="name a new or an empty folder"
+        )
 
 
 def _is_replaceable(folder: Path) -> bool:
