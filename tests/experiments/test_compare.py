@@ -144,7 +144,6 @@ def test_a_log_without_real_times_is_not_cut_by_time(plan, words) -> None:
         compare(chains(), [recipe()], plan=plan)
 
 
-@pytest.mark.filterwarnings("ignore::nextbest.evaluation.splits.RandomSplitWarning")
 def test_a_log_without_time_is_cut_at_random() -> None:
     report = compare(
         noise(),
@@ -172,3 +171,13 @@ def test_a_wrong_call_is_told(change, words) -> None:
 def test_two_rows_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="appear twice"):
         compare(noise(), [recipe(), recipe()])
+
+
+def test_a_window_of_days_is_left_out_where_times_are_mere_order() -> None:
+    weekly = ModelRecipe(kind="popularity", label="weekly", needs_time=True, config={"window_days": 7})
+    plan = SplitPlan(protocol="leave-last", time_kind="order")
+    report = compare(noise(), [recipe(weekly, POPULARITY)], plan=plan, n_resamples=50)
+    assert [row.model for row in report.rows] == ["popularity"]
+    assert report.skipped == [
+        {"model": "weekly", "why": "it needs real times, this log's are of kind 'order'"}
+    ]

@@ -16,13 +16,13 @@ from nextbest.evaluation.significance import bootstrap_mean, holm, paired_test
 from nextbest.evaluation.slices import user_slices
 from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import measured
-from nextbest.experiments.lists import Encoded, encode, excludes_seen, fit
+from nextbest.experiments.lists import Encoded, encode, excludes_seen_in, fit
 from nextbest.experiments.pipelines import build_pipeline
 from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.report import CompareReport, Row
 from nextbest.experiments.selection import Choice, best_of, check_settings, choose, needs_validation
 from nextbest.experiments.splitting import SplitPlan
-from nextbest.tables import USER_ID
+from nextbest.tables import USER_ID, TimeKind
 
 METRICS: tuple[Metric, ...] = ("ndcg", "hr", "recall", "precision", "mrr", "map")
 
@@ -71,6 +71,10 @@ def compare(
         raise InputError("recipes", "must name at least one")
     if k < 1:
         raise InputError("k", "must be 1 or more", value=k)
+    if rng < 0:
+        raise InputError("rng", "must be 0 or more", value=rng)
+    if max_users is not None and max_users < 1:
+        raise InputError("max_users", "must be 1 or more", value=max_users)
     plan = plan or SplitPlan(rng=rng)
     test = plan.test(journal)
     validation = (
@@ -97,8 +101,8 @@ def compare(
 
     for recipe in recipes:
         check_settings(recipe)
+    recipes, skipped = _for_these_times(recipes, plan.time_kind)
     done: list[_Listed] = []
-    skipped: list[dict[str, str]] = []
     with tqdm(total=_n_fits(recipes), disable=not progress, unit="fit") as bar:
 
         def tick(what: str) -> None:
@@ -151,6 +155,22 @@ class _Listed:
     peak_mb: float
 
 
+def _for_these_times(
+    recipes: Sequence[Recipe], time_kind: TimeKind
+) -> tuple[list[Recipe], list[dict[str, str]]]:
+    """The recipes without the models that need real times, where there are none; and those models."""
+    if time_kind == "real":
+        return list(recipes), []
+    kept = [(r, tuple(m for m in r.models if not m.needs_time)) for r in recipes]
+    skipped = [
+        {"model": m.name, "why": f"it needs real times, this log's are of kind {time_kind!r}"}
+        for r in recipes
+        for m in r.models
+        if m.needs_time
+    ]
+    return [r.model_copy(update={"models": models}) for r, models in kept if models], skipped
+
+
 def _n_fits(recipes: Sequence[Recipe]) -> int:
     validated = sum(len(list(m.candidates())) for r in recipes if needs_validation(r) for m in r.models)
     return validated + sum(1 if r.report == "best" else len(r.models) for r in recipes)
@@ -173,7 +193,7 @@ def _model_lists(
 ) -> _Listed:
     model, cost = fit(choice.model.kind, choice.config, encoded.train, rng=rng)
     with measured() as asked:
-        lists = model.recommend(encoded.asked, k=k, exclude_seen=excludes_seen(recipe, test.train))
+        lists = model.recommend(encoded.asked, k=k, exclude_seen=excludes_seen_in(test, recipe))
     return _Listed(
         name=choice.model.name,
         lists=lists,
@@ -202,7 +222,7 @@ def _pipeline_lists(
             choice,
             encoded.train,
             known=encoded.asked,
-            exclude_seen=excludes_seen(recipe, test.train),
+            exclude_seen=excludes_seen_in(test, recipe),
             rng=rng,
             clients=clients,
             catalog=catalog,

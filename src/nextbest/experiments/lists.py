@@ -76,6 +76,13 @@ def excludes_seen(recipe: Recipe, train: pl.DataFrame) -> bool:
     return not keeps_seen(train) if recipe.exclude_seen == "auto" else recipe.exclude_seen
 
 
+def excludes_seen_in(split: Split, recipe: Recipe) -> bool:
+    """As `excludes_seen`, but a random split holds no repeats by its making: there `auto` leaves them out."""
+    if recipe.exclude_seen == "auto" and split.protocol.get("name") == "random":
+        return True
+    return excludes_seen(recipe, split.train)
+
+
 def fit(kind: str, config: dict[str, Any], train: Interactions, *, rng: int) -> tuple[Recommender, Cost]:
     """A fitted model and what the fit cost. Each model starts from the same seed."""
     with measured() as cost:

@@ -27,6 +27,9 @@ class ModelRecipe(BaseModel, frozen=True, extra="forbid"):
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     """Setting -> values to try; every combination is fitted on the train part of the validation split."""
 
+    needs_time: bool = False
+    """Left out, with that reason, where the times of the log mean nothing (windows of days, say)."""
+
     @field_validator("grid")
     @classmethod
     def _no_empty_range(cls, grid: dict[str, list[Any]]) -> dict[str, list[Any]]:

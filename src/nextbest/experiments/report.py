@@ -75,7 +75,7 @@ class CompareReport:
         how = {
             "time": f"global time split: everything before {p.get('cutoff')} is known, the events from then on are targets",
             "leave-last": "leave-last-out: each user's last item (for comparison with papers; it sees other users' future)",
-            "random": "random split: this log has no time; the numbers are optimistic",
+            "random": "random split: it tells nothing about the future, and the numbers are too good",
         }.get(str(name), str(name))
         refit = "fitted on all that is known" if p.get("refit") else "fitted without the validation part"
         counts = (

@@ -9,7 +9,7 @@ import polars as pl
 from nextbest.errors import InputError
 from nextbest.evaluation.ranking import evaluate_ranking
 from nextbest.evaluation.splits import Split
-from nextbest.experiments.lists import encode, excludes_seen, fit
+from nextbest.experiments.lists import encode, excludes_seen_in, fit
 from nextbest.experiments.recipe import ModelRecipe, Recipe
 from nextbest.models import make_model
 
@@ -50,7 +50,7 @@ def choose(
     if validation is None:
         return [Choice(m, next(m.candidates()), None) for m in recipe.models]
     encoded = encode(validation, recipe, clients=clients)
-    exclude_seen = excludes_seen(recipe, validation.train)
+    exclude_seen = excludes_seen_in(validation, recipe)
     choices = []
     for model_recipe in recipe.models:
         tried: list[dict[str, Any]] = []

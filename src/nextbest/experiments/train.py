@@ -104,6 +104,8 @@ def train(
     """
     check_settings(recipe)
     check_target(out)
+    if rng < 0:
+        raise InputError("rng", "must be 0 or more", value=rng)
     if cutoff is not None:
         if cutoff.tzinfo is None:
             raise InputError("cutoff", "must carry a time zone", value=cutoff.isoformat())
