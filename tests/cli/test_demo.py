@@ -1,8 +1,10 @@
 """`nextbest demo` does the whole main job, on a simulated shop or on the user's own file."""
 
 import json
+from pathlib import Path
 
-from nextbest.cli import main
+from nextbest.cli import main, parser
+from nextbest.cli.demo import _workspace_name
 from nextbest.pipeline.pipeline import Pipeline
 
 
@@ -18,7 +20,7 @@ def test_the_demo_ingests_compares_and_trains_and_the_pipeline_beats_popularity(
     assert [step in err for step in ("[1/5]", "[2/5]", "[3/5]", "[4/5]")] == [True] * 4
     ingest = document["ingest"]
     assert ingest["read"] == ingest["stored"] + ingest["quarantined"]
-    ledger = json.loads((tmp_path / "demo" / "simulated" / "ledger.json").read_text())
+    ledger = json.loads((tmp_path / "demo-0.003-0" / "simulated" / "ledger.json").read_text())
     assert ingest["stored"] == ledger["marks"]["clean"]
     rows = {r["model"]: r["metrics"]["ndcg@10"] for r in document["compare"]["rows"]}
     assert rows["pipeline"]["ci_low"] > rows["popularity"]["ci_high"]
@@ -35,3 +37,11 @@ def test_the_demo_runs_on_the_users_own_file(tmp_path, capsys) -> None:
     )
     assert "[1/5]" not in err
     assert document["ingest"]["stored"] == 360
+
+
+def test_own_files_and_simulated_shops_have_a_workspace_each() -> None:
+    lines = [[], ["--rng", "1"], ["--scale", "0.01"], ["a.csv"], ["b.csv"], ["a.csv", "--map", "user_id=u"]]
+    names = [_workspace_name(parser().parse_args(["demo", *words])) for words in lines]
+    assert names[0] == "demo"
+    assert len(set(names)) == len(lines)
+    assert names[3] == _workspace_name(parser().parse_args(["demo", str(Path("a.csv").absolute())]))

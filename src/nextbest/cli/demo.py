@@ -7,6 +7,7 @@ from typing import Any
 from nextbest.cli.ingest import add_ingest_flags, run_ingest
 from nextbest.cli.output import emit, new_command, note, show_progress
 
+_SCALE = 0.05
 EXAMPLES = """\
   nextbest demo                        # simulate, ingest, compare, train, serve on port 8000
   nextbest demo --no-serve --json
@@ -25,11 +26,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--scale",
         type=float,
-        default=0.05,
+        default=_SCALE,
         help="size of the simulated shop; 1 = 100,000 users (default: %(default)s)",
     )
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
-    parser.add_argument("--k", type=int, default=10, help="length of the lists (default: %(default)s)")
+    parser.add_argument("-k", "--k", type=int, default=10, help="length of the lists (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
     add_ingest_flags(parser, files="*")
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.experiments.splitting import PROTOCOL_OF, SplitPlan
     from nextbest.experiments.train import train
 
-    args.store = str(Path(args.store) / "demo")
+    args.store = str(Path(args.store) / _workspace_name(args))
     if not args.files:
         _simulate(args)
     note(args, f"[2/5] ingest {', '.join(args.files)}")
@@ -104,6 +105,20 @@ def run(args: argparse.Namespace) -> None:
 
         note(args, f"[5/5] serving {model} at {url} (docs at {url}/docs), Ctrl+C stops")
         serve(model, host=args.host, port=args.port, store=Path(args.store))
+
+
+def _workspace_name(args: argparse.Namespace) -> str:
+    """A workspace for each input, so that a simulated shop and a log of one's own never mix."""
+    from hashlib import sha256
+
+    if not args.files:
+        return "demo" if (args.scale, args.rng) == (_SCALE, 0) else f"demo-{args.scale:g}-{args.rng}"
+    what = [*sorted(_absolute(f) for f in args.files), args.source, args.settings, *sorted(args.map)]
+    return f"demo-own-{sha256(repr(what).encode()).hexdigest()[:8]}"
+
+
+def _absolute(file: str) -> str:
+    return file if "://" in file else str(Path(file).absolute())
 
 
 def _simulate(args: argparse.Namespace) -> None:
