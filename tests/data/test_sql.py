@@ -271,3 +271,9 @@ def test_a_clickhouse_query_that_fails_is_an_input_error_without_secrets(clickho
     with pytest.raises(InputError, match="nope") as caught:
         read_journal(f"{clickhouse}?table=nope")
     assert "geheim" not in str(caught.value)
+
+
+def test_hiding_a_user_of_one_letter_leaves_the_other_words_whole() -> None:
+    query = sql.open_url("postgresql://u:geheim@h/db?table=t").query
+    error = RuntimeError('user "u" refused at url, password geheim')
+    assert sql._hidden(query, error) == 'user "***" refused at url, password ***'

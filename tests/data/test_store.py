@@ -441,3 +441,17 @@ def test_a_progress_bar_is_shown_when_asked_for(tmp_path: Path, capsys: pytest.C
 def test_a_journal_can_be_read_without_a_workspace(tmp_path: Path) -> None:
     ABC.write_parquet(tmp_path / "a.parquet")
     assert_frame_equal(read_journal(tmp_path / "a.parquet").sort("time"), ABC)
+
+
+def test_a_journal_whose_every_row_was_rejected_still_has_its_columns(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("user_id,item_id,time\n1,2,soon\n")
+    assert ingest(tmp_path / "w", file).quarantined == 1
+    assert Workspace(tmp_path / "w").journal(["user_id", "item_id", "time"]).collect().is_empty()
+    assert Workspace(tmp_path / "w").connect().sql("SELECT time FROM journal").fetchall() == []
+
+
+def test_a_missing_column_of_the_catalog_is_told_with_the_catalogs_flag(tmp_path: Path) -> None:
+    items = pl.DataFrame({"sku": [1], "name": ["Tea"]})
+    with pytest.raises(DataError, match="--catalog-map item_id=sku,title=name"):
+        ingest(tmp_path / "w", journal((1, 1, 0)), catalog=items)

@@ -133,3 +133,21 @@ def test_iso_text_of_any_moment_comes_back_exactly(moments: list[datetime]) -> N
     assert read([m.isoformat() for m in moments]) == expected
     shifted = [m.replace(tzinfo=UTC) + timedelta(0) for m in moments]
     assert read([m.isoformat() for m in shifted]) == expected
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_days_of_a_spreadsheet_are_dates_not_the_first_day_of_unix(as_text) -> None:
+    days = [45293.0, 45293.12783564815, None]
+    reader = TimeReader(time_zone="Europe/Moscow")
+    moments, bad = reader.read(pl.Series([d and str(d) for d in days] if as_text else days))
+    assert moments.to_list() == [
+        datetime(2024, 1, 1, 21, tzinfo=UTC),
+        datetime(2024, 1, 2, 0, 4, 5, tzinfo=UTC),
+        None,
+    ]
+    assert not bad.any()
+    assert reader.notes == ["times read as days of a spreadsheet (1 = 1900-01-01)"]
+
+
+def test_places_in_a_sequence_stay_seconds() -> None:
+    assert read([1, 45_293, 90_000])[0] == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)

@@ -64,7 +64,7 @@ class Workspace:
             A column isn't there.
         """
         manifest = self.manifest
-        schema = manifest.dtypes or _empty_schema()
+        schema = _schema(manifest)
         wanted = list(schema) if columns is None else list(columns)
         if unknown := [c for c in wanted if c not in schema]:
             raise InputError("columns", f"the journal has {list(schema)}", value=unknown)
@@ -93,7 +93,7 @@ class Workspace:
         manifest = self.manifest
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'")
-        schema = manifest.dtypes or _empty_schema()
+        schema = _schema(manifest)
         quarantine = {name: dtype for name, dtype in QUARANTINE.required.items() if dtype is not None}
         _view(connection, "journal", schema, self._files(manifest.journal))
         _view(connection, "quarantine", quarantine, self._files(manifest.quarantine))
@@ -125,6 +125,11 @@ class Workspace:
 
     def _table(self, part: Part | None) -> pl.DataFrame | None:
         return None if part is None else pl.read_parquet(self.path / part.file, glob=False)
+
+
+def _schema(manifest: Manifest) -> dict[str, pl.DataType]:
+    """Columns of the journal; before a first row is stored only those that every journal has."""
+    return dict(manifest.dtypes) if TIME in manifest.dtypes else {**_empty_schema(), **manifest.dtypes}
 
 
 def _empty_schema() -> dict[str, pl.DataType]:

@@ -14,6 +14,9 @@ _MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m/%d/%y", "%m-%d-%y")
 _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d%b%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y")
 _COMPACT = ("%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M")
 _NUMERIC_DATE = r"^(\d{1,2})([/-])(\d{1,2})[/-]\d{2,4}(\D|$)"
+_EXCEL_DAYS = (36526, 73050)
+"""Days that a spreadsheet writes for 2000 to 2099; as Unix seconds they would all be 1 January 1970."""
+_UNIX_DAY_0 = 25569
 _DIGITS = r"^-?\d+(\.\d+)?$"
 
 
@@ -31,6 +34,7 @@ class TimeReader:
             ) from error
         self.time_zone, self.time_format, self.day_first = time_zone, time_format, day_first
         self.compact_dates: bool | None = None
+        self.excel_days = False
         self.last_format: str | None = None
         self.notes: list[str] = []
 
@@ -38,7 +42,8 @@ class TimeReader:
         """Times in UTC microseconds, and a mask of the values that are there but can't be read.
 
         Takes datetimes of any unit and zone, dates, Unix numbers (seconds, milli-, micro-, nanoseconds,
-        told apart by size), dates as numbers (20240131, if all of the first chunk are), and text.
+        told apart by size), dates as numbers (20240131) and days of a spreadsheet (45291.58) if all of the
+        first chunk are such, and text.
         A time that the zone skips when clocks go forward can't be read; one that it has twice is the
         earlier.
         """
@@ -70,16 +75,21 @@ class TimeReader:
 
     def _from_numbers(self, values: pl.Series) -> pl.Series:
         if self.compact_dates is None:
-            self.compact_dates = bool(len(values.drop_nulls())) and bool(
-                values.drop_nulls().is_between(19000101, 21001231).all()
-            )
+            there = values.drop_nulls()
+            self.compact_dates = bool(len(there)) and bool(there.is_between(19000101, 21001231).all())
+            self.excel_days = bool(len(there)) and bool(there.is_between(*_EXCEL_DAYS).all())
             if self.compact_dates:
                 self.notes.append("times read as yyyymmdd numbers")
+            if self.excel_days:
+                self.notes.append("times read as days of a spreadsheet (1 = 1900-01-01)")
         if self.compact_dates:
             dates = values.cast(pl.Int64, strict=False).cast(pl.String).str.to_date("%Y%m%d", strict=False)
             return self._to_utc(dates.cast(pl.Datetime("us")))
         if values.dtype.is_float():
             values = values.fill_nan(None)
+        if self.excel_days:
+            seconds = ((values.cast(pl.Float64) - _UNIX_DAY_0) * 86_400).round()
+            return self._to_utc((seconds * 1e6).cast(pl.Int64, strict=False).cast(pl.Datetime("us")))
         size = pl.col("v").abs()
         scaled = (
             pl.when(size < 1e11)

@@ -34,12 +34,25 @@ _ALSO_KNOWN_AS: dict[str, tuple[str, ...]] = {
         "article",
         "article_id",
         "stockcode",
+        "goods",
     ),
-    "time": ("timestamp", "datetime", "date", "created_at", "ts", "t_dat", "invoicedate", "event_time"),
+    "time": (
+        "timestamp",
+        "datetime",
+        "date",
+        "created_at",
+        "ts",
+        "t_dat",
+        "invoicedate",
+        "event_time",
+        "moment",
+    ),
     "amount": ("price", "sum", "total", "value", "unitprice"),
     "quantity": ("qty", "count", "pieces"),
     "title": ("name", "product_name", "item_name", "prod_name"),
 }
+
+_FLAGS = {"catalog": "--catalog-map", "clients": "--clients-map"}
 
 
 def check_mapping(
@@ -76,7 +89,7 @@ def check_mapping(
         raise DataError(
             source,
             f"column(s) {missing} of the {spec.name} missing",
-            remedy="map them, e.g. --map "
+            remedy=f"map them, e.g. {_FLAGS.get(spec.name, '--map')} "
             + ",".join(f"{c}={_guess(c, columns) or 'COLUMN'}" for c in missing)
             + "; "
             + _what_there_is(columns, missing),

@@ -310,12 +310,13 @@ def _unreachable(query: Query, error: Exception) -> ExternalError:
 
 
 def _hidden(query: Query, error: Exception) -> str:
-    """An error's first line without user and password of the URL."""
+    """An error's first line without user and password of the URL; a user named `u` costs no other word its u."""
     text = _first_line(error)
     parts = urlsplit(query.connection)
-    for secret in (parts.password, parts.username):
-        if secret:
-            text = text.replace(unquote(secret), "***").replace(secret, "***")
+    if parts.password:
+        text = text.replace(unquote(parts.password), "***").replace(parts.password, "***")
+    for name in {unquote(parts.username), parts.username} if parts.username else ():
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "***", text)
     return text
 
 
