@@ -1,12 +1,13 @@
 """What scripts rely on: exit codes, one JSON document on standard output, words on standard error."""
 
 import json
+import warnings
 
 import pytest
 
 from nextbest.cli import COMMANDS, main, parser
 from nextbest.cli.maps import pairs
-from nextbest.cli.output import exit_code_of
+from nextbest.cli.output import exit_code_of, set_up_logging
 from nextbest.errors import ArtifactError, DataError, ExternalError, InputError, NotFittedError
 
 
@@ -65,3 +66,50 @@ def test_a_wrong_environment_variable_is_a_wrong_call(monkeypatch, capsys) -> No
     monkeypatch.setenv("NEXTBEST_LOG_LEVEL", "loud")
     assert main(["compare", "--recipe", "baselines"]) == 2
     assert "NEXTBEST_LOG_LEVEL" in capsys.readouterr().err
+
+
+def test_a_comma_can_be_a_value() -> None:
+    assert list(pairs(["decimal=,", "decimal=,,refunds=false"], name="--set")) == [
+        ("decimal", ","),
+        ("decimal", ","),
+        ("refunds", "false"),
+    ]
+
+
+def test_with_json_a_wrong_flag_is_one_document_too(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "--recipe", "baselines", "-k", "abc", "--json"])
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2
+    assert "invalid int value: 'abc'" in json.loads(out)["detail"]
+    assert "usage: nextbest compare" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ingest", "log.csv", "--report"], ["compare", "--recipe", "baselines", "--markdown"]],
+    ids=["ingest", "compare"],
+)
+def test_a_report_into_a_folder_that_is_not_there_is_told_before_the_work(words, tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*words, str(tmp_path / "none" / "report.md")])
+    assert stop.value.code == 2
+    assert "folder that exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["compare", "train", "recommend", "demo"])
+def test_the_length_of_lists_is_k_with_one_dash_or_two(command) -> None:
+    needed = {
+        "compare": ["--recipe", "baselines"],
+        "train": ["--recipe", "pipeline", "--out", "m"],
+        "recommend": ["--model", "m", "--user", "1"],
+        "demo": [],
+    }[command]
+    for flag in ("-k", "--k"):
+        assert parser().parse_args([command, *needed, flag, "7"]).k == 7
+
+
+def test_a_warning_is_shown_without_the_place_in_our_code() -> None:
+    set_up_logging("warning")
+    shown = warnings.formatwarning(UserWarning("few users"), UserWarning, "split.py", 40)
+    assert shown == "nextbest: warning: few users\n"

@@ -8,18 +8,33 @@ artifact, 5 an outside system failed.
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from nextbest.cli import compare, demo, ingest, recommend, serve, train
 from nextbest.cli.output import exit_code_of, report_error, set_up_logging
-from nextbest.errors import NextbestError
+from nextbest.errors import InputError, NextbestError
 from nextbest.version import __version__
 
 COMMANDS = (demo, ingest, compare, train, recommend, serve)
 
 
+class WrongCall(SystemExit):
+    """The command line breaks its grammar: exit code 2, and what is wrong in words."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(2)
+        self.detail = detail
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise WrongCall(f"{self.prog}: {message}")
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line, with help and examples for every command."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="nextbest",
         description="From a log of purchases to served recommendations, with the proof beside them.",
         epilog="Start with `nextbest demo`; then `nextbest ingest --help`.",
@@ -38,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser().parse_args(argv)
         set_up_logging(args.log_level)
         args.run(args)
+    except WrongCall as wrong:
+        report_error(InputError("command line", wrong.detail), as_json=as_json)
+        raise
     except NextbestError as error:
         report_error(error, as_json=as_json)
         return exit_code_of(error)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.cli.output import emit, new_command, show_progress, text_file, write_text
 
 EXAMPLES = """\
   nextbest compare --recipe baselines                          # global time split, the honest default
@@ -36,13 +36,13 @@ def add_parser(commands: Any) -> None:
         default=True,
         help="fit on the validation part too before the test (default: yes)",
     )
-    parser.add_argument("--k", type=int, default=10, help="length of the lists (default: %(default)s)")
+    parser.add_argument("-k", "--k", type=int, default=10, help="length of the lists (default: %(default)s)")
     add_split_flags(parser)
     parser.add_argument("--max-users", type=int, metavar="N", help="evaluate a random sample of target users")
     parser.add_argument(
         "--resamples", type=int, default=1000, help="bootstrap resamples (default: %(default)s)"
     )
-    parser.add_argument("--markdown", metavar="FILE", help="also write the table to a file")
+    parser.add_argument("--markdown", type=text_file, metavar="FILE", help="also write the table to a file")
     parser.set_defaults(run=run)
 
 
@@ -87,5 +87,5 @@ def run(args: argparse.Namespace) -> None:
         progress=show_progress(args),
     )
     if args.markdown:
-        Path(args.markdown).write_text(report.to_markdown(), encoding="utf-8")
+        write_text(args.markdown, report.to_markdown())
     emit(args, report.to_dict(), report.to_markdown())

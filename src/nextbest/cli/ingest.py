@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.maps import pairs
-from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.cli.output import emit, new_command, note, show_progress, text_file, write_text
 
 if TYPE_CHECKING:
     from nextbest.data.cleaning.config import CleaningConfig
@@ -64,12 +64,16 @@ def add_ingest_flags(parser: argparse.ArgumentParser, *, files: str) -> None:
         metavar="FILE",
         help=f"TOML file with an [ingest] part; {SETTINGS_FILE} of this folder is read when it is there; flags win",
     )
-    parser.add_argument("--report", metavar="FILE", help="also write the cleaning report as Markdown")
+    parser.add_argument(
+        "--report", type=text_file, metavar="FILE", help="also write the cleaning report as Markdown"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Ingest and print the report."""
     report = run_ingest(args)
+    if report.read and not report.stored:
+        note(args, "nextbest: warning: every row went to quarantine, nothing is stored; see the reasons")
     emit(args, report.to_dict(), report.to_markdown())
 
 
@@ -99,7 +103,7 @@ def run_ingest(args: argparse.Namespace) -> "IngestReport":
         **({} if memory is None else {"memory_mb": memory}),
     )
     if args.report:
-        Path(args.report).write_text(report.to_markdown(), encoding="utf-8")
+        write_text(args.report, report.to_markdown())
     return report
 
 

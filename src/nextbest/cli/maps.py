@@ -1,12 +1,15 @@
 """`NAME=VALUE` flags."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from nextbest.errors import InputError
 
+_NEXT_PAIR = re.compile(r",(?=[^,])")
+
 
 def pairs(texts: Iterable[str], *, name: str) -> Iterator[tuple[str, str]]:
-    """Each `A=B,C=D` as (A, B), (C, D).
+    """Each `A=B,C=D` as (A, B), (C, D). A comma with nothing behind it, or one more comma, is a value.
 
     Raises
     ------
@@ -14,7 +17,7 @@ def pairs(texts: Iterable[str], *, name: str) -> Iterator[tuple[str, str]]:
         A part has no `=`, or nothing before it.
     """
     for text in texts:
-        for part in text.split(","):
+        for part in _NEXT_PAIR.split(text):
             left, equals, right = part.partition("=")
             if not equals or not left.strip():
                 raise InputError(name, "must look like NAME=VALUE, several by comma", value=part)

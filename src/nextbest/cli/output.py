@@ -4,6 +4,8 @@ import argparse
 import json
 import logging
 import sys
+import warnings
+from pathlib import Path
 from typing import Any
 
 from nextbest.errors import (
@@ -70,6 +72,28 @@ def note(args: argparse.Namespace, text: str) -> None:
         sys.stderr.flush()
 
 
+def text_file(text: str) -> Path:
+    """A file to be written at the end: a folder that isn't there is told before the work, not after it."""
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"must name a file in a folder that exists; got {text!r}")
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report that the caller asked for beside standard output.
+
+    Raises
+    ------
+    ExternalError
+        The file can't be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExternalError("disk", f"{path}: {error.strerror}", retryable=False) from error
+
+
 def show_progress(args: argparse.Namespace) -> bool:
     """Whether long work draws bars: a terminal is watching and `--quiet` is not given."""
     return not args.quiet and sys.stderr.isatty()
@@ -90,10 +114,16 @@ def report_error(error: NextbestError, *, as_json: bool) -> None:
 
 
 def set_up_logging(level: str) -> None:
-    """Log lines to standard error; called by `main` only, never at import."""
+    """Log lines and warnings to standard error; called by `main` only, never at import."""
+    warnings.formatwarning = _plain_warning
     logging.basicConfig(
         level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+
+
+def _plain_warning(message: Warning | str, *_where: object, **_line: object) -> str:
+    """A warning's words without the place in our code that gave it."""
+    return f"nextbest: warning: {message}\n"
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from nextbest.cli.output import emit, new_command
+from nextbest.errors import InputError
 
 EXAMPLES = """\
   nextbest recommend --model models/shop --user 42 -k 10
@@ -25,8 +26,18 @@ def add_parser(commands: Any) -> None:
     who.add_argument(
         "--history", nargs="+", metavar="ITEM", help="item ids, oldest first, in place of a user"
     )
-    parser.add_argument("-k", type=int, default=10, help="length of the list (default: %(default)s)")
-    parser.add_argument("--include-seen", action="store_true", help="also items the user already has")
+    parser.add_argument("-k", "--k", type=int, default=10, help="length of the list (default: %(default)s)")
+    seen = parser.add_mutually_exclusive_group()
+    seen.add_argument(
+        "--include-seen",
+        dest="exclude_seen",
+        action="store_false",
+        default=None,
+        help="also items the user already has (default: as `train` found right for this log)",
+    )
+    seen.add_argument(
+        "--exclude-seen", action="store_true", default=None, help="only items the user doesn't have yet"
+    )
     parser.add_argument(
         "--deny", nargs="+", default=None, metavar="ITEM", help="items that must not be shown"
     )
@@ -36,7 +47,7 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="only items with this catalogue value",
+        help="only items with this catalogue value; again for another one of the same column, or another column",
     )
     parser.add_argument("--lang", choices=("en", "ru"), default="en", help="language of the reasons")
     parser.set_defaults(run=run)
@@ -46,32 +57,35 @@ def run(args: argparse.Namespace) -> None:
     """Load the folder, ask one question, print the answer."""
     from dataclasses import asdict
 
-    from nextbest.cli.maps import pairs
     from nextbest.pipeline.pipeline import Pipeline
     from nextbest.pipeline.query import Query
+    from nextbest.service.filters import filters_from_text
 
-    where: dict[str, list[object]] = {}
-    for column, value in pairs(args.where, name="--where"):
-        where.setdefault(column, []).append(value)
+    filters: dict[str, list[str]] = {}
+    for text in args.where:
+        column, equals, value = text.partition("=")
+        if not equals:
+            raise InputError("--where", "must look like COLUMN=VALUE", value=text)
+        filters.setdefault(column.strip(), []).append(value.strip())
     pipeline = Pipeline.load(args.model)
     query = Query(
         user_id=args.user,
         history=None if args.history is None else [(item, None) for item in args.history],
         k=args.k,
-        exclude_seen=False if args.include_seen else None,
+        exclude_seen=args.exclude_seen,
         allow=args.allow,
         deny=args.deny,
-        where=where or None,
+        where=filters_from_text(filters, pipeline.catalog_columns) if filters else None,
         lang=args.lang,
     )
     answer = pipeline.recommend([query])[0]
     document = asdict(answer)
-    lines = [
-        f"user {args.user if args.user is not None else '(history)'}"
-        + ("" if answer.known else " (not in the log)")
-    ]
+    who = f"user {args.user}" if args.user is not None else "history of " + ", ".join(args.history)
+    lines = [who if answer.known or args.user is None else f"{who} (not in the log)"]
     lines += [
         f"{item.rank:>3}  {item.item_id}  {item.title or ''}  [{item.source} {item.score:.3g}]  {item.reason}"
         for item in answer.items
     ]
+    if not answer.items:
+        lines.append("  no item is left: all are filtered out or taken already")
     emit(args, document, "\n".join(lines))

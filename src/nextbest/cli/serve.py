@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from nextbest.cli.output import new_command
+from nextbest.cli.output import new_command, note
 
 EXAMPLES = """\
   nextbest serve --model models/shop
@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
 
     from nextbest.service.server import serve
 
+    note(args, f"serving {args.model} at http://{args.host}:{args.port} (docs at /docs), Ctrl+C stops")
     serve(
         Path(args.model),
         host=args.host,

@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="model folder to write; replaced in one step"
     )
-    parser.add_argument("--k", type=int, default=10, help="length of the lists that validation counts")
+    parser.add_argument("-k", "--k", type=int, default=10, help="length of the lists that validation counts")
     parser.add_argument(
         "--cutoff", metavar="TIME", help="use nothing at or after this moment (ISO, UTC unless it says so)"
     )
