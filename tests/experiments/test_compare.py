@@ -168,6 +168,12 @@ def test_a_wrong_call_is_told(change, words) -> None:
         compare(noise(), call["recipes"], plan=call["plan"], k=call["k"])
 
 
+@pytest.mark.parametrize("change", [{"rng": -1}, {"max_users": 0}], ids=["rng", "max_users"])
+def test_a_number_too_small_is_a_wrong_call(change) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(change))}: must be"):
+        compare(noise(), [recipe()], **change)
+
+
 def test_two_rows_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="appear twice"):
         compare(noise(), [recipe(), recipe()])
@@ -181,3 +187,13 @@ def test_a_window_of_days_is_left_out_where_times_are_mere_order() -> None:
     assert report.skipped == [
         {"model": "weekly", "why": "it needs real times, this log's are of kind 'order'"}
     ]
+
+
+def test_a_random_split_leaves_out_what_was_taken_because_its_targets_never_were() -> None:
+    report = compare(
+        noise(n_items=12, n_events=12),
+        [recipe(ModelRecipe(kind="personal"), POPULARITY)],
+        plan=SplitPlan(protocol="random", time_kind="none"),
+        n_resamples=50,
+    )
+    assert all(row.metrics["recall@10"].value == 1.0 for row in report.rows)
