@@ -192,7 +192,7 @@ def test_a_window_of_days_is_left_out_where_times_are_mere_order() -> None:
 def test_a_random_split_leaves_out_what_was_taken_because_its_targets_never_were() -> None:
     report = compare(
         noise(n_items=12, n_events=12),
-        [recipe(ModelRecipe(kind="personal"), POPULARITY)],
+        [Recipe(name="r", models=(ModelRecipe(kind="personal"), POPULARITY), exclude_seen="auto")],
         plan=SplitPlan(protocol="random", time_kind="none"),
         n_resamples=50,
     )
