@@ -1,5 +1,6 @@
 """Each cleaning step: what it rejects, what it changes, and that it can be switched off."""
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from nextbest.data.cleaning import STEPS, CleaningConfig, Rate
 from nextbest.data.cleaning.money import AmountHistogram
+from nextbest.data.cleaning.refunds import net
 from nextbest.data.ingest import ingest
 from nextbest.data.report import IngestReport
 from nextbest.data.sources.mapping import load_ingest_settings
@@ -490,3 +492,28 @@ def test_a_near_copy_that_an_earlier_row_turns_up_for_moves_to_quarantine_and_ba
     assert [t.second for t in workspace.journal().collect()["time"]] == [0, 8]
     assert "12:00:04" in workspace.quarantine().collect()["raw"][0]
     assert len(workspace.quarantine().collect()) == 1
+
+
+def test_many_returns_that_no_purchase_covers_take_no_time_each() -> None:
+    n = 20_000
+    table = pl.DataFrame(
+        {"user_id": 1, "item_id": 1, "time": range(2 * n), "quantity": [1.0] * n + [-2.0] * n}
+    )
+    started = time.process_time()
+    found = net(table, table["quantity"] < 0)
+    assert time.process_time() - started < 5  # searching all purchases for each takes a minute
+    assert set(found.reasons.values()) == {"cancellation_unmatched"}
+    assert len(found.reasons) == n
+
+
+def test_a_purchase_without_a_figure_may_cover_any_return() -> None:
+    quantity = [1.0, None, -5.0, -5.0, -1.0]
+    table = pl.DataFrame({"user_id": 1, "item_id": 1, "time": range(5), "quantity": quantity})
+    found = net(table, (table["quantity"] < 0).fill_null(value=False))
+    assert found.reasons == {
+        0: "cancelled_purchase",
+        1: "cancelled_purchase",
+        2: "cancellation",
+        3: "cancellation_unmatched",
+        4: "cancellation",
+    }

@@ -1,6 +1,7 @@
 """Returns netted against the purchases they cancel."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import polars as pl
@@ -58,14 +59,19 @@ def net(table: pl.DataFrame, returns: pl.Series) -> Netted:
     out = Netted({}, {}, {})
     last: tuple[object, object] | None = None
     purchases: list[list[float | None]] = []
+    largest = [0.0, 0.0]  # no purchase of the pair has more pieces, more money; spares vain searches
     fields = rows.select(USER_ID, ITEM_ID, "_place", "_return", "quantity", "amount").iter_rows()
     for user, item, place, returned, quantity, amount in fields:
         if (user, item) != last:
-            last, purchases = (user, item), []
+            last, purchases, largest = (user, item), [], [0.0, 0.0]
         if not returned:
             purchases.append([place, quantity, amount])
+            largest = [max(largest[0], _size(quantity)), max(largest[1], _size(amount))]
             continue
         out.reasons[place] = UNMATCHED
+        measure, size = (0, abs(quantity)) if quantity else (1, abs(amount or 0))
+        if size > largest[measure] * (1 + 1e-9):
+            continue
         for k in range(len(purchases) - 1, -1, -1):
             left = _left(purchases[k], quantity, amount)
             if left is None:
@@ -91,7 +97,14 @@ def net(table: pl.DataFrame, returns: pl.Series) -> Netted:
                 purchases[k][2] = smaller
                 out.amount[where] = smaller
             break
+        else:
+            largest[measure] = max((_size(p[1 + measure]) for p in purchases), default=0.0)
     return out
+
+
+def _size(had: float | None) -> float:
+    """What a purchase has to give back; without a figure it may be anything."""
+    return inf if had is None else had
 
 
 def _left(purchase: list[float | None], quantity: float | None, amount: float | None) -> float | None:
