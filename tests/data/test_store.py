@@ -363,6 +363,41 @@ def test_a_failing_write_is_an_external_error_and_the_store_is_as_before(
     assert snapshot(tmp_path) == before
 
 
+def test_users_whose_rows_were_all_set_aside_do_not_stop_those_of_others(tmp_path: Path) -> None:
+    ingest(tmp_path, journal((1, 10, 5), quantity=[-1.0]))
+    assert ingest(tmp_path, journal((2, 20, 6), quantity=[1.0])).added == 1
+    assert len(Workspace(tmp_path).quarantine().collect()) == 1
+
+
+def daily(folder: Path, name: str, user: int, day: int, quantity: int) -> None:
+    """Ingest a file of one row."""
+    (folder / name).write_text(
+        f"user_id,item_id,time,quantity\n{user},1,2024-01-{day:02d},{quantity}\n", encoding="utf-8"
+    )
+    ingest(folder / "store", folder / name)
+
+
+def test_a_row_netted_by_a_later_file_is_told_once_and_under_its_own_file(tmp_path: Path) -> None:
+    daily(tmp_path, "return.csv", 1, 5, -1)
+    daily(tmp_path, "purchase.csv", 1, 1, 1)
+    found = Workspace(tmp_path / "store").quarantine().collect()
+    assert {(Path(source).name, reason) for source, _, reason, _ in found.rows()} == {
+        ("return.csv", "cancellation"),
+        ("purchase.csv", "cancelled_purchase"),
+    }
+    assert len(found) == 2
+
+
+def test_an_entry_of_another_day_of_a_file_is_not_taken_out_of_quarantine(tmp_path: Path) -> None:
+    daily(tmp_path, "sales.csv", 1, 5, -1)
+    daily(tmp_path, "sales.csv", 2, 6, -1)
+    daily(tmp_path, "sales.csv", 2, 1, 1)  # only the return of user 2 finds its purchase
+    found = Workspace(tmp_path / "store").quarantine().collect()
+    assert sorted(found["reason"]) == ["cancellation", "cancellation_unmatched", "cancelled_purchase"]
+    unmatched = found.filter(pl.col("reason") == "cancellation_unmatched")
+    assert json.loads(unmatched["raw"][0])["user_id"] == "1"
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.EINVAL])
 def test_a_folder_that_cannot_be_flushed_after_the_commit_keeps_the_new_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int

@@ -174,8 +174,9 @@ class _Run:
             for name, found in companions.items()
         }
         self.quarantine.flush()
-        if tuple(journal) == self.before.journal:
-            self.sources = list(self.before.sources)
+        kept = (tuple(journal), tuple(aside), tuple(self.quarantine.parts))
+        if kept == (self.before.journal, self.before.aside, self.before.quarantine):
+            self.sources = list(self.before.sources)  # no row speaks of this ingest's
         after = Manifest(
             generation=self.generation,
             n_buckets=n_buckets,
@@ -216,7 +217,7 @@ class _Run:
             for chunk in item.source.chunks():
                 rows = cleaner.clean(chunk)
                 self.n_read += rows.n_read
-                self.quarantine.add(item.source.name, rows.rejected)
+                self.quarantine.add(item.source.name, rows.rejected, number=number)
                 if self.config.outliers != "off":
                     self.amounts.see(rows.kept)
                 kept = rows.kept.with_columns(pl.lit(number, dtype=pl.UInt32).alias("_source"))
@@ -328,19 +329,19 @@ class _Run:
                         "raw": cleaner.raw_values.rebuilt(rows, kept),
                     }
                 )
-                self.quarantine.add(cleaner.input.source.name, table)
+                source = len(self.before.sources) + number
+                self.quarantine.add(self.sources[source], table, number=source)
             start += len(typed)
         if len(done.newly_out):
             columns = [c for c in done.newly_out.columns if c not in (*_LINEAGE, "reason", STATUS)]
             out = done.newly_out.with_columns(as_json(done.newly_out.select(columns)).alias("raw"))
             for (number,), group in out.group_by("_source"):
-                name = self.sources[int(str(number))]
-                self.quarantine.add(name, group.select(pl.col("_row").alias("row"), "reason", "raw"))
+                source = int(str(number))
+                table = group.select(pl.col("_row").alias("row"), "reason", "raw")
+                self.quarantine.add(self.sources[source], table, number=source)
         if len(done.released):
-            names = pl.Series(self.sources).gather(done.released["_source"])
-            self.quarantine.release(
-                done.released.select(names.alias("source"), pl.col("_row").alias("row"), "reason")
-            )
+            names = {self.sources[source] for source in done.released["_source"].unique()}
+            self.quarantine.release(done.released.rename({"_row": "row"}), names=names)
 
     def _companions(self) -> dict[str, tuple[pl.DataFrame, TableReport] | None]:
         found: dict[str, tuple[pl.DataFrame, TableReport] | None] = {}

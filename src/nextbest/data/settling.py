@@ -139,6 +139,8 @@ def _together(
         parts.append(mine.with_columns(pl.lit(None, dtype=pl.String).alias(STATUS)))
     if aside is not None and len(aside):
         parts.append(aside)
+    if not parts:  # the store holds rows of other users only, all of them set aside
+        return in_order(new), untouched, aside_untouched
     both = pl.concat(
         [
             pl.concat(parts, how="diagonal").with_columns(

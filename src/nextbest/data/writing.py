@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from collections.abc import Set
 from pathlib import Path
 
 import polars as pl
@@ -56,8 +57,8 @@ class QuarantineWriter:
         self._n_waiting = 0
         self._n_written = 0
 
-    def add(self, source: str, rejected: pl.DataFrame) -> None:
-        """Take rows with columns `row, reason, raw`."""
+    def add(self, source: str, rejected: pl.DataFrame, *, number: int | None = None) -> None:
+        """Take rows with columns `row, reason, raw` of a source; `number` is its place in the manifest's `sources`."""
         if not len(rejected):
             return
         known = self._of(source)
@@ -67,7 +68,8 @@ class QuarantineWriter:
                 .join(known, on=["row", "reason", "_h"], how="anti", maintain_order="left")
                 .drop("_h")
             )
-        self._waiting.append(rejected.select(pl.lit(source).alias("source"), "row", "reason", "raw"))
+        lineage = pl.lit(number, pl.UInt32).alias("_source")
+        self._waiting.append(rejected.select(pl.lit(source).alias("source"), "row", "reason", "raw", lineage))
         self._n_waiting += len(rejected)
         if self._n_waiting >= _QUARANTINE_ROWS:
             self.flush()
@@ -100,14 +102,14 @@ class QuarantineWriter:
         sources = tuple(table["source"].unique().sort().to_list())
         self.parts.append(part.model_copy(update={"sources": sources}))
 
-    def release(self, released: pl.DataFrame) -> None:
-        """Take out entries (`source, row, reason`) that no longer hold."""
-        if not len(released):
-            return
-        names = set(released["source"].to_list())
+    def release(self, released: pl.DataFrame, *, names: Set[str]) -> None:
+        """Take out entries (`_source, row, reason`) that no longer hold; `names` are those of their sources.
+
+        The number tells apart the days of a file that is written anew every day under one name.
+        """
         for part in [p for p in self.parts if names & set(p.sources)]:
             table = pl.read_parquet(self.folder / part.file, glob=False)
-            left = table.join(released, on=["source", "row", "reason"], how="anti", maintain_order="left")
+            left = table.join(released, on=["_source", "row", "reason"], how="anti", maintain_order="left")
             if len(left) < len(table):
                 self.parts.remove(part)
                 if len(left):
