@@ -189,3 +189,7 @@ def test_what_is_not_there_is_an_error_in_words(client, path, words) -> None:
     response = client.get(path)
     assert response.status_code == 422
     assert response.json()["detail"].startswith(words)
+
+
+def test_the_value_of_an_error_is_text_as_it_was_sent(client) -> None:
+    assert client.get("/items/ufo/similar").json()["value"] == "ufo"

@@ -175,6 +175,8 @@ def _given(**members: object) -> dict[str, object]:
 
 def _short(value: object) -> object:
     """`value`, or the start of its text when it is long: an error never sends a large request back."""
+    if isinstance(value, str):
+        return value[:200]
     return value if isinstance(value, int | float | None) else repr(value)[:200]
 
 
