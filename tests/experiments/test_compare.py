@@ -107,6 +107,21 @@ def test_a_pipeline_that_cannot_be_fitted_leaves_the_other_rows() -> None:
     assert report.skipped[0]["model"] == "mine"
 
 
+def test_an_item_that_only_the_catalogue_knows_is_no_candidate() -> None:
+    cutoff = START + timedelta(days=10)
+    new_item = pl.when(pl.col("time") >= cutoff).then(pl.lit(99, pl.Int64)).otherwise(pl.col("item_id"))
+    catalog = pl.DataFrame({"item_id": [99, *range(12)], "title": ["new", *"abcdefghijkl"]})
+    report = compare(
+        chains().with_columns(item_id=new_item),
+        [recipe(name="mine", report="best")],
+        plan=SplitPlan(cutoff=cutoff),
+        k=20,
+        catalog=catalog,
+        n_resamples=50,
+    )
+    assert report.rows[0].metrics["hr@20"].value == 0
+
+
 def test_without_refit_the_counts_are_those_of_what_was_learned_from() -> None:
     journal = noise(n_items=2000)
     report = compare(journal, [recipe(POPULARITY)], plan=SplitPlan(refit=False), n_resamples=50)

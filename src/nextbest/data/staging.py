@@ -73,10 +73,6 @@ class Stage:
                 typed, raw = (t.slice(start, end - start) if t.width else t for t in chunk.tables)
             yield chunk.source, typed, raw
 
-    def users(self) -> bool:
-        """Whether anything was staged."""
-        return bool(self._chunks)
-
 
 def _one_batch(table: Any, schema: Any) -> Any:
     import pyarrow as pa

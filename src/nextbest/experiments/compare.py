@@ -22,7 +22,7 @@ from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.report import CompareReport, Row
 from nextbest.experiments.selection import Choice, best_of, check_settings, choose, needs_validation
 from nextbest.experiments.splitting import SplitPlan
-from nextbest.tables import USER_ID, TimeKind
+from nextbest.tables import ITEM_ID, USER_ID, TimeKind
 
 METRICS: tuple[Metric, ...] = ("ndcg", "hr", "recall", "precision", "mrr", "map")
 
@@ -216,6 +216,10 @@ def _pipeline_lists(
     clients: pl.DataFrame | None,
     catalog: pl.DataFrame | None,
 ) -> _Listed:
+    if catalog is not None:
+        # It bears no dates: an item that the train part doesn't know may come from the future.
+        known = test.train[ITEM_ID].unique()
+        catalog = catalog.filter(pl.col(ITEM_ID).cast(known.dtype, strict=False).is_in(known.implode()))
     with measured() as cost:
         pipeline = build_pipeline(
             recipe,
