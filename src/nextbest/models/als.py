@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.models.base import FloatArray
 from nextbest.models.factors import FactorModel
-from nextbest.models.folding import fold_in, precision_matrix
+from nextbest.models.folding import fold_in, precision_matrix, toward_items
 from nextbest.models.threads import single_threaded_blas
 
 
@@ -115,10 +115,14 @@ class ALS(FactorModel):
         """Hu et al., section 5: the scores as sums over the history's items, split by event weight."""
         items, inverse = np.unique(history.item_idx, return_inverse=True)
         weight = np.bincount(inverse, weights=history.weight, minlength=len(items))
-        Y_LF = self.item_vectors_[items].astype(np.float64)
-        normal_FF = self.precision_ + Y_LF.T @ (self.config.alpha * weight[:, None] * Y_LF)
-        toward_FK = np.linalg.solve(normal_FF, self.item_vectors_[item_idx].T.astype(np.float64))
-        per_item_KL = ((1 + self.config.alpha * weight)[:, None] * (Y_LF @ toward_FK)).T
+        toward_LK = toward_items(
+            self.item_vectors_[items],
+            self.item_vectors_[item_idx],
+            extra=np.asarray(self.config.alpha * weight, dtype=np.float64),
+            precision=self.precision_,
+            covariance=self.covariance_,
+        )
+        per_item_KL = (1 + self.config.alpha * weight) * toward_LK.T
         return np.asarray(per_item_KL[:, inverse] * (history.weight / weight[inverse]), dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

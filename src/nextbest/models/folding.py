@@ -75,6 +75,48 @@ def fold_in(
     return vectors
 
 
+def toward_items(
+    own: FloatArray,
+    wanted: FloatArray,
+    *,
+    extra: NDArray[np.float64],
+    precision: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Y_L (P + Y_L' diag(extra) Y_L)^-1 V': what a unit of each own item adds to each wanted item's score.
+
+    Parameters
+    ----------
+    own
+        Y_L, shape (L, F): vectors of the different items of one history.
+    wanted
+        V, shape (K, F).
+    extra
+        Shape (L,); confidence - 1 of the own items, > 0.
+    precision, covariance
+        P = Y'Y + reg and its inverse, shape (F, F).
+
+    Returns
+    -------
+    ndarray of shape (L, K)
+
+    Notes
+    -----
+    With S = sqrt(extra), K = Y_L P^-1 Y_L' and A = Y_L P^-1 V', the inversion lemma makes it
+    S^-1 (1 + S K S)^-1 S A: a solve of size L, used where that is smaller than F.
+    """
+    Y_LF = own.astype(np.float64)
+    if len(own) > own.shape[1]:
+        normal_FF = precision + Y_LF.T @ (extra[:, None] * Y_LF)
+        return np.asarray(Y_LF @ np.linalg.solve(normal_FF, wanted.T.astype(np.float64)))
+    projected_LF = Y_LF @ covariance
+    S_L1 = np.sqrt(extra)[:, None]
+    system_LL = S_L1 * (projected_LF @ Y_LF.T) * S_L1.T
+    system_LL.flat[:: len(own) + 1] += 1
+    target_LK = S_L1 * (projected_LF @ wanted.T)
+    return np.asarray(np.linalg.solve(system_LL, target_LK) / S_L1)
+
+
 def _padded(
     weights: csr_array, users: NDArray[np.integer], lengths: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

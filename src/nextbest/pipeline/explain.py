@@ -110,7 +110,7 @@ def personal_reasons(
     code: ReasonCode = "follows_item" if model.kind == "transitions" else "because_of_item"
     unknown = Reason("history" if needs_history else "for_you")
     parts = model.contributions(history, np.asarray(item_idx, dtype=np.int32))
-    sums = np.add.reduceat(np.nan_to_num(parts[:, order]), starts, axis=1)
+    sums = np.add.reduceat(np.where(np.isnan(parts), 0, parts)[:, order], starts, axis=1)
     reasons = []
     for row, best, wanted in zip(sums, sums.argmax(axis=1).tolist(), item_idx, strict=True):
         if not row[best] > 0:
