@@ -246,3 +246,44 @@ def test_a_format_that_is_not_known_lists_the_known_ones(tmp_path: Path) -> None
         plan("duckdb:///x?table=t", source="hm")
     with pytest.raises(InputError, match="at least one"):
         plan([], source="hm")
+
+
+def test_lines_that_end_with_a_bare_return_are_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(CSV.replace("\n", "\r").encode())
+    assert only(path).columns() == ["user_id", "item_id", "time"]
+    assert whole(only(path))["item_id"].to_list() == ["чай", "кофе"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_spreadsheets_separator_line_is_no_row_and_rows_keep_their_numbers(
+    tmp_path: Path, end: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(end.join(["sep=;", "user;item", "1;a,b", "2", "3;c", ""]).encode("utf-8-sig"))
+    (chunk, *rest) = list(only(path).chunks())
+    assert chunk.table.rows() == [("1", "a,b"), ("3", "c")]
+    assert chunk.rows.to_list() == [1, 3]
+    assert [row for part in (chunk, *rest) for row in part.rejected["row"].to_list()] == [2]
+
+
+def test_a_header_that_cannot_be_read_is_a_data_error(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("a" * 200_000 + ",b\n1,2\n")
+    with pytest.raises(DataError, match="header can't be read"):
+        only(path)
+
+
+def test_a_very_long_field_below_the_header_is_a_field(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("a;b\n1;2\n3;" + "x" * 200_000 + "\n")
+    assert only(path).columns() == ["a", "b"]
+    assert [len(b) for b in whole(only(path))["b"]] == [1, 200_000]
+
+
+def test_a_workbook_is_told_from_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "log.xlsx"
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(DataError, match="save the sheet as CSV"):
+        only(path)

@@ -20,6 +20,10 @@ SEPARATORS = (",", ";", "\t", "|")
 NULLS = ("", "NULL", "null", "NaN", "nan", "NA", "N/A", "\\N")
 """Unquoted words that stand for a missing value."""
 _BLOCK = 1 << 24
+_LOOKED_AT = 100_000
+"""Characters of a line that are looked at for its separator; the csv module takes fields up to 131,072."""
+_SEPARATOR_LINE = re.compile(r"sep=(.)[^\S\n]*\r?\n")
+"""What spreadsheets write above the header so that others know the separator."""
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -45,10 +49,17 @@ class DelimitedFile:
         self.name = str(path.resolve()) + (f"#{member}" if member else "")
         self.encoding = encoding or find_encoding(path, member=member)
         sample = self._sample()
+        told = _SEPARATOR_LINE.match(sample) if header is None else None
+        self._n_before = 1 if told else 0
+        sample = sample[told.end() :] if told else sample
         if not sample.strip():
             raise DataError(str(path), "is empty: no header and no rows")
-        self.separator = separator or find_separator(sample)
-        first = next(csv.reader(io.StringIO(sample), delimiter=self.separator, quotechar=self.quote or '"'))
+        self.separator = separator or (told[1] if told else find_separator(sample))
+        lines = io.StringIO(sample, newline=None)
+        try:
+            first = next(csv.reader(lines, delimiter=self.separator, quotechar=self.quote or '"'), [])
+        except csv.Error as error:
+            raise DataError(str(path), f"its header can't be read: {error}") from error
         self._header = list(header) if header is not None else None
         self._names = list(header) if header is not None else [c.strip() for c in first]
         if repeated := [c for c, n in Counter(self._names).items() if n > 1]:
@@ -87,10 +98,11 @@ class DelimitedFile:
 
         ragged: list[tuple[int, str, str]] = []
         shift = 1 if self._header is None else 0
+        above = shift + self._n_before
 
         def hand_over(row: Any) -> str:
             raw = {"line": row.text, "fields": row.actual_columns, "expected": row.expected_columns}
-            ragged.append((row.number - shift, "ragged_row", pl.Series([raw]).struct.json_encode()[0]))
+            ragged.append((row.number - above, "ragged_row", pl.Series([raw]).struct.json_encode()[0]))
             return "skip"
 
         reader = None
@@ -103,7 +115,7 @@ class DelimitedFile:
                         block_size=_BLOCK,
                         encoding=self.encoding,
                         column_names=self._names,
-                        skip_rows=0,
+                        skip_rows=self._n_before,
                         skip_rows_after_names=shift,
                     ),
                     parse_options=pacsv.ParseOptions(
@@ -234,9 +246,12 @@ def find_encoding(path: Path, *, member: str | None = None) -> str:
 def find_separator(sample: str) -> str:
     """The separator that splits the most lines of `sample` into the same number (2+) of fields; else a comma."""
     best, best_score = ",", (0.0, 0)
-    lines = [line for line in sample.splitlines()[:200] if line.strip()]
+    lines = [line[:_LOOKED_AT] for line in sample.splitlines()[:200] if line.strip()]
     for separator in SEPARATORS:
-        counts = Counter(len(fields) for fields in csv.reader(lines, delimiter=separator) if fields)
+        try:
+            counts = Counter(len(fields) for fields in csv.reader(lines, delimiter=separator) if fields)
+        except csv.Error:  # an open quote swallowed more than the csv module takes
+            continue
         (width, n), *_ = counts.most_common(1)
         if width > 1 and (score := (n / max(sum(counts.values()), 1), width)) > best_score:
             best, best_score = separator, score

@@ -91,6 +91,8 @@ def _only_member(path: Path) -> str:
     """The one text file of a zip archive."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if "[Content_Types].xml" in archive.namelist():
+                raise DataError(str(path), "is a spreadsheet", remedy="save the sheet as CSV")
             members = [n for n in archive.namelist() if Path(n).suffix.lower() in TEXT]
     except zipfile.BadZipFile as error:
         raise DataError(str(path), f"can't be unpacked: {error}") from error
