@@ -212,3 +212,15 @@ def test_a_random_split_leaves_out_what_was_taken_because_its_targets_never_were
         n_resamples=50,
     )
     assert all(row.metrics["recall@10"].value == 1.0 for row in report.rows)
+
+
+def test_the_test_fraction_is_that_of_a_random_split_too() -> None:
+    half = SplitPlan(protocol="random", time_kind="none", test_fraction=0.5).test(noise())
+    tenth = SplitPlan(protocol="random", time_kind="none").test(noise())
+    assert len(half.targets) > 3 * len(tenth.targets)
+
+
+@pytest.mark.parametrize("protocol", ["leave-last", "random"])
+def test_a_length_in_days_belongs_to_the_cut_by_time(protocol) -> None:
+    with pytest.raises(InputError, match="test_days: cuts by time"):
+        SplitPlan(protocol=protocol, test_days=7).test(noise())

@@ -49,10 +49,16 @@ def add_parser(commands: Any) -> None:
 def add_split_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of the time cut, shared with `train`."""
     parser.add_argument(
-        "--test-fraction", type=float, default=0.1, help="newest share of events (default: %(default)s)"
+        "--test-fraction",
+        type=float,
+        default=0.1,
+        help="newest share of events, or share of pairs if cut at random (default: %(default)s)",
     )
     parser.add_argument(
-        "--test-days", type=float, metavar="D", help="length of the test part in days, instead"
+        "--test-days",
+        type=float,
+        metavar="D",
+        help="length of the test part in days, instead; only if cut by time",
     )
     parser.add_argument("--rng", type=int, default=0, help="seed of everything random (default: %(default)s)")
 

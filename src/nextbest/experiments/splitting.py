@@ -30,7 +30,7 @@ class SplitPlan:
     refit: bool = True
     """Fit the reported model on all that was known before the test part, validation included."""
     test_fraction: float = 0.1
-    """Share of the events, newest last, in the test part; `time` only."""
+    """Share in the test part: of the events, the newest (`time`), or of the pairs of user and item (`random`)."""
     test_days: float | None = None
     """Length of the test part in days, in place of `test_fraction`; `time` only."""
     cutoff: datetime | None = None
@@ -58,7 +58,7 @@ class SplitPlan:
     def _random(self, journal: pl.DataFrame, rng: int) -> Split:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RandomSplitWarning)  # chosen by name, and the report says it
-            return split_random(journal, rng=rng)
+            return split_random(journal, rng=rng, test_fraction=self.test_fraction)
 
     def _by_time(self, journal: pl.DataFrame, cutoff: datetime | None) -> Split:
         return split_by_time(
@@ -72,6 +72,10 @@ class SplitPlan:
     def _check(self) -> None:
         if self.protocol not in get_args(Protocol):
             raise InputError("protocol", f"must be one of {get_args(Protocol)}", value=self.protocol)
+        if self.test_days is not None and self.protocol != "time":
+            raise InputError(
+                "test_days", f"cuts by time, which the protocol {self.protocol} doesn't", value=self.test_days
+            )
         if self.protocol == "time" and self.time_kind != "real":
             raise DataError(
                 "journal",
