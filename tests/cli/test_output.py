@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from nextbest.cli import COMMANDS, main, parser
-from nextbest.cli.maps import pairs
+from nextbest.cli.maps import mapping, pairs
 from nextbest.cli.output import exit_code_of, set_up_logging
 from nextbest.errors import ArtifactError, DataError, ExternalError, InputError, NotFittedError
 
@@ -113,3 +113,9 @@ def test_a_warning_is_shown_without_the_place_in_our_code() -> None:
     set_up_logging("warning")
     shown = warnings.formatwarning(UserWarning("few users"), UserWarning, "split.py", 40)
     assert shown == "nextbest: warning: few users\n"
+
+
+def test_one_of_our_names_given_twice_is_told() -> None:
+    assert mapping(["user_id=a,item_id=b", "user_id=a"], name="--map") == {"user_id": "a", "item_id": "b"}
+    with pytest.raises(InputError, match=r"--map: user_id is given twice.*a, c"):
+        mapping(["user_id=a,item_id=b", "user_id=c"], name="--map")

@@ -126,6 +126,7 @@ def test_a_workspace_without_a_log_says_what_to_do(tmp_path, capsys) -> None:
         (["ingest", "{dir}/none.csv"], 3, "none.csv"),
         (["ingest", "{dir}/sales.csv", "--map", "user_id=klient,item_id=product,time=moment"], 2, "klient"),
         (["ingest", "{dir}/sales.csv", "--map", "user_id"], 2, "NAME=VALUE"),
+        (["ingest", "{dir}/sales.csv", "--map", "user_id=client,user_id=product"], 2, "twice"),
         (["ingest", "{dir}/sales.csv", "--set", "outlyers=off"], 2, "outliers"),
         (["compare", "--recipe", "bestlines"], 2, "baselines"),
         (["compare", "--recipe", "baselines", "--k", "0"], 2, "1 or more"),
@@ -173,7 +174,16 @@ def test_serve_answers_and_an_event_changes_the_next_answer(shop, tmp_path, caps
         after = get(f"{url}/users/new/recommendations?k=3&exclude_seen=false")
         assert after["known"] is True
         assert after["items"][0]["item_id"] == "SKU08"
+        said = run(capsys, "recommend", "--model", model, "--user", "new", "--store", store, "--include-seen")
+        assert (said["known"], said["items"][0]["item_id"]) == (True, "SKU08")
     finally:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=20)
     assert server.returncode in (0, -signal.SIGTERM, os.EX_OK)
+
+
+def test_a_workspace_that_is_a_file_is_a_wrong_call(shop, tmp_path, capsys) -> None:
+    _, file, _ = shop
+    mapping = "user_id=client,item_id=product,time=moment"
+    assert main(["ingest", str(file), "--map", mapping, "--store", str(file)]) == 2
+    assert "must be a folder" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli.maps import pairs
+from nextbest.cli.maps import mapping, pairs
 from nextbest.cli.output import emit, new_command, note, show_progress, text_file, write_text
 
 if TYPE_CHECKING:
@@ -90,14 +90,12 @@ def run_ingest(args: argparse.Namespace) -> "IngestReport":
     report = ingest(
         args.store,
         args.files,
-        mapping={**settings.map, **dict(pairs(args.map, name="--map"))} or None,
+        mapping={**settings.map, **mapping(args.map, name="--map")} or None,
         source=args.source or settings.source,
         catalog=args.catalog,
         clients=args.clients,
-        catalog_mapping={**settings.catalog_map, **dict(pairs(args.catalog_map, name="--catalog-map"))}
-        or None,
-        clients_mapping={**settings.clients_map, **dict(pairs(args.clients_map, name="--clients-map"))}
-        or None,
+        catalog_mapping={**settings.catalog_map, **mapping(args.catalog_map, name="--catalog-map")} or None,
+        clients_mapping={**settings.clients_map, **mapping(args.clients_map, name="--clients-map")} or None,
         config=cleaning_rules(settings.clean, args.rules),
         progress=show_progress(args),
         **({} if memory is None else {"memory_mb": memory}),

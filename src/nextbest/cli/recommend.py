@@ -1,6 +1,7 @@
 """`nextbest recommend`: the next items of one user from a model folder."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from nextbest.cli.output import emit, new_command
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     """Load the folder, ask one question, print the answer."""
     from dataclasses import asdict
 
+    from nextbest.data.event_log import EVENTS_FILE, EventLog
     from nextbest.pipeline.pipeline import Pipeline
     from nextbest.pipeline.query import Query
     from nextbest.service.filters import filters_from_text
@@ -68,6 +70,9 @@ def run(args: argparse.Namespace) -> None:
             raise InputError("--where", "must look like COLUMN=VALUE", value=text)
         filters.setdefault(column.strip(), []).append(value.strip())
     pipeline = Pipeline.load(args.model)
+    events = Path(args.store) / EVENTS_FILE
+    if events.is_file():  # what was posted to the service counts here too
+        pipeline.attach(EventLog(events))
     query = Query(
         user_id=args.user,
         history=None if args.history is None else [(item, None) for item in args.history],

@@ -37,6 +37,9 @@ INSERT INTO events (event_id, user_id, item_id, time_us, weight) VALUES (?, ?, ?
 ON CONFLICT (event_id) DO NOTHING
 """
 
+EVENTS_FILE = "events.sqlite"
+"""Name of a workspace's event log."""
+
 
 def check_id(name: str, value: object) -> OutsideId:
     """`value` if it can be an id: a non-empty string or an integer of at most 64 bits, not a bool.

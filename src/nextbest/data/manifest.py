@@ -11,7 +11,7 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
-from nextbest.errors import ArtifactError, ExternalError
+from nextbest.errors import ArtifactError, ExternalError, InputError
 
 FILE = "manifest.json"
 DTYPES: dict[str, pl.DataType] = {
@@ -134,6 +134,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full or failing disk inside the block into an ExternalError that names the folder."""
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError("workspace", "must be a folder, is a file", value=str(folder)) from error
     except (OSError, pl.exceptions.ComputeError) as error:
         text = str(error)
         full = getattr(error, "errno", None) in (28, 122) or "No space left" in text or "quota" in text

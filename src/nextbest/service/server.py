@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nextbest.data.event_log import EventLog
+from nextbest.data.event_log import EVENTS_FILE, EventLog
 from nextbest.errors import ArtifactError, ExternalError, InputError
 from nextbest.service.config import ServiceConfig
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVENTS_FILE = "events.sqlite"
 WORKER_PING_S = 20
 """A worker that tells no sign of life for so long, seconds, is replaced; a slow machine needs some of it to
 import and to load, and a worker killed in the middle of a ping is noticed only after it."""
