@@ -109,7 +109,7 @@ def with_factors(model: ALS, log: Interactions, peer: Any) -> None:
 
     model.item_vectors_ = np.ascontiguousarray(peer.item_factors)
     model.precision_ = precision_matrix(model.item_vectors_, model.config.regularization)
-    model.covariance_ = np.linalg.inv(model.precision_)
+    model.covariance_ = np.linalg.inv(model.precision_).astype(np.float32)
     model.fingerprints_, first = np.unique(fingerprint(log.histories), return_index=True)
     model.fitted_vectors_ = np.ascontiguousarray(peer.user_factors[first])
 

@@ -53,9 +53,13 @@ class Dot(Recommender):
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         return np.asarray(self.vectors_[item_idx] @ self.vectors_.T)
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        parts = self.vectors_[item_idx] @ self.vectors_[history.item_idx].T / history.n_events
-        return np.asarray(parts, dtype=np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        parts = np.empty((histories.n_events, item_idx.shape[1]), np.float32)
+        for b, items in enumerate(item_idx):
+            row = histories.row(b)
+            own = self.vectors_[histories.item_idx[row]]
+            parts[row] = own @ self.vectors_[items].T / max(1, len(own))
+        return parts
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"vectors": self.vectors_}

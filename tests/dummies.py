@@ -35,8 +35,10 @@ class CoOccurrence(Recommender):
         rows[rows == 0] = -np.inf
         return rows
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        return np.asarray(self.both_[np.ix_(history.item_idx, item_idx)].T * history.weight, dtype=np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        wanted = np.repeat(item_idx, histories.lengths, axis=0)
+        parts = self.both_[histories.item_idx[:, None], wanted] * histories.weight[:, None]
+        return np.asarray(parts, dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"both": self.both_}
@@ -50,8 +52,8 @@ class Opaque(CoOccurrence):
 
     kind: ClassVar[str] = "opaque"
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        return np.full((len(item_idx), history.n_events), np.nan, np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        return np.full((histories.n_events, item_idx.shape[1]), np.nan, np.float32)
 
 
 class Staged(CoOccurrence):
@@ -62,8 +64,8 @@ class Staged(CoOccurrence):
     def _score(self, histories: Histories) -> FloatArray:
         return np.tile(np.arange(self.n_items, dtype=np.float32), (len(histories), 1))
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        return np.full((len(item_idx), history.n_events), np.nan, np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        return np.full((histories.n_events, item_idx.shape[1]), np.nan, np.float32)
 
 
 DUMMIES = {"staged": Staged, "co_occurrence": CoOccurrence, "opaque": Opaque}

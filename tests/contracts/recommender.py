@@ -234,7 +234,7 @@ class RecommenderContract:
         history = log.histories.take([8])
         scores = fitted.score(history)[0]
         items = np.flatnonzero(np.isfinite(scores))
-        parts = fitted.contributions(history, items)
+        parts = fitted.contributions(history, items[None]).T
         assert parts.shape == (len(items), history.n_events)
         without = np.isnan(parts).all(axis=1)
         assert without.all() if not self.is_personal else not without.any()
@@ -242,15 +242,30 @@ class RecommenderContract:
 
     def test_contributions_of_an_item_are_the_same_alone_and_among_others(self, fitted, log):
         history, items = log.histories.take([8]), np.array([3, 0, 3])
-        together = fitted.contributions(history, items)
-        alone = [fitted.contributions(history, items[n : n + 1])[0] for n in range(3)]
-        assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
+        together = fitted.contributions(history, items[None])
+        alone = [fitted.contributions(history, items[None, n : n + 1]) for n in range(3)]
+        assert_allclose(together, np.hstack(alone), rtol=1e-4, atol=1e-6)
 
-    def test_contributions_take_one_history(self, fitted, log):
-        with pytest.raises(InputError, match="history of one user"):
-            fitted.contributions(log.histories, np.array([0]))
+    def test_contributions_of_a_batch_are_those_of_its_users_one_by_one(self, fitted, log):
+        item_idx = np.random.default_rng(0).integers(-1, log.n_items, (len(log.histories), 4))
+        item_idx[5] = -1
+        together = fitted.contributions(log.histories, item_idx)
+        assert together.shape == (log.histories.n_events, 4)
+        for b in range(len(log.histories)):
+            alone = fitted.contributions(log.histories.take([b]), item_idx[b : b + 1])
+            assert_allclose(together[log.histories.row(b)], alone, rtol=1e-4, atol=1e-6)
+            assert np.isnan(alone[:, item_idx[b] == -1]).all()
+
+    def test_contributions_take_a_row_of_items_for_each_history(self, fitted, log):
+        for item_idx in (np.array([0]), np.array([[0]])):
+            with pytest.raises(InputError, match="a row of items for each"):
+                fitted.contributions(log.histories, item_idx)
         with pytest.raises(InputError, match="item_idx"):
-            fitted.contributions(log.histories.take([0]), np.array([log.n_items]))
+            fitted.contributions(log.histories.take([0]), np.array([[log.n_items]]))
+
+    def test_contributions_without_events_or_items_are_empty(self, fitted, log):
+        assert fitted.contributions(log.histories.take([-1]), np.array([[0, 1]])).shape == (0, 2)
+        assert fitted.contributions(log.histories.take([8]), np.empty((1, 0), int)).shape[1] == 0
 
     # --- fit --------------------------------------------------------------------------------
     def test_the_same_log_and_rng_give_the_same_model(self, log):
@@ -271,7 +286,7 @@ class RecommenderContract:
         model = self.model().fit(log)
         model.score(h)
         model.recommend(log, k=3)
-        model.contributions(h.take([4]), np.array([1]))
+        model.contributions(h.take([4]), np.array([[1]]))
         for a, b in zip((h.indptr, h.item_idx, h.weight, h.time_us), before, strict=True):
             assert_array_equal(a, b)
 
@@ -287,7 +302,7 @@ class RecommenderContract:
             lambda: model.top_k(log.histories, k=1),
             lambda: model.recommend(log),
             lambda: model.similar_items(np.array([0]), k=1),
-            lambda: model.contributions(log.histories.take([0]), np.array([0])),
+            lambda: model.contributions(log.histories.take([0]), np.array([[0]])),
             lambda: model.save(tmp_path / "m"),
         ):
             with pytest.raises(NotFittedError, match=self.kind):

@@ -47,6 +47,30 @@ def test_fold_in_solves_the_normal_equations(dim, alpha, cells, monkeypatch):
         assert_allclose(vectors[u], slow_fold_in(model, weights), rtol=2e-3, atol=2e-4)
 
 
+_EVENTS = st.lists(st.tuples(st.integers(0, 14), st.floats(0.25, 4, width=32)), max_size=9)
+
+
+@pytest.mark.parametrize("cells", [1, 1 << 20])
+@given(rows=st.lists(st.tuples(_EVENTS, st.lists(st.integers(-1, 14), min_size=3, max_size=3)), max_size=5))
+def test_parts_of_a_batch_are_those_of_the_normal_equations(cells, rows):
+    model = make_model("als", {"embedding_dim": 4, "regularization": 0.1}).fit(random_log(n_items=15))
+    plain = Histories.from_lists([[item for item, _ in events] for events, _ in rows])
+    weights = np.array([w for events, _ in rows for _, w in events], np.float32)
+    histories = replace(plain, weight=weights)
+    wanted = np.array([items for _, items in rows], np.int32).reshape(-1, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folding, "_CELLS_AT_ONCE", cells)
+        parts = model.contributions(histories, wanted)
+    Y, alpha = model.item_vectors_.astype(float), model.config.alpha
+    for b in range(len(rows)):
+        own, w = histories.item_idx[histories.row(b)], histories.weight[histories.row(b)].astype(float)
+        total = np.bincount(own, weights=w, minlength=len(Y))
+        inverse = np.linalg.inv(Y.T @ np.diag(1 + alpha * total) @ Y + 0.1 * np.eye(4))
+        expected = ((1 + alpha * total[own]) * w / total[own])[:, None] * (Y[own] @ inverse @ Y[wanted[b]].T)
+        expected[:, wanted[b] == -1] = np.nan
+        assert_allclose(parts[histories.row(b)], expected, rtol=2e-3, atol=2e-4)
+
+
 def test_a_known_history_has_the_vector_that_solving_gives():
     log = random_log()
     config = {"embedding_dim": 5}

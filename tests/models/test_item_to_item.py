@@ -148,7 +148,7 @@ def test_events_long_past_have_no_vote():
     a, b, x = (log.item_ids.find(i) for i in "abx")
     scores = model.score(Histories.from_lists([[a] + [b] * 60]))[0]  # 0.7**60 is no longer single precision
     assert scores[x] == -np.inf
-    assert model.contributions(Histories.from_lists([[a] + [b] * 60]), np.array([x])).sum() == 0
+    assert model.contributions(Histories.from_lists([[a] + [b] * 60]), np.array([[x]])).sum() == 0
 
 
 @pytest.mark.parametrize("kind", ["item_knn", "transitions", "ease", "als", "svd"])
@@ -195,7 +195,7 @@ def test_every_score_of_an_item_to_item_model_is_the_sum_of_its_contributions(li
     for b in range(len(histories)):
         scores = model.score(histories.take([b]))[0]
         wanted = np.array([1, 5])
-        for item, parts in zip(wanted, model.contributions(histories.take([b]), wanted), strict=True):
+        for item, parts in zip(wanted, model.contributions(histories.take([b]), wanted[None]).T, strict=True):
             assert_allclose(
                 parts.sum(), scores[item] if np.isfinite(scores[item]) else 0, rtol=1e-4, atol=1e-7
             )

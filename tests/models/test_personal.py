@@ -18,10 +18,10 @@ class TestPersonal(RecommenderContract):
         history = log.histories.take([8])
         scores = fitted.score(history)[0]
         own = np.unique(history.item_idx)
-        parts = fitted.contributions(history, own)
-        np.testing.assert_allclose(parts.sum(axis=1), scores[own], rtol=1e-5)
+        parts = fitted.contributions(history, own[None])
+        np.testing.assert_allclose(parts.sum(axis=0), scores[own], rtol=1e-5)
         others = np.setdiff1d(np.flatnonzero(np.isfinite(scores)), own)
-        assert np.isnan(fitted.contributions(history, others)).all()
+        assert np.isnan(fitted.contributions(history, others[None])).all()
 
 
 class TestPersonalWithoutDecay(TestPersonal):
@@ -57,7 +57,8 @@ def test_two_users_baskets_are_counted_apart() -> None:
 
 def test_the_score_of_an_own_item_is_explained_by_its_own_events_only() -> None:
     model, own = fitted(decay=0.5), history("aba", [0, 1, 2])
-    np.testing.assert_allclose(model.contributions(own, np.array([0, 2])), [[0.25, 0, 1], [np.nan] * 3])
+    parts = model.contributions(own, np.array([[0, 2]]))
+    np.testing.assert_allclose(parts.T, [[0.25, 0, 1], [np.nan] * 3])
 
 
 def test_an_old_purchase_keeps_evidence_however_many_baskets_came_after() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dummies import CoOccurrence, Opaque, Staged
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.models import MODEL_KINDS, make_model
+from nextbest.models.base import Recommender
 from nextbest.pipeline.explain import _WORDS, Reason, personal_reasons, words
 from nextbest.pipeline.fallback import Fallback, fallback_name
 from nextbest.pipeline.pipeline import Pipeline
@@ -56,21 +57,25 @@ def test_the_named_item_is_the_one_that_adds_most() -> None:
     model = CoOccurrence().fit(log())
     tea, bread, milk = model.item_ids_.encode(["tea", "bread", "milk"]).tolist()
     history = Histories.from_lists([[bread, tea]])
-    assert personal_reasons(model, history, [milk], needs_history=True) == [Reason("because_of_item", tea)]
+    assert personal_reasons(model, history, [[milk]], needs_history=True) == [
+        [Reason("because_of_item", tea)]
+    ]
 
 
 def test_events_of_one_item_count_together() -> None:
     model = CoOccurrence().fit(log())
     tea, bread, milk = model.item_ids_.encode(["tea", "bread", "milk"]).tolist()
     history = Histories.from_lists([[tea, bread, bread, bread]])
-    assert personal_reasons(model, history, [milk], needs_history=True) == [Reason("because_of_item", bread)]
+    assert personal_reasons(model, history, [[milk]], needs_history=True) == [
+        [Reason("because_of_item", bread)]
+    ]
 
 
 def test_where_nothing_adds_anything_only_the_history_is_named() -> None:
     model = CoOccurrence().fit(log())
     pen, milk = model.item_ids_.encode(["pen", "milk"]).tolist()
-    assert personal_reasons(model, Histories.from_lists([[pen]]), [milk], needs_history=True) == [
-        Reason("history")
+    assert personal_reasons(model, Histories.from_lists([[pen]]), [[milk]], needs_history=True) == [
+        [Reason("history")]
     ]
 
 
@@ -131,7 +136,7 @@ def test_a_reason_of_any_model_names_an_item_of_the_history_whose_part_is_larges
             assert item.reason_code in ("popular", "catalog", "for_you")
             continue
         assert item.reason_item_id in taken
-        (parts,) = model.contributions(own, np.array([model.item_ids_.find(item.item_id)]))
+        (parts,) = model.contributions(own, np.array([[model.item_ids_.find(item.item_id)]])).T
         assert not np.isnan(parts).any()
         share = {i: sum(p for t, p in zip(taken, parts.tolist(), strict=True) if t == i) for i in taken}
         assert share[str(item.reason_item_id)] == pytest.approx(max(share.values()), abs=1e-6)
@@ -185,3 +190,51 @@ def test_items_and_reasons_are_titled_in_the_language_of_the_query() -> None:
     )
     answer = two_tongues.recommend([Query(history=[("a", None)], k=1, lang="ru")])[0]
     assert (answer.items[0].title, answer.items[0].reason) == ("Чашка", "Потому что вы выбирали «Чай»")
+
+
+def slow_reasons(model: Recommender, history: Histories, wanted: list[int]) -> list[Reason]:
+    """One history and one item at a time, by dictionaries."""
+    reasons = []
+    for item in wanted:
+        sums: dict[int, float] = {}
+        parts = model.contributions(history, np.array([[item]]))[:, 0] if history.n_events else []
+        for own, part in zip(history.item_idx.tolist(), parts, strict=True):
+            sums[own] = sums.get(own, 0.0) + (0.0 if np.isnan(part) else float(part))
+        best = min(sums, key=lambda i: (-sums[i], i), default=None)
+        if best is None or sums[best] <= 0:
+            reasons.append(Reason("history"))
+        else:
+            reasons.append(Reason("taken_before" if best == item else "because_of_item", best))
+    return reasons
+
+
+_ROW = st.tuples(st.lists(st.integers(0, 5), max_size=6), st.lists(st.integers(0, 5), max_size=4))
+
+
+@pytest.mark.parametrize("parts_at_once", [1 << 20, 1, 12])
+@pytest.mark.parametrize("model", [CoOccurrence(), Opaque(), make_model("personal")], ids=lambda m: m.kind)
+@given(rows=st.lists(_ROW, max_size=6))
+def test_reasons_of_a_batch_are_those_of_its_answers_one_by_one(
+    model: Recommender, parts_at_once: int, rows: list[tuple[list[int], list[int]]]
+) -> None:
+    model.fit(log())
+    histories, wanted = Histories.from_lists([h for h, _ in rows]), [w for _, w in rows]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nextbest.pipeline.explain._PARTS_AT_ONCE", parts_at_once)
+        told = personal_reasons(model, histories, wanted, needs_history=True)
+    assert told == [slow_reasons(model, histories.take([b]), w) for b, w in enumerate(wanted)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    asked=st.lists(st.tuples(st.lists(st.sampled_from(ITEMS), max_size=4), st.integers(1, 6), st.booleans()))
+)
+def test_answers_of_a_batch_have_the_reasons_that_each_has_alone(
+    personal: Pipeline, asked: list[tuple[list[str], int, bool]]
+) -> None:
+    queries = [Query(history=[(i, None) for i in taken], k=k, explain=told) for taken, k, told in asked]
+    together = personal.recommend(queries)
+    for query, answer in zip(queries, together, strict=True):
+        (alone,) = personal.recommend([query])
+        assert [i.reason_code for i in answer.items] == [i.reason_code for i in alone.items]
+        assert [bool(i.reason) for i in answer.items] == [query.explain] * len(answer.items)

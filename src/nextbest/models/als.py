@@ -47,7 +47,7 @@ class ALS(FactorModel):
 
     precision_: NDArray[np.float64]
     """Shape (embedding_dim, embedding_dim); what all users share in the normal equations: Y'Y + regularization."""
-    covariance_: NDArray[np.float64]
+    covariance_: FloatArray
     """Its inverse, same shape."""
     fingerprints_: NDArray[np.uint64]
     """Shape (n,); of the different fitted histories, ascending."""
@@ -62,7 +62,7 @@ class ALS(FactorModel):
             self.item_vectors_ = self._factorise(histories.to_csr(n_items), rng)
             self.item_vectors_[~self.known_items_] = 0
         self.precision_ = precision_matrix(self.item_vectors_, self.config.regularization)
-        self.covariance_ = np.asarray(np.linalg.inv(self.precision_), dtype=np.float64)
+        self.covariance_ = np.linalg.inv(self.precision_).astype(np.float32)
         self.fingerprints_ = np.empty(0, np.uint64)
         self.fitted_vectors_ = np.empty((0, self.config.embedding_dim), np.float32)
         if self.config.keep_user_vectors:
@@ -111,19 +111,25 @@ class ALS(FactorModel):
             alpha=self.config.alpha,
         )
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
         """Hu et al., section 5: the scores as sums over the history's items, split by event weight."""
-        items, inverse = np.unique(history.item_idx, return_inverse=True)
-        weight = np.bincount(inverse, weights=history.weight, minlength=len(items))
-        toward_LK = toward_items(
-            self.item_vectors_[items],
-            self.item_vectors_[item_idx],
-            extra=np.asarray(self.config.alpha * weight, dtype=np.float64),
+        n_items = len(self.item_vectors_)
+        users = np.repeat(np.arange(len(histories)), histories.lengths)
+        pairs, pair_of = np.unique(users * n_items + histories.item_idx, return_inverse=True)
+        weight = np.bincount(pair_of, weights=histories.weight, minlength=len(pairs))
+        indptr = np.searchsorted(pairs, np.arange(len(histories) + 1) * n_items)
+        toward_NK = toward_items(
+            pairs % n_items,
+            np.asarray(weight, dtype=np.float64),
+            indptr,
+            item_idx,
+            self.item_vectors_,
             precision=self.precision_,
             covariance=self.covariance_,
+            alpha=self.config.alpha,
         )
-        per_item_KL = (1 + self.config.alpha * weight) * toward_LK.T
-        return np.asarray(per_item_KL[:, inverse] * (history.weight / weight[inverse]), dtype=np.float32)
+        share = histories.weight / weight[pair_of] * (1 + self.config.alpha * weight[pair_of])
+        return np.asarray(toward_NK[pair_of] * share.astype(np.float32)[:, None], dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {
@@ -140,7 +146,7 @@ class ALS(FactorModel):
         dim = self.config.embedding_dim
         if self.item_vectors_.shape[1] != dim or self.precision_.shape != (dim, dim):
             raise ValueError(f"item_vectors has shape {self.item_vectors_.shape}")
-        self.covariance_ = np.asarray(np.linalg.inv(self.precision_), dtype=np.float64)
+        self.covariance_ = np.linalg.inv(self.precision_).astype(np.float32)
         if self.fitted_vectors_.shape != (len(self.fingerprints_), dim):
             raise ValueError(f"fitted_vectors has shape {self.fitted_vectors_.shape}")
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from nextbest.data.ids import UNKNOWN, IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, InputError, NotFittedError
-from nextbest.models.checks import check_items, check_k, checked_mask
+from nextbest.models.checks import check_items, check_k, checked_mask, checked_rows
 from nextbest.models.histories import renumbered, seen_pairs, with_segments
 from nextbest.models.store import read_arrays, read_ids, read_manifest, write_folder
 from nextbest.models.threads import WORTH_THREADS, for_each
@@ -88,9 +88,9 @@ class Recommender(ABC):
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put the arrays back. KeyError or ValueError when one is missing or has a wrong shape."""
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        """Additive parts of some scores, shape (n, n_events); a row of NaN where there is no such reading."""
-        return np.full((len(item_idx), history.n_events), np.nan, np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        """`contributions` of checked histories with events; every place of `item_idx` holds an item."""
+        return np.full((histories.n_events, item_idx.shape[1]), np.nan, np.float32)
 
     # --- what every model gets --------------------------------------------------------------
     @property
@@ -281,25 +281,31 @@ class Recommender(ABC):
             found[rows], score[rows] = best.item_idx, best.score
         return TopK(found, score)
 
-    def contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        """How much each event of one history adds to the scores of some items, shape (n, n_events).
+    def contributions(self, histories: Histories, item_idx: NDArray[np.integer]) -> FloatArray:
+        """How much each event adds to the scores of some items of its user's, shape (n_events, K).
 
-        The parts of an item add up to its score wherever that is finite (in a blend: to the score less
-        what members without parts, such as popularity, give). A row of NaN where the model has no such
-        additive reading. Used for reasons, not for ranking.
+        Rows stand as in `histories.item_idx`; column k belongs to place k of `item_idx`, shape (B, K), -1 =
+        none. A user's parts of an item add up to its score wherever that is finite (in a blend: to the score
+        less what members without parts, such as popularity, give); all are NaN where the model has no such
+        additive reading, and where there is no item. Used for reasons, not for ranking.
 
         Raises
         ------
         NotFittedError
             Before `fit` or `load`.
         InputError
-            More or less than one history, or a row number that this model doesn't have.
+            `item_idx` has no row for each history, or a row number that this model doesn't have.
         """
-        if len(history) != 1:
-            raise InputError("history", "must be the history of one user", value=len(history))
-        self._check_histories(history)
-        check_items("item_idx", item_idx, n_items=self.n_items)
-        return self._contributions(history, item_idx)
+        self._check_histories(histories)
+        wanted = checked_rows("item_idx", item_idx, n_rows=len(histories), n_items=self.n_items)
+        none = wanted == UNKNOWN
+        if not histories.n_events or none.all():
+            return np.full((histories.n_events, wanted.shape[1]), np.nan, np.float32)
+        if not none.any():
+            return self._contributions(histories, wanted)
+        parts = self._contributions(histories, np.where(none, 0, wanted))
+        parts[np.repeat(none, histories.lengths, axis=0)] = np.nan
+        return parts
 
     def histories_for(self, interactions: Interactions, *, user_ids: pl.Series | None = None) -> Histories:
         """Histories of a log in this model's own row numbers; events of items it doesn't know are left out.

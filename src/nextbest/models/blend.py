@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, PositiveFloat
 
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.models.base import FloatArray, Recommender, no_evidence
+from nextbest.models.topk import block_size
 
 
 class Member(BaseModel, frozen=True, extra="forbid"):
@@ -70,20 +71,30 @@ class Blend(Recommender):
         total[~evidence] = -np.inf
         return total
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        total = np.zeros((len(item_idx), history.n_events), np.float32)
-        has_parts = np.zeros(len(item_idx), np.bool_)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        total = np.zeros((histories.n_events, item_idx.shape[1]), np.float32)
+        has_parts = np.zeros(total.shape, np.bool_)
         for spec, member in zip(self.config.members, self.members_, strict=True):
-            parts = member._contributions(history, item_idx)
-            readable = ~np.isnan(parts).any(axis=1)
+            parts = member._contributions(histories, item_idx)
+            readable = ~np.isnan(parts)
             if not readable.any():
                 continue
-            scores = member._score(history)
-            scores[scores == -np.inf] = 0
-            total[readable] += parts[readable] * np.float32(spec.weight / _scale(scores)[0])
+            factor = spec.weight / self._scale_of(member, histories)
+            parts *= np.repeat(factor, histories.lengths).astype(np.float32)[:, None]
+            np.add(total, parts, out=total, where=readable)
             has_parts |= readable
         total[~has_parts] = np.nan
         return total
+
+    def _scale_of(self, member: Recommender, histories: Histories) -> FloatArray:
+        """`_scale` of a member's scores, by blocks of users. Shape (B,)."""
+        scale, size = np.empty(len(histories), np.float32), block_size(self.n_items)
+        for start in range(0, len(histories), size):
+            rows = slice(start, start + size)
+            scores = member._score(histories if size >= len(histories) else histories.take(rows))
+            scores[scores == -np.inf] = 0
+            scale[rows] = _scale(scores)
+        return scale
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
         """The likeness of the first member that knows likeness of items."""

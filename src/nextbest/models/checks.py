@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from nextbest.data.ids import UNKNOWN
 from nextbest.errors import InputError
 
 
@@ -30,3 +31,13 @@ def checked_mask(name: str, mask: object, *, shapes: list[tuple[int, ...]]) -> N
         rule = f"must be bool of shape {' or '.join(map(str, shapes))}"
         raise InputError(name, rule, value=f"{array.dtype} {array.shape}")
     return array
+
+
+def checked_rows(name: str, item_idx: NDArray[np.integer], *, n_rows: int, n_items: int) -> NDArray[np.int32]:
+    """`item_idx` as an array; InputError unless it is `n_rows` rows of items, UNKNOWN = none."""
+    rows = np.asarray(item_idx)
+    if rows.ndim != 2 or len(rows) != n_rows:
+        raise InputError(name, f"must hold a row of items for each of {n_rows} histories", value=rows.shape)
+    if rows.size and (rows.min() < 0 or rows.max() >= n_items):
+        check_items(name, rows[rows != UNKNOWN], n_items=n_items)
+    return rows.astype(np.int32, copy=False)

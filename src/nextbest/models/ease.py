@@ -9,7 +9,7 @@ from pydantic import BaseModel, PositiveFloat, PositiveInt
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import InputError
 from nextbest.models.base import FloatArray, Recommender
-from nextbest.models.histories import known_rows
+from nextbest.models.histories import known_rows, once_per_item
 
 _GRAM_BYTES, _WEIGHT_BYTES, _PRODUCT_BYTES = 8, 4, 12
 """A cell of the Gram matrix in double precision, of the weights kept, of the sparse product it comes from."""
@@ -99,11 +99,11 @@ class EASE(Recommender):
         both = (self.item_weights_[item_idx] + self.item_weights_[:, item_idx].T) / 2
         return np.where(both > 0, both, np.float32(-np.inf))
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        items, value = history.item_idx, history.weight
-        if self.config.values == "binary":
-            value = (1 / np.bincount(items, minlength=self.n_items)[items]).astype(np.float32)
-        return np.asarray(self.item_weights_[np.ix_(items, item_idx)].T * value, dtype=np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        own, wanted = histories.item_idx[:, None], np.repeat(item_idx, histories.lengths, axis=0)
+        weighted = self.config.values == "weight"
+        value = histories.weight if weighted else once_per_item(histories, self.n_items)
+        return np.asarray(self.item_weights_[own, wanted] * value[:, None], dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"item_weights": self.item_weights_, "known_items": self.known_items_}

@@ -74,9 +74,11 @@ class ItemToItem(Recommender):
         likeness[likeness == 0] = -np.inf
         return np.asarray(likeness, dtype=np.float32)
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        columns = self.item_weights_[history.item_idx][:, item_idx].toarray().T
-        return np.asarray(columns * self._event_values(history), dtype=np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        events = np.arange(histories.n_events)[:, None]
+        wanted = np.repeat(item_idx, histories.lengths, axis=0)
+        weights = self.item_weights_[histories.item_idx][np.broadcast_to(events, wanted.shape), wanted]
+        return np.asarray(weights.toarray() * self._event_values(histories)[:, None], dtype=np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         weights = self.item_weights_

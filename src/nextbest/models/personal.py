@@ -72,11 +72,15 @@ class Personal(Recommender):
         scores[histories.lengths == 0] = -np.inf
         return scores
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        own = history.item_idx == item_idx[:, None]
-        parts = np.where(own, self._event_values(history), 0).astype(np.float32)
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        own = histories.item_idx[:, None] == np.repeat(item_idx, histories.lengths, axis=0)
+        parts = np.where(own, self._event_values(histories)[:, None], 0).astype(np.float32)
         if self.config.fill_popular:
-            parts[~own.any(axis=1)] = np.nan  # such a score is popularity, which no event adds to
+            users = np.repeat(np.arange(len(histories)), histories.lengths)
+            events, places = np.nonzero(own)
+            taken = np.zeros(item_idx.shape, np.bool_)
+            taken[users[events], places] = True
+            parts[~taken[users]] = np.nan  # such a score is popularity, which no event adds to
         return parts
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:

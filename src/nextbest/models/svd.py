@@ -52,11 +52,15 @@ class TruncatedSVD(FactorModel):
     def _matrix(self, histories: Histories, n_items: int) -> csr_array:
         return histories.to_csr(n_items, binary=self.config.values == "binary")
 
-    def _contributions(self, history: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
-        value = history.weight if self.config.values == "weight" else once_per_item(history, self.n_items)
-        return np.asarray(
-            self.item_vectors_[item_idx] @ self.projection_[history.item_idx].T * value, np.float32
-        )
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        weighted = self.config.values == "weight"
+        value = histories.weight if weighted else once_per_item(histories, self.n_items)
+        own_NF = value[:, None] * self.projection_[histories.item_idx]
+        parts = np.empty((histories.n_events, item_idx.shape[1]), np.float32)
+        for b, items in enumerate(item_idx):
+            row = histories.row(b)
+            parts[row] = own_NF[row] @ self.item_vectors_[items].T
+        return parts
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {**super()._arrays(), "projection": self.projection_}

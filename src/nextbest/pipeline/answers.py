@@ -1,8 +1,9 @@
 """From picks in row numbers to items with ids, sources and reasons."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,10 +20,20 @@ from nextbest.pipeline.ranker import MODEL_STAGE, Pick
 from nextbest.tables import ITEM_ID, USER_ID
 
 _stage_of = attrgetter("stage")
+_CATALOG, _HISTORY, _FOR_YOU = Reason("catalog"), Reason("history"), Reason("for_you")
+
+
+class _Owed(NamedTuple):
+    """Reasons that a stage has to find for one row."""
+
+    row: int
+    place: int
+    """Of the first of them among the row's picks."""
+    wanted: list[int]
 
 
 class Writer:
-    """Turns the picks of one row into the items of one answer.
+    """Turns the picks of a batch into the items of its answers.
 
     Parameters
     ----------
@@ -41,37 +52,64 @@ class Writer:
         """Name of each stage."""
 
     def write(
-        self, picks: Sequence[Pick], history: Histories, segment: int, *, lang: Lang, explain: bool
-    ) -> list[RecommendedItem]:
-        """Items in the order of `picks`; `history` is the one the scores came from, of one user.
+        self,
+        picks: Sequence[Sequence[Pick]],
+        histories: Histories,
+        segments: Sequence[int],
+        *,
+        langs: Sequence[Lang],
+        explain: Sequence[bool],
+    ) -> list[list[RecommendedItem]]:
+        """Answers of a batch, items in the order of `picks`; `histories` are those the scores came from.
 
-        Without `explain` the reason has no words, and its code says only "history" (or "for_you") where
-        finding the item that counted would cost something.
+        Where `explain` is False the reason has no words, and its code says only "history" (or "for_you")
+        where finding the item that counted would cost something.
         """
-        reasons = self._reasons(picks, history, segment, deep=explain)
+        reasons = self._reasons(picks, histories, segments, deep=explain)
         return [
-            self._item(pick, rank, reason, lang, explain=explain)
-            for rank, (pick, reason) in enumerate(zip(picks, reasons, strict=True), start=1)
+            [
+                self._item(pick, rank, reason, lang, explain=told)
+                for rank, (pick, reason) in enumerate(zip(row, why, strict=True), start=1)
+            ]
+            for row, why, lang, told in zip(picks, reasons, langs, explain, strict=True)
         ]
 
     def _reasons(
-        self, picks: Sequence[Pick], history: Histories, segment: int, *, deep: bool
-    ) -> Iterable[Reason]:
-        """Picks of one stage stand together, so each stage is asked once."""
-        for stage_no, group in groupby(picks, key=_stage_of):
-            if stage_no == len(self._stages):
-                yield from (Reason("catalog") for _ in group)
-                continue
-            stage = self._stages[stage_no]
-            is_list = stage.reason is not None or (stage_no != MODEL_STAGE and not stage.is_personal)
-            if is_list or not history.n_events:
-                yield from (stage.reason_for(p.item_idx, p.score, segment) for p in group)
-            elif deep:
+        self,
+        picks: Sequence[Sequence[Pick]],
+        histories: Histories,
+        segments: Sequence[int],
+        *,
+        deep: Sequence[bool],
+    ) -> list[list[Reason]]:
+        """Picks of one stage stand together in a row; each stage is asked once for all rows."""
+        reasons: list[list[Reason]] = []
+        asked: dict[int, list[_Owed]] = {}
+        lengths = histories.lengths.tolist()
+        for row, (own, segment) in enumerate(zip(picks, segments, strict=True)):
+            found: list[Reason] = []
+            for stage_no, group in groupby(own, key=_stage_of):
+                if stage_no == len(self._stages):
+                    found += [_CATALOG for _ in group]
+                    continue
+                stage = self._stages[stage_no]
+                is_list = stage.reason is not None or (stage_no != MODEL_STAGE and not stage.is_personal)
+                if is_list or not lengths[row]:
+                    found += [stage.reason_for(p.item_idx, p.score, segment) for p in group]
+                    continue
                 wanted = [p.item_idx for p in group]
-                yield from personal_reasons(stage.model, history, wanted, needs_history=stage.is_personal)
-            else:
-                reason = Reason("history" if stage.is_personal else "for_you")
-                yield from (reason for _ in group)
+                if deep[row]:
+                    asked.setdefault(stage_no, []).append(_Owed(row, len(found), wanted))
+                found += [_HISTORY if stage.is_personal else _FOR_YOU] * len(wanted)
+            reasons.append(found)
+        for stage_no, owed in asked.items():
+            rows = [o.row for o in owed]
+            own_histories = histories if len(rows) == len(histories) else histories.take(rows)
+            stage, wanted_rows = self._stages[stage_no], [o.wanted for o in owed]
+            told = personal_reasons(stage.model, own_histories, wanted_rows, needs_history=stage.is_personal)
+            for o, answer in zip(owed, told, strict=True):
+                reasons[o.row][o.place : o.place + len(answer)] = answer
+        return reasons
 
     def _item(
         self, pick: Pick, rank: int, reason: Reason, lang: Lang, *, explain: bool = True

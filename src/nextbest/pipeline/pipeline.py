@@ -156,8 +156,8 @@ class Pipeline:
         for start in range(0, len(queries), self._block):
             batch = queries[start : start + self._block]
             asked, picks, histories = self._rank(batch)
-            for n, (query, one, chosen) in enumerate(zip(batch, asked, picks, strict=True)):
-                items = self._items_of(query, one, chosen, histories, n)
+            written = self._write(batch, asked, picks, histories)
+            for query, one, items in zip(batch, asked, written, strict=True):
                 answers.append(Answer(query.user_id, one.known, items))
         return answers
 
@@ -169,15 +169,16 @@ class Pipeline:
         histories = pack([a.row for a in asked], segment)
         return asked, self._ranker.rank(histories, [a.wish for a in asked]), histories
 
-    def _items_of(
-        self, query: Query, asked: Asked, picks: list[Pick], histories: Histories, n: int
-    ) -> list[RecommendedItem]:
-        own = histories
-        if len(histories) > 1:
-            segment = histories.segment
-            own = pack([asked.row], None if segment is None else segment[n : n + 1])
-        lang = query.lang or self.config.lang
-        return self._writer.write(picks, own, asked.wish.segment, lang=lang, explain=query.explain)
+    def _write(
+        self, batch: Sequence[Query], asked: list[Asked], picks: list[list[Pick]], histories: Histories
+    ) -> list[list[RecommendedItem]]:
+        return self._writer.write(
+            picks,
+            histories,
+            [one.wish.segment for one in asked],
+            langs=[query.lang or self.config.lang for query in batch],
+            explain=[query.explain for query in batch],
+        )
 
     def recommend_table(
         self,
@@ -222,9 +223,8 @@ class Pipeline:
             asked, picks, histories = self._rank(batch)
             table = self._writer.table(part, picks)
             if explain:
-                answers = zip(batch, asked, picks, strict=True)
-                items = [self._items_of(q, a, p, histories, n) for n, (q, a, p) in enumerate(answers)]
-                reasons = [item.reason for row in items for item in row]
+                written = self._write(batch, asked, picks, histories)
+                reasons = [item.reason for row in written for item in row]
                 table = table.with_columns(pl.Series("reason", reasons, dtype=pl.String))
             chunks.append(table)
         return pl.concat(chunks)

@@ -207,7 +207,7 @@ def _floor(model: Recommender) -> float:
     if not model.n_items:
         return -np.inf
     one = Histories.from_lists([[0]])
-    return -np.inf if np.isnan(model.contributions(one, np.zeros(1, np.int32))).any() else 0.0
+    return -np.inf if np.isnan(model.contributions(one, np.zeros((1, 1), np.int32))).any() else 0.0
 
 
 def _cap_codes(items: ItemSpace, cap: Cap) -> tuple[NDArray[np.int64], int]:
