@@ -443,10 +443,21 @@ def _only_after_commit(sweep: Any) -> Any:
     return call
 
 
-def test_a_folder_that_cannot_be_written_is_an_external_error(tmp_path: Path) -> None:
+def test_a_workspace_below_a_file_is_a_wrong_call(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ExternalError, match="could not be written"):
+    with pytest.raises(InputError, match="must be a folder"):
         ingest(tmp_path / "file" / "store", ABC)
+
+
+def test_a_folder_that_cannot_be_written_is_an_external_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ExternalError, match="could not be written"):
+        ingest(tmp_path / "store", ABC)
 
 
 def test_the_report_is_a_table_and_a_json_document(tmp_path: Path) -> None:
