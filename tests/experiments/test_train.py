@@ -41,6 +41,7 @@ def test_nothing_at_or_after_the_cutoff_is_used(tmp_path) -> None:
 def test_a_log_without_real_times_is_validated_by_last_items_and_states_no_cutoff(tmp_path) -> None:
     result = train(chains(), RECIPE, tmp_path / "m", time_kind="order")
     assert result.cutoff is None
+    assert Pipeline.load(tmp_path / "m").manifest["cutoff"] is None
     assert result.chosen["kind"] == "transitions"
 
 

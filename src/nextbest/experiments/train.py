@@ -154,6 +154,7 @@ def train(
                 info=PipelineInfo(
                     name=recipe.name,
                     recipe=recipe.model_dump(mode="json"),
+                    has_moments=time_kind == "real",
                     cutoff=cutoff,
                     metrics={} if choice.validation is None else {f"validation ndcg@{k}": choice.validation},
                 ),

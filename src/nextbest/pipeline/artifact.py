@@ -64,7 +64,8 @@ def describe(parts: Parts) -> dict[str, Any]:
         "kind": KIND,
         "name": info.name,
         "recipe": info.recipe,
-        "cutoff": utc_iso(info.cutoff or newest),
+        "has_moments": info.has_moments,
+        "cutoff": utc_iso(info.cutoff or newest) if info.has_moments else None,
         "created": utc_iso(info.created),
         "versions": {
             "nextbest": __version__,

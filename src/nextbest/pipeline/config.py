@@ -94,6 +94,8 @@ class PipelineInfo(BaseModel, frozen=True, extra="forbid"):
     name: str = "pipeline"
     recipe: str | dict[str, Any] | None = None
     """The recipe it was made by: its name, or as read."""
+    has_moments: bool = True
+    """False where the log's times are mere order: then no cutoff is stated."""
     cutoff: AwareDatetime | None = None
     """Last moment that the models have seen; None: the newest event."""
     created: AwareDatetime | None = None
