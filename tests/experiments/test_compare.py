@@ -224,3 +224,34 @@ def test_the_test_fraction_is_that_of_a_random_split_too() -> None:
 def test_a_length_in_days_belongs_to_the_cut_by_time(protocol) -> None:
     with pytest.raises(InputError, match="test_days: cuts by time"):
         SplitPlan(protocol=protocol, test_days=7).test(noise())
+
+
+def all_cold():
+    """Nobody of the last days was there before."""
+    old, new = (
+        chains(),
+        chains().with_columns(pl.col("user_id") + "-new", pl.col("time") + timedelta(days=30)),
+    )
+    return pl.concat([old, new])
+
+
+def test_where_all_users_are_cold_the_pipeline_still_answers_and_personal_models_score_nothing() -> None:
+    plan = SplitPlan(cutoff=START + timedelta(days=20))
+    report = compare(
+        all_cold(),
+        [recipe(), recipe(POPULARITY, name="mine", report="best")],
+        plan=plan,
+        k=12,
+        n_resamples=50,
+    )
+    rows = by_name(report)
+    assert report.protocol["n_cold_users"] == report.protocol["n_target_users"] == 60
+    assert rows["transitions"].metrics["ndcg@12"].value == 0
+    assert rows["mine"].metrics["hr@12"].value == 1
+    assert list(rows["mine"].slices) == ["cold"]
+
+
+@pytest.mark.parametrize("journal", [chains(n_users=1), chains(n_items=1)], ids=["one user", "one item"])
+def test_a_log_of_one_user_or_one_item_is_compared(journal) -> None:
+    report = compare(journal, [recipe()], k=5, n_resamples=50)
+    assert {row.metrics["ndcg@5"].n for row in report.rows} == {report.protocol["n_target_users"]}
