@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from nextbest.data.cleaning.config import STEPS, CleaningConfig
+from nextbest.data.cleaning.config import CleaningConfig
 from nextbest.data.cleaning.context import ColumnTypes, as_schema, common_type
 from nextbest.data.cleaning.money import AmountHistogram
 from nextbest.data.cleaning.raw import as_json
@@ -369,23 +369,12 @@ class _Run:
         return write_part(self.folder, "tables", f"{name}-{self.generation:06d}", table)
 
     def _report(self, after: Manifest, companions: dict[str, TableReport]) -> IngestReport:
-        config: Any = self.config
-        enabled = dict.fromkeys(STEPS, True) | {
-            "text": config.text,
-            "missing": config.missing,
-            "time_range": config.now is not None or config.earliest is not None,
-            "currency": config.base_currency is not None,
-            "exact_duplicates": config.exact_duplicates,
-            "near_duplicates": config.near_duplicates_s > 0,
-            "refunds": config.refunds,
-            "outliers": config.outliers != "off",
-        }
         return IngestReport(
             read=self.n_read,
             stored=self.n_stored,
             quarantined=self.n_read - self.n_stored,
             added=self.n_added,
-            steps=self.tally.steps(enabled),
+            steps=self.tally.steps(self.config.enabled),
             sources=tuple(dict.fromkeys(item.source.name for item in self.job.journal)),
             time_kind=self.job.time_kind,
             n_rows_total=after.n_rows,

@@ -95,3 +95,18 @@ class CleaningConfig(BaseModel, frozen=True, extra="forbid"):
     """What happens to an amount further than `outlier_mads` from the median of its currency, on a log scale."""
     outlier_mads: float = Field(default=8.0, gt=0)
     """Distance in median absolute deviations (scaled by 1.4826, so they read like standard deviations)."""
+
+    @property
+    def enabled(self) -> dict[str, bool]:
+        """Which steps run under these rules, by name."""
+        steps: dict[str, bool] = dict.fromkeys(STEPS, True)
+        return steps | {
+            "text": self.text,
+            "missing": self.missing,
+            "time_range": self.now is not None or self.earliest is not None,
+            "currency": self.base_currency is not None,
+            "exact_duplicates": self.exact_duplicates,
+            "near_duplicates": self.near_duplicates_s > 0,
+            "refunds": self.refunds,
+            "outliers": self.outliers != "off",
+        }
