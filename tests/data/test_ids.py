@@ -71,3 +71,19 @@ def test_equal_means_the_same_ids_in_the_same_order_and_survives_the_disk(tmp_pa
     assert IdIndex(TEXTS.ids.reverse()) != TEXTS
     assert IdIndex(pl.Series(["1"])) != IdIndex(pl.Series([1]))
     assert repr(loaded) == "IdIndex(3 String ids)"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "mask"),
+    [
+        (None, None, None),
+        ([10, 99], None, [True, False, False]),
+        (None, [10, 99], [False, True, True]),
+        ([10, 20], [20], [True, False, False]),
+        ([], None, [False, False, False]),
+    ],
+)
+def test_a_mask_allows_what_is_listed_and_denied_wins(allowed, denied, mask) -> None:
+    lists = [None if x is None else pl.Series(x, dtype=pl.Int64) for x in (allowed, denied)]
+    found = INTEGERS.mask(allowed=lists[0], denied=lists[1])
+    assert (None if found is None else found.tolist()) == mask

@@ -117,6 +117,22 @@ class IdIndex:
             raise InputError("idx", f"must lie in -1..{len(self) - 1}", value=int(numbers.max()))
         return self.ids.gather(pl.Series(np.where(numbers < 0, len(self), numbers)), null_on_oob=True)
 
+    def mask(
+        self, *, allowed: pl.Series | None = None, denied: pl.Series | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Which row numbers are allowed and not denied, shape (n,); None when neither list is given.
+
+        Ids that the index doesn't hold are passed over.
+        """
+        if allowed is None and denied is None:
+            return None
+        mask = np.full(len(self), allowed is None)
+        for ids, value in ((allowed, True), (denied, False)):
+            if ids is not None:
+                rows = self.encode(ids)
+                mask[rows[rows != UNKNOWN]] = value
+        return mask
+
     def save(self, path: Path) -> None:
         """Write the ids, in row-number order, as a one-column Parquet file."""
         self.ids.to_frame("id").write_parquet(path)

@@ -246,7 +246,7 @@ class Recommender(ABC):
             self.histories_for(interactions, user_ids=users),
             k=k,
             exclude_seen=exclude_seen,
-            allowed=self.allowed_mask(allowed=item_ids_allowed, denied=item_ids_denied),
+            allowed=self.item_ids_.mask(allowed=item_ids_allowed, denied=item_ids_denied),
         )
         rows, places = np.nonzero(best.item_idx != UNKNOWN)
         return pl.DataFrame(
@@ -319,20 +319,6 @@ class Recommender(ABC):
         if histories.segment is not None and interactions.segment_ids != self.segment_ids_:
             histories = with_segments(histories, interactions.segment_ids, self.segment_ids_)
         return histories
-
-    def allowed_mask(
-        self, *, allowed: pl.Series | None = None, denied: pl.Series | None = None
-    ) -> NDArray[np.bool_] | None:
-        """Mask of shape (n_items,) from outside ids, for `top_k`; None when neither list is given."""
-        self._check_fitted()
-        if allowed is None and denied is None:
-            return None
-        mask = np.full(self.n_items, allowed is None)
-        for ids, value in ((allowed, True), (denied, False)):
-            if ids is not None:
-                rows = self.item_ids_.encode(ids)
-                mask[rows[rows != UNKNOWN]] = value
-        return mask
 
     def save(self, folder: Path) -> None:
         """Write the model as a folder (arrays, ids, manifest; never pickle), in one rename.

@@ -4,7 +4,7 @@ Ties the room's modules together. Outside ids come in and go out here; between, 
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from tqdm import tqdm
 
 from nextbest.data.event_log import Event, EventLog
 from nextbest.data.ids import OutsideId
@@ -215,7 +216,7 @@ class Pipeline:
         chunks = [self._writer.table(users[:0], [])]
         if explain:
             chunks[0] = chunks[0].with_columns(reason=pl.lit(None, dtype=pl.String))
-        for start in _with_bar(blocks, show=progress, unit=f"x{self._block} users"):
+        for start in tqdm(blocks, unit=f"x{self._block} users", disable=not progress):
             part = users[start : start + self._block]
             batch = [
                 Query(user_id=u, k=k, explain=explain, exclude_seen=exclude_seen) for u in part.to_list()
@@ -396,12 +397,3 @@ class Pipeline:
         )
         pipeline._manifest = manifest
         return pipeline
-
-
-def _with_bar(blocks: range, *, show: bool, unit: str) -> Iterable[int]:
-    if not show:
-        return blocks
-    from tqdm import tqdm
-
-    bar: Iterable[int] = tqdm(blocks, unit=unit)
-    return bar
