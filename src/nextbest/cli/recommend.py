@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> None:
     pipeline = Pipeline.load(args.model)
     events = Path(args.store) / EVENTS_FILE
     if events.is_file():  # what was posted to the service counts here too
-        pipeline.attach(EventLog(events))
+        with EventLog(events) as posted:
+            pipeline.attach(posted)
     query = Query(
         user_id=args.user,
         history=None if args.history is None else [(item, None) for item in args.history],
