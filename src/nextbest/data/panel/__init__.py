@@ -1,0 +1,1 @@
+"""The monthly panel of clients and products: schema, reader, packed store, report."""
