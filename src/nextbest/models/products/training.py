@@ -3,6 +3,8 @@
 Knows nothing of estimators. Axes: N rows (a client in a month), F features.
 """
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from dataclasses import dataclass
 from datetime import date
 from typing import Any

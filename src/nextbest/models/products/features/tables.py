@@ -3,6 +3,8 @@
 Knows nothing of panels, files or fitted steps. Axes: N rows, L months back, F features.
 """
 
+# ruff: noqa: N802, N815  (fields suffixed by their axes are the house style for arrays)
+
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -66,8 +68,7 @@ class FeatureInput:
     @property
     def known_N(self) -> NDArray[np.bool_]:
         """Has the client stored history (present in some month before the target). Shape (N,)."""
-        known: NDArray[np.bool_] = self.present_NL.any(axis=1)
-        return known
+        return np.asarray(self.present_NL.any(axis=1))
 
     @property
     def held_N(self) -> NDArray[np.uint32]:
