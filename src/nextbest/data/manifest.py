@@ -103,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def commit(folder: Path, manifest: Manifest) -> None:
+def commit(folder: Path, manifest: BaseModel) -> None:
     """Make `manifest` the workspace, all at once: written aside, flushed to disk, renamed."""
     path, draft = folder / FILE, folder / f"{FILE}.new"
     with draft.open("w", encoding="utf-8") as file:

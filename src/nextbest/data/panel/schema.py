@@ -6,7 +6,11 @@ A `PanelSchema` is data, not code: another bank describes its panel with one. `S
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
+
+import numpy as np
+import polars as pl
 
 from nextbest.errors import InputError
 
@@ -31,6 +35,8 @@ class Product:
     family: Family = "other"
     seed_name_ru: str | None = None
     """The name that the first contract of `POST /predict` answers with; some of these are wrong."""
+    may_be_missing: bool = False
+    """Whether a missing value is usual in the raw table and means "not held"; elsewhere it makes a row unreadable."""
 
     def name(self, lang: str) -> str:
         """Name in `en` or `ru`."""
@@ -53,6 +59,20 @@ class Attribute:
     """Never a feature by default and never a reason (sex, nationality, residence)."""
     leaks_departure: bool = False
     """Known only because the client left; never a feature."""
+    sentinels: tuple[str, ...] = ()
+    """Values that stand for a missing one."""
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Type of its column in `Panel.attributes`: Enum of the domain or Categorical, Int16 where the range fits
+        and Int32 elsewhere, Float32, Boolean, Date."""
+        if self.kind == "category":
+            return pl.Enum(self.domain) if self.domain else pl.Categorical()
+        if self.kind == "integer":
+            low = -np.inf if self.low is None else self.low
+            high = np.inf if self.high is None else self.high
+            return pl.Int16() if low >= -(2**15) and high < 2**15 else pl.Int32()
+        return {"number": pl.Float32(), "flag": pl.Boolean(), "date": pl.Date()}[self.kind]
 
 
 @dataclass(frozen=True)
@@ -67,6 +87,10 @@ class PanelSchema:
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role (age, income, region, segment, channel, seniority, activity, joined, sex, foreigner, deceased,
     residence, relation) -> attribute name."""
+    id_kind: Literal["integer", "text"] = "integer"
+    """What client ids are; a row whose id isn't one goes to quarantine."""
+    snapshot_day: int = 28
+    """Day that stands for its month (1-28): every date of a month becomes this one."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.products) <= MAX_PRODUCTS:
@@ -74,6 +98,12 @@ class PanelSchema:
         names = [*self.product_columns, *self.attribute_names, self.id_column, self.month_column]
         if len(names) != len(set(names)):
             raise InputError("schema", "names a column twice", value=sorted(names))
+        if reserved := {CUSTOMER_ID, MONTH, ROW, "held"} & {*self.product_columns, *self.attribute_names}:
+            raise InputError("schema", "uses names that the panel needs itself", value=sorted(reserved))
+        if not 1 <= self.snapshot_day <= 28:
+            raise InputError(
+                "snapshot_day", "must be a day that every month has, 1 to 28", value=self.snapshot_day
+            )
         if unknown := set(self.roles.values()) - set(self.attribute_names):
             raise InputError("roles", "must name attributes", value=sorted(unknown))
 
@@ -86,6 +116,20 @@ class PanelSchema:
     def attribute_names(self) -> tuple[str, ...]:
         """Names of the attributes."""
         return tuple(a.name for a in self.attributes)
+
+    @property
+    def id_dtype(self) -> pl.DataType:
+        """Type of client ids: Int64 or String."""
+        return pl.Int64() if self.id_kind == "integer" else pl.String()
+
+    def month_of(self, day: date) -> date:
+        """The date that stands for the month of `day`."""
+        return day.replace(day=self.snapshot_day)
+
+    def month_before(self, month: date, *, n: int = 1) -> date:
+        """The date that stands for the calendar month `n` months before that of `month`; after it where `n` < 0."""
+        place = month.year * 12 + month.month - 1 - n
+        return date(place // 12, place % 12 + 1, self.snapshot_day)
 
     def bit(self, column: str) -> int:
         """Bit of a product.
@@ -163,7 +207,12 @@ SANTANDER = PanelSchema(
         Product("ind_valo_fin_ult1", "Securities", "Ценные бумаги", "investment", "Ценные бумаги"),
         Product("ind_viv_fin_ult1", "Home account", "Жилищный счёт", "saving", "Домашний счёт"),
         Product(
-            "ind_nomina_ult1", "Payroll", "Зачисление зарплаты", "payroll", "Аккаунт для выплаты зарплаты"
+            "ind_nomina_ult1",
+            "Payroll",
+            "Зачисление зарплаты",
+            "payroll",
+            "Аккаунт для выплаты зарплаты",
+            may_be_missing=True,
         ),
         Product(
             "ind_nom_pens_ult1",
@@ -171,6 +220,7 @@ SANTANDER = PanelSchema(
             "Зачисление пенсии",
             "payroll",
             "Аккаунт для пенсионных обязательств",
+            may_be_missing=True,
         ),
         Product("ind_recibo_ult1", "Direct debit", "Прямое дебетование", "payment", "Дебетовый аккаунт"),
     ),
@@ -181,7 +231,7 @@ SANTANDER = PanelSchema(
         Attribute("age", "integer", low=0, high=120),
         Attribute("fecha_alta", "date"),
         Attribute("ind_nuevo", "flag"),
-        Attribute("antiguedad", "integer", low=0, high=1200),
+        Attribute("antiguedad", "integer", low=0, high=1200, sentinels=("-999999",)),
         Attribute("indrel", "category", ("1", "99"), leaks_departure=True),
         Attribute("ult_fec_cli_1t", "date", leaks_departure=True),
         Attribute("indrel_1mes", "category", ("1", "2", "3", "4", "P")),
@@ -218,4 +268,5 @@ SANTANDER = PanelSchema(
         "new": "ind_nuevo",
     },
 )
+
 SCHEMAS: Mapping[str, PanelSchema] = {SANTANDER.name: SANTANDER}
