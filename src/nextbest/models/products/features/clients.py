@@ -1,0 +1,174 @@
+"""From a panel, or a posted profile, to `FeatureInput`; everything of a panel is read through an `AsOf`.
+
+Axes: N rows asked for, L months back, C clients of the panel.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from nextbest.data.ids import UNKNOWN
+from nextbest.data.panel.as_of import AsOf
+from nextbest.data.panel.schema import ROW, PanelSchema
+from nextbest.errors import InputError
+from nextbest.models.products.features.household import Households
+from nextbest.models.products.features.tables import FeatureInput
+from nextbest.models.products.features.words import MAX_MONTHS
+
+Rows = NDArray[np.integer[Any]]
+
+
+class StoredClients:
+    """A panel's clients as of one target month, ready for many questions: batches, and single requests fast.
+
+    Holds the attributes of two months in memory and leaves the masks memory-mapped; changes nothing
+    afterwards, so that several threads may ask.
+    """
+
+    def __init__(
+        self,
+        as_of: AsOf,
+        *,
+        columns: Sequence[str] | None = None,
+        before: Sequence[str] | None = None,
+        max_months: int = MAX_MONTHS,
+        household: bool = True,
+    ) -> None:
+        """Read what the steps need.
+
+        Parameters
+        ----------
+        as_of
+            The panel as of the target month.
+        columns
+            Attributes wanted; None: all of the schema.
+        before
+            Attributes wanted of the month before that; None: all, empty: none.
+        max_months
+            Months back.
+        household
+            Whether households are looked up; only where the schema has the roles `income` and `region`.
+        """
+        self.as_of, self.schema, self.target = as_of, as_of.schema, as_of.target
+        schema = self.schema
+        self._months = _months_back(as_of, max_months)
+        self._attributes = as_of.attributes(columns=columns)
+        self._place = _places(self._attributes, as_of.n_customers)
+        self._before, self._before_place = self._read_before(before)
+        self._households = self._read_households() if household and _has_households(schema) else None
+
+    def _read_before(self, columns: Sequence[str] | None) -> tuple[pl.DataFrame | None, NDArray[np.int32]]:
+        month = self.schema.month_before(self.as_of.attributes_month)
+        if (columns is not None and not columns) or month not in self.as_of.months:
+            return None, np.empty(0, np.int32)
+        frame = self.as_of.attributes(month, columns)
+        return frame, _places(frame, self.as_of.n_customers)
+
+    def _read_households(self) -> Households:
+        """Of the month whose products are the newest known, in both modes."""
+        wanted = [self.schema.roles["income"], self.schema.roles["region"]]
+        month = self.as_of.products_month
+        frame = self._attributes
+        if month != self.as_of.attributes_month or not set(wanted) <= set(frame.columns):
+            frame = self.as_of.attributes(month, wanted)
+        return Households.from_month(frame, self.as_of.held(month), schema=self.schema)
+
+    def present(self) -> NDArray[np.int32]:
+        """Rows of the clients in the bank the month before the target, whose attributes are known; ascending."""
+        is_here = self.as_of.present(self.as_of.products_month) & (self._place != UNKNOWN)
+        return np.flatnonzero(is_here).astype(np.int32)
+
+    def inputs(self, rows: Rows, *, attributes: pl.DataFrame | None = None) -> FeatureInput:
+        """Clients by their rows in the panel.
+
+        Parameters
+        ----------
+        rows
+            Rows in the panel, -1 = a client who isn't in it. Shape (N,).
+        attributes
+            What is known of them now instead of the stored attributes (posted profiles), N rows with the
+            schema's columns. None: the stored ones; nulls for a client who isn't in the newest month.
+
+        Raises
+        ------
+        InputError
+            A row number isn't one of the panel's.
+        """
+        rows = np.asarray(rows)
+        if len(rows) and (rows.min() < UNKNOWN or rows.max() >= self.as_of.n_customers):
+            wrong = rows[(rows < UNKNOWN) | (rows >= self.as_of.n_customers)]
+            raise InputError(
+                "rows", f"must lie in -1..{self.as_of.n_customers - 1}", value=wrong[:5].tolist()
+            )
+        held_NL, present_NL = self._history(rows)
+        if attributes is None:
+            attributes = _gather(self._attributes, self._place, rows)
+        before = None if self._before is None else _gather(self._before, self._before_place, rows)
+        household = None if self._households is None else self._households.of(attributes, rows)
+        return FeatureInput(self.target, held_NL, present_NL, attributes, before, household)
+
+    def _history(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+        """Masks and presence, newest month first; the arrays lie month by month in memory."""
+        held_LN = np.zeros((len(self._months), len(rows)), np.uint32)
+        present_LN = np.zeros((len(self._months), len(rows)), np.bool_)
+        is_known = rows != UNKNOWN
+        all_known = bool(is_known.all())
+        held_MC, present_MC = self.as_of.held_MC, self.as_of.present_MC
+        for lag, place in enumerate(self._months):
+            if place is None:  # the panel skips that month
+                continue
+            if all_known:
+                held_LN[lag], present_LN[lag] = held_MC[place][rows], present_MC[place][rows]
+            else:
+                held_LN[lag, is_known] = held_MC[place][rows[is_known]]
+                present_LN[lag, is_known] = present_MC[place][rows[is_known]]
+        return held_LN.T, present_LN.T
+
+
+def inputs_from_panel(as_of: AsOf, rows: Rows) -> FeatureInput:
+    """Clients of a panel as of a month, with all attributes, by their rows in it (-1 = not in it).
+
+    For several questions of one month keep a `StoredClients`; for a fitted model ask `FeatureSteps.inputs`, which
+    knows which attributes and which mode it was fitted on.
+
+    Raises
+    ------
+    InputError
+        A row number isn't one of the panel's.
+    LeakError
+        Never by itself: it reads what `as_of` allows.
+    """
+    return StoredClients(as_of).inputs(rows)
+
+
+def _months_back(as_of: AsOf, max_months: int) -> list[int | None]:
+    """Place in the panel of each month before the target, newest first; None where it has none."""
+    places = {month: place for place, month in enumerate(as_of.months)}
+    oldest = as_of.months[0]
+    wanted = (as_of.schema.month_before(as_of.target, n=lag) for lag in range(1, max_months + 1))
+    return [places.get(month) for month in wanted if month >= oldest]
+
+
+def _has_households(schema: PanelSchema) -> bool:
+    kinds = {role: schema.attribute(schema.roles[role]).kind for role in schema.roles}
+    return kinds.get("income") == "number" and kinds.get("region") == "category"
+
+
+def _places(frame: pl.DataFrame, n_customers: int) -> NDArray[np.int32]:
+    """Where each client stands in a month's frame, -1 = absent. Shape (C,)."""
+    places = np.full(n_customers, UNKNOWN, np.int32)
+    places[frame[ROW].to_numpy()] = np.arange(len(frame), dtype=np.int32)
+    return places
+
+
+def _gather(frame: pl.DataFrame, place_C: NDArray[np.int32], rows: Rows) -> pl.DataFrame:
+    """Attributes of these clients; a row of nulls for one who isn't in the frame."""
+    places = np.where(rows == UNKNOWN, UNKNOWN, place_C[rows])
+    names = [name for name in frame.columns if name != ROW]
+    if len(places) == len(frame) and np.array_equal(places, np.arange(len(frame))):
+        return frame.select(names)
+    found = pl.Series(np.where(places == UNKNOWN, len(frame), places).astype(np.uint32))
+    return frame.select(pl.col(names).gather(found, null_on_oob=True))
