@@ -182,7 +182,7 @@ class FeatureSteps:
                 "out_NF", f"must have shape {(len(inputs), len(self.names_))}", value=out_NF.shape
             )
         for start in range(0, len(inputs), CHUNK):
-            rows = inputs if len(inputs) <= CHUNK else inputs.take(start, start + CHUNK)
+            rows = inputs if len(inputs) <= CHUNK else inputs.take(slice(start, start + CHUNK))
             chunk = Chunk(rows, len(self.schema.products), self.config.max_months)
             values_FN = np.empty((len(self.names_), len(chunk)), np.float32)
             place = 0

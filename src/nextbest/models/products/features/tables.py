@@ -77,9 +77,8 @@ class FeatureInput:
             return np.zeros(len(self), np.uint32)
         return self.held_NL[:, 0]
 
-    def take(self, start: int, stop: int) -> "FeatureInput":
-        """Rows `start` to `stop` (not included), without a copy."""
-        rows = slice(start, stop)
+    def take(self, rows: NDArray[np.integer[Any]] | slice) -> "FeatureInput":
+        """The clients of these rows (row numbers or a slice; a slice copies nothing)."""
         return FeatureInput(
             self.target,
             self.held_NL[rows],
@@ -87,6 +86,24 @@ class FeatureInput:
             self.attributes[rows],
             None if self.before is None else self.before[rows],
             None if self.household is None else self.household[rows],
+        )
+
+    def without_history(self, hidden_N: NDArray[np.bool_]) -> "FeatureInput":
+        """The same clients, some of them as if nothing was stored: no months back, nothing known before.
+
+        Households stay: they are found by the profile alone.
+        """
+        seen_N1 = ~hidden_N[:, None]
+        before = self.before
+        if before is not None:
+            before = before.select(pl.when(pl.Series(~hidden_N)).then(pl.all()))
+        return FeatureInput(
+            self.target,
+            np.where(seen_N1, self.held_NL, np.uint32(0)),
+            self.present_NL & seen_N1,
+            self.attributes,
+            before,
+            self.household,
         )
 
 
