@@ -126,7 +126,7 @@ def test_a_full_disk_is_502_and_no_event_of_the_post_is_stored(model_folder, tmp
     path = tmp_path / "log.sqlite"
     app = create_app(model_folder, event_log=path, config=QUICK)
     with AppClient(app) as client:
-        log = app.state.service._events
+        log = app.state.service.shop._events
         log._writer.execute("PRAGMA max_page_count = 1")  # what SQLite reports as a full disk
         many = [{"user_id": f"zoe {n}", "item_id": "milk" * 100} for n in range(200)]
         response = client.post("/events", json=many)
@@ -140,7 +140,7 @@ def test_a_full_disk_is_502_and_no_event_of_the_post_is_stored(model_folder, tmp
 def test_a_log_that_can_not_be_read_stops_no_answer_and_is_caught_up_with_later(model_folder) -> None:
     app = create_app(model_folder, config=QUICK)
     with AppClient(app) as client:
-        log = app.state.service._events
+        log = app.state.service.shop._events
         read, broken = log.read_after, True
 
         def read_after(rowid: int, **options):

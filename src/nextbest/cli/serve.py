@@ -8,16 +8,40 @@ from nextbest.cli.output import new_command, note
 EXAMPLES = """\
   nextbest serve --model models/shop
   nextbest serve --model models/shop --port 8080 --workers 2
+  nextbest serve --model models/products                    # a bank's products; its panel is in --store
+  nextbest serve --model models/shop --model models/products
   curl localhost:8000/users/42/recommendations?k=5"""
 
 
 def add_parser(commands: Any) -> None:
     """Declare the command."""
     parser = new_command(commands, "serve", summary="Serve a model folder over HTTP.", examples=EXAMPLES)
-    parser.add_argument("--model", required=True, metavar="DIR", help="folder written by `nextbest train`")
+    parser.add_argument(
+        "--model",
+        required=True,
+        action="append",
+        metavar="DIR",
+        help="folder written by `nextbest train` or `nextbest products train`; twice for one of each",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    bank = parser.add_argument_group("bank products")
+    bank.add_argument(
+        "--policy", metavar="FILE", help="TOML with the bank's rules (default: the shipped ones)"
+    )
+    bank.add_argument(
+        "--names",
+        choices=("seed", "corrected", "code"),
+        default="seed",
+        help="names in answers of POST /predict: as its first contract had them, corrected, or product ids "
+        "(default: %(default)s)",
+    )
+    bank.add_argument(
+        "--profiles-only",
+        action="store_true",
+        help="ready without a panel: every client is answered from what the request says of them",
+    )
     parser.set_defaults(run=run)
 
 
@@ -25,14 +49,18 @@ def run(args: argparse.Namespace) -> None:
     """Serve until stopped; events are kept in the workspace, so they outlive the process."""
     from pathlib import Path
 
+    from nextbest.service.config import ServiceConfig
     from nextbest.service.server import serve
 
-    note(args, f"serving {args.model} at http://{args.host}:{args.port} (docs at /docs), Ctrl+C stops")
+    models = " and ".join(args.model)
+    note(args, f"serving {models} at http://{args.host}:{args.port} (docs at /docs), Ctrl+C stops")
     serve(
-        Path(args.model),
+        [Path(model) for model in args.model],
         host=args.host,
         port=args.port,
         workers=args.workers,
         store=Path(args.store),
+        policy=args.policy,
+        config=ServiceConfig(product_names=args.names, needs_panel=not args.profiles_only),
         log_level=args.log_level,
     )

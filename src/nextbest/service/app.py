@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from nextbest.errors import InputError
 from nextbest.service.config import ServiceConfig
 from nextbest.service.edge import Edge
 from nextbest.service.errors import install_error_border
 from nextbest.service.openapi import install_openapi
-from nextbest.service.routes import events, items, recommendations, system
+from nextbest.service.products.engine import ProductsEngine
+from nextbest.service.products.schemas import OfferRequest
+from nextbest.service.routes import events, items, products, recommendations, system
 from nextbest.service.state import Service, utc_now
 from nextbest.version import __version__
 
@@ -25,11 +28,15 @@ DESCRIPTION = (
 
 
 def create_app(
-    model_folder: str | Path,
+    model_folder: str | Path | None = None,
     *,
     event_log: str | Path | None = None,
+    products_folder: str | Path | None = None,
+    panel_folder: str | Path | None = None,
+    policy_file: str | Path | None = None,
     config: ServiceConfig | None = None,
     load: "Callable[[Path], Pipeline] | None" = None,
+    load_products: Callable[[Path], ProductsEngine] | None = None,
     now: Callable[[], datetime] = utc_now,
     on_start: Callable[[Service], None] | None = None,
     on_swap: Callable[[], None] | None = None,
@@ -39,14 +46,23 @@ def create_app(
     Parameters
     ----------
     model_folder
-        A model folder, a link to one, or a folder of them, the newest of which answers.
+        A shop's model folder, a link to one, or a folder of them, the newest of which answers; None: the
+        routes of a shop aren't served.
     event_log
         File that keeps posted events, shared by all workers; None: beside the model folder, its name
         with `.events.sqlite` added.
+    products_folder
+        The same for bank products (`nextbest products train`); None: their routes aren't served.
+    panel_folder
+        Panel with the histories of a bank's clients; None: `panel` beside the product model.
+    policy_file
+        TOML with the bank's rules; None: the shipped ones.
     config
         Limits and intervals; None: the defaults.
     load
         Reads a pipeline from a folder; None: `Pipeline.load`.
+    load_products
+        Reads a product model with its panel and rules, given the model's folder; None: `ProductAdvisor.load`.
     now
         Tells the time, UTC.
     on_start
@@ -58,16 +74,28 @@ def create_app(
     -------
     FastAPI
         `app.state.service` is the `Service` behind it.
+
+    Raises
+    ------
+    InputError
+        Neither folder is given.
     """
-    folder = Path(model_folder)
-    service = Service(
-        folder,
-        event_log=Path(event_log) if event_log is not None else default_event_log(folder),
-        config=config or ServiceConfig(),
-        load=load or _load_pipeline,
-        now=now,
-        on_swap=on_swap,
-    )
+    if model_folder is None and products_folder is None:
+        raise InputError("model_folder", "or products_folder must be given")
+    service = Service(config=config or ServiceConfig(), now=now, on_swap=on_swap)
+    if model_folder is not None:
+        folder = Path(model_folder)
+        log = Path(event_log) if event_log is not None else default_event_log(folder)
+        service.serve_shop(folder, event_log=log, load=load or _load_pipeline)
+    if products_folder is not None:
+        folder = Path(products_folder)
+        panel = Path(panel_folder) if panel_folder is not None else folder.parent / "panel"
+        policy = None if policy_file is None else Path(policy_file)
+        service.serve_products(
+            folder,
+            panel=panel,
+            load=load_products or (lambda found: _load_products(found, panel=panel, policy=policy)),
+        )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,11 +110,18 @@ def create_app(
     app = FastAPI(title="nextbest", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.state.service = service
     app.add_middleware(Edge, config=service.config, metrics=service.metrics)
-    for topic in (recommendations, events, items, system):
-        app.include_router(topic.router(service))
-    app.router.routes.insert(0, recommendations.user_route(service))
+    if service.products is not None:
+        app.include_router(products.router(service, service.products))
+    if service.shop is not None:
+        for topic in (recommendations, events, items):
+            app.include_router(topic.router(service))
+    app.include_router(system.router(service))
+    if service.products is not None:
+        app.router.routes.insert(0, products.predict_route(service, service.products))
+    if service.shop is not None:
+        app.router.routes.insert(0, recommendations.user_route(service))
     install_error_border(app)
-    install_openapi(app)
+    install_openapi(app, *([OfferRequest] if service.products is not None else []))
     return app
 
 
@@ -103,3 +138,9 @@ def _load_pipeline(folder: Path) -> "Pipeline":
     from nextbest.pipeline.pipeline import Pipeline
 
     return Pipeline.load(folder)
+
+
+def _load_products(folder: Path, *, panel: Path, policy: Path | None) -> ProductsEngine:
+    from nextbest.pipeline.products.advisor import ProductAdvisor
+
+    return ProductAdvisor.load(folder, panel=panel, policy=policy)

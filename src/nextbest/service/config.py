@@ -1,6 +1,11 @@
 """Limits and intervals of one service, in one frozen model; the same for every worker."""
 
+from typing import Literal
+
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
+
+ProductNames = Literal["seed", "corrected", "code"]
+"""How POST /predict names products: as its first contract did, rightly, or by their ids."""
 
 
 class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
@@ -18,6 +23,14 @@ class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
     """Most ids in one allow or deny list."""
     max_events: PositiveInt = 1000
     """Most events in one POST /events."""
+    max_clients: PositiveInt = 1000
+    """Most clients in one POST /products/recommendations."""
+    default_n_products: PositiveInt = 7
+    """Products in an offer when the request names no `k`."""
+    product_names: ProductNames = "seed"
+    """Names in the answer of POST /predict when the request doesn't choose."""
+    needs_panel: bool = True
+    """Whether a service of bank products without a panel is unready; False where profiles alone are asked."""
     max_body_bytes: PositiveInt = 1 << 20
     """Largest request body; a larger one is refused with 413."""
     body_budget_bytes: PositiveInt = 128 << 20

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from nextbest.data.event_log import Event, EventLog
 from nextbest.data.ids import OutsideId
@@ -33,12 +33,13 @@ class Similar:
     at: datetime
 
 
+ShopModel: TypeAlias = "LiveModel[Pipeline]"
 Question = Query | Similar
 Reply = tuple[Answer | list[RecommendedItem], str]
 """An answer and the version of the model that gave it."""
 
 
-def replay(model: LiveModel, events: EventLog) -> int:
+def replay(model: ShopModel, events: EventLog) -> int:
     """Give a pipeline every event of the log that it hasn't seen; how many that were.
 
     Raises
@@ -57,9 +58,9 @@ def replay(model: LiveModel, events: EventLog) -> int:
 class Engine:
     """The one who asks the pipeline."""
 
-    def __init__(self, holder: ModelHolder, events: EventLog, metrics: ServiceMetrics) -> None:
+    def __init__(self, holder: "ModelHolder[Pipeline]", events: EventLog, metrics: ServiceMetrics) -> None:
         self._holder, self._events, self._metrics = holder, events, metrics
-        self._last: LiveModel | None = None
+        self._last: ShopModel | None = None
         self._behind = False
 
     def answer(self, questions: list[Question]) -> Sequence[Reply | Exception]:
@@ -85,7 +86,7 @@ class Engine:
             replies[place] = reply
         return [reply for reply in replies if reply is not None]
 
-    def _catch_up(self, live: LiveModel) -> None:
+    def _catch_up(self, live: ShopModel) -> None:
         """Read what any worker accepted since the last batch; a log that can't be read stops no answer."""
         try:
             if self._events.changed() or self._behind or live is not self._last:
@@ -98,7 +99,7 @@ class Engine:
             log.error("event log unreadable", extra={"retryable": error.retryable})
 
 
-def _similar(live: LiveModel, question: Similar) -> Reply | Exception:
+def _similar(live: ShopModel, question: Similar) -> Reply | Exception:
     try:
         items = live.pipeline.similar_items(
             question.item_id, k=question.k, lang=question.lang, at=question.at
@@ -108,7 +109,7 @@ def _similar(live: LiveModel, question: Similar) -> Reply | Exception:
     return items, live.version
 
 
-def _recommend(live: LiveModel, queries: list[Query]) -> Sequence[Reply | Exception]:
+def _recommend(live: ShopModel, queries: list[Query]) -> Sequence[Reply | Exception]:
     """One call for all queries; where that fails, one call each, so that an error finds its own asker."""
     if not queries:
         return []

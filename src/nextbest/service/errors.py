@@ -177,6 +177,8 @@ def _short(value: object) -> object:
     """`value`, or the start of its text when it is long: an error never sends a large request back."""
     if isinstance(value, str):
         return value[:200]
+    if isinstance(value, int) and value.bit_length() > 63:  # no number that JSON's readers agree on
+        return f"an integer of {value.bit_length()} bits"
     return value if isinstance(value, int | float | None) else repr(value)[:200]
 
 

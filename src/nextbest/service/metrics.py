@@ -30,8 +30,17 @@ class _Recommended(Protocol):
     def source(self) -> str: ...
 
 
+class _Product(Protocol):
+    @property
+    def product_id(self) -> str: ...
+
+
 class ServiceMetrics:
-    """Every number the service counts, and the text of a scrape."""
+    """Every number the service counts, and the text of a scrape.
+
+    `http_request_duration_seconds`, `http_requests_total` and `prediction_requests_total` have the names and
+    labels of the first service of bank products, so that its dashboards go on; all others begin with `nextbest_`.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -79,8 +88,44 @@ class ServiceMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._seen: dict[tuple[str, str], Histogram] = {}
-        self._seen_status: dict[tuple[str, str, int], Counter] = {}
+        self._endpoint_duration = Histogram(
+            "http_request_duration_seconds",
+            "Time from the first byte of a request read to its answer sent, by endpoint and status.",
+            ("method", "endpoint", "status_code"),
+            buckets=DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._endpoint_requests = Counter(
+            "http_requests", "Requests.", ("method", "endpoint", "status_code"), registry=registry
+        )
+        self._predictions = Counter(
+            "prediction_requests",
+            "Requests to POST /predict: success, or failure whoever was to blame.",
+            ("model_version", "status"),
+            registry=registry,
+        )
+        self._product_answers = Counter(
+            "nextbest_product_answers",
+            "Answers about bank products by whether the client has stored history.",
+            ("known",),
+            registry=registry,
+        )
+        self._products = Counter(
+            "nextbest_products_offered", "Products in answers.", ("product",), registry=registry
+        )
+        self._ignored = Counter(
+            "nextbest_profile_values_ignored",
+            "Values of posted profiles outside their domain, taken as missing.",
+            ("field",),
+            registry=registry,
+        )
+        self.products_pending = Gauge(
+            "nextbest_products_pending_queries",
+            "Questions about bank products waiting or being answered.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._seen: dict[tuple[str, str, int], tuple[Histogram, Counter, Histogram, Counter]] = {}
         self._seen_source: dict[str, Counter] = {}
         self._known = {known: self._answers.labels(str(known).lower()) for known in (True, False)}
 
@@ -88,15 +133,33 @@ class ServiceMetrics:
         """Count one request; `route` is the template, never the path, so that no id becomes a label."""
         if method not in METHODS:
             method = "OTHER"
-        duration = self._seen.get((method, route))
-        if duration is None:
-            duration = self._seen[method, route] = self._duration.labels(method, route)
+        seen = self._seen.get((method, route, status))
+        if seen is None:
+            seen = self._seen[method, route, status] = (
+                self._duration.labels(method, route),
+                self._requests.labels(method, route, str(status)),
+                self._endpoint_duration.labels(method, route, str(status)),
+                self._endpoint_requests.labels(method, route, str(status)),
+            )
+        duration, requests, endpoint_duration, endpoint_requests = seen
         duration.observe(seconds)
-        counter = self._seen_status.get((method, route, status))
-        if counter is None:
-            counter = self._requests.labels(method, route, str(status))
-            self._seen_status[method, route, status] = counter
-        counter.inc()
+        requests.inc()
+        endpoint_duration.observe(seconds)
+        endpoint_requests.inc()
+
+    def prediction(self, version: str, *, ok: bool) -> None:
+        """Count one request to POST /predict by the model that answers."""
+        self._predictions.labels(version, "success" if ok else "failure").inc()
+
+    def product_answer(self, products: Iterable[_Product], *, known: bool) -> None:
+        """Count one answer about bank products."""
+        self._product_answers.labels(str(known).lower()).inc()
+        for product in products:
+            self._products.labels(product.product_id).inc()
+
+    def ignored_value(self, field: str) -> None:
+        """Count one value of a posted profile that was taken as missing; `field` is of the schema."""
+        self._ignored.labels(field).inc()
 
     def answer(self, items: Iterable[_Recommended], *, known: bool) -> None:
         """Count one answer and the items in it."""

@@ -1,7 +1,8 @@
 """The model folder that answers now, and the swap to a newer one without a gap.
 
 Watches one folder, or a folder of versions (the newest by its manifest's `created` wins), by
-the identity of `manifest.json`, which a finished `save` renames into place. A newer folder
+the identity of `manifest.json`, which a finished `save` renames into place; and, where a model
+answers together with a table (a panel), the identity of that table's manifest. A newer folder
 that doesn't load leaves the old model where it is. Knows nothing of requests.
 """
 
@@ -10,21 +11,29 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from nextbest.errors import ArtifactError, NextbestError
-
-if TYPE_CHECKING:
-    from nextbest.pipeline.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 Refreshed = Literal["unchanged", "swapped", "failed"]
 MANIFEST = "manifest.json"
+
+
+class Loaded(Protocol):
+    """What a folder holds once it is read."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The folder's manifest."""
+
+
+P = TypeVar("P", bound=Loaded)
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,15 @@ class Found:
     """With symbolic links resolved."""
     identity: tuple[str, int, int, int]
     """Path, inode, modification time (ns) and size of its manifest."""
+    companions: tuple[tuple[str, int, int, int] | None, ...] = ()
+    """The same of the files that answer with it; None for one that isn't there."""
 
 
 @dataclass(eq=False)
-class LiveModel:
+class LiveModel(Generic[P]):
     """A loaded pipeline, and how far it has read the event log."""
 
-    pipeline: "Pipeline"
+    pipeline: P
     found: Found
     version: str
     """First 12 hex digits of SHA-256 of the manifest: the same folder has the same version everywhere."""
@@ -54,7 +65,7 @@ class LiveModel:
     """Events of the log up to this row are in the pipeline."""
 
 
-class ModelHolder:
+class ModelHolder(Generic[P]):
     """Holds the live model; `refresh` looks for a newer one.
 
     Parameters
@@ -69,28 +80,35 @@ class ModelHolder:
         Tells the time, UTC.
     broken_retry_s
         Pause before an unchanged folder that failed is tried again, seconds.
+    companions
+        Files that `load` reads besides the folder; when one of them changes, the folder is loaded anew.
+    remedy
+        What to do when there is no model folder.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        load: Callable[[Path], "Pipeline"],
-        prepare: Callable[[LiveModel], None],
+        load: Callable[[Path], P],
+        prepare: Callable[[LiveModel[P]], None],
         now: Callable[[], datetime],
         broken_retry_s: float,
+        companions: Sequence[Path] = (),
+        remedy: str = "write one with `nextbest train --out`",
     ) -> None:
         self.folder = folder
         self._load, self._prepare, self._now = load, prepare, now
-        self._broken_retry_s = broken_retry_s
-        self._live: LiveModel | None = None
+        self._broken_retry_s, self._remedy = broken_retry_s, remedy
+        self._companions = tuple(companions)
+        self._live: LiveModel[P] | None = None
         self._broken: dict[Found, float] = {}
         self._lock = threading.Lock()
         self.error: NextbestError | None = None
         """Why the newest folder isn't live; None while it is."""
 
     @property
-    def live(self) -> LiveModel:
+    def live(self) -> LiveModel[P]:
         """The model that answers.
 
         Raises
@@ -129,7 +147,7 @@ class ModelHolder:
                 self.error = ArtifactError(self.folder.name, f"can't be read: {error.strerror}")
             if not candidates:
                 self.error = self.error or ArtifactError(
-                    self.folder.name, f"holds no {MANIFEST}", remedy="write one with `nextbest train --out`"
+                    self.folder.name, f"holds no {MANIFEST}", remedy=self._remedy
                 )
                 return "unchanged" if self._live is not None else "failed"
             if self._live is not None:
@@ -150,15 +168,16 @@ class ModelHolder:
 
     def find(self) -> list[Found]:
         """Model folders there are, newest first; one when `folder` is a model folder itself."""
+        companions = tuple(_identity(path) if path.is_file() else None for path in self._companions)
         if (self.folder / MANIFEST).is_file():
-            return [_identify(self.folder)]
+            return [_identify(self.folder, companions)]
         if not self.folder.is_dir():
             return []
         dated = []
         for child in self.folder.iterdir():
             if child.name.startswith((".", "_")) or not (child / MANIFEST).is_file():
                 continue
-            found = _identify(child)
+            found = _identify(child, companions)
             dated.append((_created(child), found.identity[2], child.name, found))
         return [found for *_, found in sorted(dated, key=lambda d: d[:3], reverse=True)]
 
@@ -189,10 +208,14 @@ class ModelHolder:
         return "swapped"
 
 
-def _identify(folder: Path) -> Found:
+def _identify(folder: Path, companions: tuple[tuple[str, int, int, int] | None, ...]) -> Found:
     real = folder.resolve()
-    stat = (real / MANIFEST).stat()
-    return Found(real, (str(real), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return Found(real, (str(real), *_identity(real / MANIFEST)[1:]), companions)
+
+
+def _identity(path: Path) -> tuple[str, int, int, int]:
+    stat = path.stat()
+    return str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def _catalog_columns(folder: Path) -> dict[str, Any]:

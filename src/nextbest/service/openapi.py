@@ -39,12 +39,15 @@ def body_of(schema: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def parameters_of(model: type[BaseModel], *, path: str, filters: bool = False) -> dict[str, Any]:
-    """`openapi_extra` of a handler with one path parameter and the query parameters of a model."""
+def parameters_of(
+    model: type[BaseModel], *, path: str | None = None, filters: bool = False
+) -> dict[str, Any]:
+    """`openapi_extra` of a handler with the query parameters of a model, and one path parameter at most."""
     schema = model.model_json_schema(ref_template=REF)
-    parameters: list[dict[str, Any]] = [
-        {"name": path, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    ]
+    parameters: list[dict[str, Any]] = []
+    if path is not None:
+        text = {"type": "string", "minLength": 1}
+        parameters.append({"name": path, "in": "path", "required": True, "schema": text})
     for name, part in schema["properties"].items():
         inner = {key: value for key, value in part.items() if key not in ("title", "description")}
         parameters.append(
@@ -96,8 +99,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Let `app.openapi()` also hold the schemas that only `openapi_extra` refers to."""
+def install_openapi(app: FastAPI, *more: type[BaseModel]) -> None:
+    """Let `app.openapi()` also hold the schemas that only `openapi_extra` refers to; `more` of them if given."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -105,7 +108,7 @@ def install_openapi(app: FastAPI) -> None:
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
             _, definitions = models_json_schema(
-                [(model, "validation") for model in _REQUEST_MODELS], ref_template=REF
+                [(model, "validation") for model in (*_REQUEST_MODELS, *more)], ref_template=REF
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for name, schema in definitions["$defs"].items():

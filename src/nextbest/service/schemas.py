@@ -189,7 +189,7 @@ class EventsAnswer(BaseModel):
 
 
 class ModelHealth(BaseModel):
-    """The model that answers now."""
+    """The shop's model that answers now; of a service of bank products alone, that one."""
 
     version: str
     name: str | None = None
@@ -201,16 +201,34 @@ class ModelHealth(BaseModel):
     n_items: int | None = None
 
 
+class ProductModelHealth(BaseModel):
+    """The product model that answers now, and the panel it asks."""
+
+    version: str
+    name: str | None = None
+    created: datetime | None = None
+    age_s: float | None = Field(default=None, description="Seconds since it was trained.")
+    loaded_at: datetime
+    as_of: str | None = Field(description="Newest month of the panel, YYYY-MM; null without a panel.")
+    n_clients: int | None = Field(description="Clients of the panel.")
+    n_products: int
+
+
 class Health(BaseModel):
     """Ready only when what is really used answers."""
 
-    status: Literal["ready", "not ready"]
-    model: ModelHealth | None
+    status: Literal["ready", "ok", "not ready"] = Field(
+        description='"ready" of a shop; "ok" where bank products are served, as their first service said.'
+    )
+    model: ModelHealth | ProductModelHealth | None
+    products: ProductModelHealth | None = Field(
+        default=None, description="Where bank products are served: their model."
+    )
     newer_model_error: str | None = Field(
         description="Why the newest model folder isn't live; null while it is."
     )
     checks: dict[str, str] = Field(description='Each check: "ok" or what is wrong.')
-    probe_ms: float | None = Field(description="Time a real recommendation took, milliseconds.")
+    probe_ms: float | None = Field(description="Time a real answer took, milliseconds.")
 
 
 class ReloadAnswer(BaseModel):

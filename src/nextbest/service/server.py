@@ -7,6 +7,7 @@ the garbage collector, the limit of open files, the folder for metrics of severa
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import os
 import signal
@@ -14,10 +15,10 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nextbest.data.event_log import EVENTS_FILE, EventLog
 from nextbest.errors import ArtifactError, ExternalError, InputError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ModelKind = Literal["shop", "products"]
+PANEL_FOLDER = "panel"
+"""Of a workspace: where `nextbest ingest --source santander` puts a bank's panel."""
 WORKER_PING_S = 20
 """A worker that tells no sign of life for so long, seconds, is replaced; a slow machine needs some of it to
 import and to load, and a worker killed in the middle of a ping is noticed only after it."""
@@ -42,11 +46,14 @@ SWITCH_INTERVAL_S = 0.001
 class WorkerApp:
     """Makes the application in each worker; holds only values, so that it can be sent to a new process."""
 
-    model_folder: str
-    event_log: str
+    model_folder: str | None
+    event_log: str | None
     config: ServiceConfig
     log_level: str
     blas_threads: int
+    products_folder: str | None = None
+    panel_folder: str | None = None
+    policy_file: str | None = None
 
     def __call__(self) -> "FastAPI":
         """The application, and the settings of its process."""
@@ -62,6 +69,9 @@ class WorkerApp:
         return create_app(
             self.model_folder,
             event_log=self.event_log,
+            products_folder=self.products_folder,
+            panel_folder=self.panel_folder,
+            policy_file=self.policy_file,
             config=self.config,
             on_start=_reload_on_hangup,
             on_swap=_settle,
@@ -69,12 +79,13 @@ class WorkerApp:
 
 
 def serve(
-    model_folder: str | Path,
+    model_folder: str | Path | Sequence[str | Path],
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int = 1,
     store: str | Path | None = None,
+    policy: str | Path | None = None,
     config: ServiceConfig | None = None,
     log_level: str = "info",
     blas_threads: int = 1,
@@ -86,13 +97,17 @@ def serve(
     Parameters
     ----------
     model_folder
-        A model folder, a link to one, or a folder of them; a newer one is taken while serving.
+        A model folder, a link to one, or a folder of them; a newer one is taken while serving. Of a shop
+        (`nextbest train`) or of bank products (`nextbest products train`); or one of each.
     host, port
         Where to listen; port 0 takes a free one.
     workers
         Processes over one socket; they share the event log, each holds the model.
     store
-        Workspace whose `events.sqlite` keeps posted events; None: a file beside the model folder.
+        Workspace whose `events.sqlite` keeps posted events and whose `panel` holds a bank's clients; None: a
+        file and a folder beside the model folder.
+    policy
+        TOML with the bank's rules for offers; None: the shipped ones.
     config
         Limits and intervals.
     log_level
@@ -107,7 +122,7 @@ def serve(
     Raises
     ------
     InputError
-        `workers` is below 1.
+        `workers` is below 1, or two folders hold models of one kind.
     ArtifactError
         There is no model folder to begin with.
     ExternalError
@@ -120,11 +135,23 @@ def serve(
 
     if workers < 1:
         raise InputError("workers", "must be 1 or more", value=workers)
-    folder = Path(model_folder).absolute()
-    _check_model_folder(folder)
-    event_log = Path(store).absolute() / EVENTS_FILE if store is not None else default_event_log(folder)
-    app = WorkerApp(str(folder), str(event_log), config or ServiceConfig(), log_level, blas_threads)
-    EventLog(event_log).close()  # what is wrong with it is better told here than by each worker
+    folders = by_kind([model_folder] if isinstance(model_folder, str | Path) else model_folder)
+    shop, products = folders.get("shop"), folders.get("products")
+    event_log: Path | None = None
+    if shop is not None:
+        event_log = Path(store).absolute() / EVENTS_FILE if store is not None else default_event_log(shop)
+        EventLog(event_log).close()  # what is wrong with it is better told here than by each worker
+    panel = Path(store).absolute() / PANEL_FOLDER if store is not None else None
+    app = WorkerApp(
+        _text(shop),
+        _text(event_log),
+        config or ServiceConfig(),
+        log_level,
+        blas_threads,
+        products_folder=_text(products),
+        panel_folder=_text(panel),
+        policy_file=_text(None if policy is None else Path(policy).absolute()),
+    )
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
         set_up_logging(log_level)
@@ -207,12 +234,52 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _check_model_folder(folder: Path) -> None:
-    """Something to serve is there; whether it loads, the worker finds."""
+def by_kind(folders: Sequence[str | Path]) -> dict[ModelKind, Path]:
+    """Kind of model -> its folder, absolute; the kind is that of the newest manifest in it.
+
+    Raises
+    ------
+    InputError
+        Two folders hold models of one kind, or none is given.
+    ArtifactError
+        A folder holds no model. Whether it loads, the worker finds.
+    """
+    found: dict[ModelKind, Path] = {}
+    for given in folders:
+        folder = Path(given).absolute()
+        kind = _kind_of(folder)
+        if kind in found:
+            raise InputError(
+                "model",
+                f"may be given once a kind; two hold a model of kind {kind!r}",
+                value=[str(found[kind]), str(folder)],
+            )
+        found[kind] = folder
+    if not found:
+        raise InputError("model", "must name a model folder")
+    return found
+
+
+def _kind_of(folder: Path) -> ModelKind:
+    """What kind of model a folder holds; one whose manifest can't be read counts as a shop's, and won't load."""
     from nextbest.service.model_holder import MANIFEST
 
-    if not (folder / MANIFEST).is_file() and not any(folder.glob(f"*/{MANIFEST}")):
+    if (folder / MANIFEST).is_file():
+        manifests = [folder / MANIFEST]
+    else:
+        manifests = sorted(folder.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
+    if not manifests:
         raise ArtifactError(folder, f"holds no {MANIFEST}", remedy="write one with `nextbest train --out`")
+    try:
+        manifest = json.loads(manifests[-1].read_bytes())
+    except (OSError, ValueError):
+        return "shop"
+    kind = manifest.get("kind") if isinstance(manifest, dict) else None
+    return "products" if isinstance(kind, str) and kind.rpartition(" ")[2] == "products" else "shop"
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _reload_on_hangup(service: "Service") -> None:

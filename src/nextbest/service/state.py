@@ -11,14 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.data.event_log import Event, EventLog
-from nextbest.errors import ExternalError, NextbestError
-from nextbest.pipeline.query import Query
+from nextbest.data.event_log import Event
+from nextbest.errors import ExternalError
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
-from nextbest.service.engine import Engine, EventWriter, Question, Reply, replay, warm_up
-from nextbest.service.metrics import ServiceMetrics, gauge, worker_ended
-from nextbest.service.model_holder import LiveModel, ModelHolder, Refreshed
+from nextbest.service.engine import Question, Reply
+from nextbest.service.metrics import ServiceMetrics, worker_ended
+from nextbest.service.model_holder import ModelHolder, Refreshed
+from nextbest.service.parts import Part
+from nextbest.service.products.engine import ProductsEngine
+from nextbest.service.products.part import ProductsPart
+from nextbest.service.shop import ShopPart
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -37,48 +40,60 @@ def utc_now() -> datetime:
 
 
 class Service:
-    """One worker: the model, the two threads, the event log and the numbers.
+    """One worker: its parts, the watch over their folders, and the numbers.
 
     Parameters
     ----------
-    model_folder
-        A model folder, a link to one, or a folder of them.
-    event_log
-        File of the event log, shared by all workers.
     config
         Limits and intervals.
-    load
-        Reads a pipeline from a folder.
     now
         Tells the time, UTC.
+    on_swap
+        Called on the event loop after a model went live.
     """
 
     def __init__(
         self,
-        model_folder: Path,
         *,
-        event_log: Path,
         config: ServiceConfig,
-        load: Callable[[Path], "Pipeline"],
         now: Callable[[], datetime] = utc_now,
         on_swap: Callable[[], None] | None = None,
     ) -> None:
-        self.config, self.now, self.event_log_path = config, now, event_log
+        self.config, self.now = config, now
         self.metrics = ServiceMetrics()
-        self.holder = ModelHolder(
-            model_folder, load=load, prepare=self._prepare, now=now, broken_retry_s=config.broken_retry_s
-        )
+        self.shop: ShopPart | None = None
+        self.products: ProductsPart | None = None
         self._on_swap = on_swap
-        self._events: EventLog | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._health: tuple[float, dict[str, Any]] | None = None
         self._probe_lock: asyncio.Lock | None = None
-        self._engine: Coalescer[Question, Reply] | None = None
-        self._writer: Coalescer[list[Event], int] | None = None
+
+    def serve_shop(self, folder: Path, *, event_log: Path, load: "Callable[[Path], Pipeline]") -> None:
+        """Add a shop's pipeline; before the start."""
+        self.shop = ShopPart(
+            folder,
+            event_log=event_log,
+            config=self.config,
+            metrics=self.metrics,
+            load=load,
+            now=self.now,
+            check_log=check_writable,
+        )
+
+    def serve_products(self, folder: Path, *, panel: Path, load: Callable[[Path], ProductsEngine]) -> None:
+        """Add a bank's product model with the panel in a folder; before the start."""
+        self.products = ProductsPart(
+            folder, panel=panel, config=self.config, metrics=self.metrics, load=load, now=self.now
+        )
+
+    @property
+    def parts(self) -> list[Part]:
+        """What is served, the shop first."""
+        return [part for part in (self.shop, self.products) if part is not None]
 
     # --- life -----------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Open the event log, load the model, start the threads and the watch.
+        """Open what the parts need, load the models, start the threads and the watch.
 
         A missing or broken model is no reason not to start: `/health` tells, and the watch goes on.
 
@@ -87,54 +102,41 @@ class Service:
         ExternalError
             The event log can't be opened.
         """
-        config = self.config
-        self._events = await asyncio.to_thread(EventLog, self.event_log_path)
-        engine = Engine(self.holder, self._events, self.metrics)
-        writer = EventWriter(self._events, self.metrics)
-        limits = {"queue_timeout_s": config.queue_timeout_s, "retry_after_s": config.retry_after_s}
-        self._engine = Coalescer(
-            engine.answer,
-            name="nextbest-engine",
-            max_batch=config.max_batch,
-            max_pending=config.max_pending,
-            observe=self._observe_batch,
-            **limits,  # type: ignore[arg-type]  # two numbers, see above
-        )
-        self._writer = Coalescer(
-            writer.append,
-            name="nextbest-events",
-            max_batch=config.max_batch,
-            max_pending=config.max_pending,
-            **limits,  # type: ignore[arg-type]  # two numbers, see above
-        )
+        for part in self.parts:
+            await part.open()
         self._probe_lock = asyncio.Lock()
         await self.refresh(force=True)
-        self._engine.start()
-        self._writer.start()
+        for part in self.parts:
+            await part.start()
         self._watcher = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Answer what waits, store what was posted, close the log."""
+        """Answer what waits, store what was posted, close what was opened."""
         if self._watcher is not None:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
-        for worker in (self._engine, self._writer):
-            if worker is not None:
-                await worker.stop()
-        if self._events is not None:
-            self._events.close()
+        for part in self.parts:
+            await part.stop()
         worker_ended()
 
     async def refresh(self, *, force: bool = False) -> Refreshed:
-        """Look for a newer model and take it; requests go on meanwhile."""
-        result = await asyncio.to_thread(self.holder.refresh, force=force)
-        if result != "unchanged":
-            self.metrics.reload(result)
-            self._health = None
-        if result == "swapped" and self._on_swap is not None:
-            self._on_swap()
-        return result
+        """Look for newer models and take them; requests go on meanwhile.
+
+        Returns
+        -------
+        "failed" if one part's newest model isn't live, else "swapped" if one was taken, else "unchanged".
+        """
+        results: list[Refreshed] = []
+        for part in self.parts:
+            result = await asyncio.to_thread(part.holder.refresh, force=force)
+            results.append(result)
+            if result != "unchanged":
+                self.metrics.reload(result)
+                self._health = None
+            if result == "swapped" and self._on_swap is not None:
+                self._on_swap()
+        return max(results, key=("unchanged", "swapped", "failed").index)
 
     async def _watch(self) -> None:
         while True:
@@ -144,27 +146,23 @@ class Service:
             except Exception:
                 log.exception("watch failed; it goes on")
 
-    def _prepare(self, model: LiveModel) -> None:
-        assert self._events is not None
-        replay(model, self._events)
-        warm_up(model.pipeline)
-
-    def _observe_batch(self, size: int, wait_s: float) -> None:
-        self.metrics.batch(size, wait_s)
-        self.metrics.pending.set(self.engine.n_pending)
-
     # --- what routes use --------------------------------------------------------------------------
     @property
+    def holder(self) -> ModelHolder[Any]:
+        """The shop's model, or that of the only part."""
+        return self.parts[0].holder
+
+    @property
     def engine(self) -> Coalescer[Question, Reply]:
-        """Asks the pipeline."""
-        assert self._engine is not None, "the application isn't started"
-        return self._engine
+        """Asks the shop's pipeline."""
+        assert self.shop is not None
+        return self.shop.engine
 
     @property
     def writer(self) -> Coalescer[list[Event], int]:
-        """Stores events."""
-        assert self._writer is not None, "the application isn't started"
-        return self._writer
+        """Stores events of the shop."""
+        assert self.shop is not None
+        return self.shop.writer
 
     async def health(self) -> dict[str, Any]:
         """What `GET /health` says; at most `health_cache_s` old."""
@@ -176,88 +174,33 @@ class Service:
             return self._health[1]
 
     async def _check(self) -> dict[str, Any]:
-        checks = {}
-        start = time.perf_counter()
-        try:
-            async with asyncio.timeout(self.config.health_timeout_s):
-                await self.engine.ask(Query(history=[], k=1, explain=False), urgent=True)
-            checks["answer"] = "ok"
-        except TimeoutError:
-            checks["answer"] = f"a probe got no answer in {self.config.health_timeout_s:g} s"
-        except NextbestError as error:
-            checks["answer"] = str(error)
-        except Exception as error:
-            checks["answer"] = f"a probe failed: {type(error).__name__}"
-        probe_ms = (time.perf_counter() - start) * 1000
-        try:
-            await asyncio.to_thread(check_writable, self.event_log_path)
-            checks["event_log"] = "ok"
-        except ExternalError as error:
-            checks["event_log"] = str(error)
+        checks: dict[str, str] = {}
+        probe_ms = 0.0
+        broken = None
+        for part in self.parts:
+            found, took_ms = await part.check()
+            checks |= found
+            probe_ms = max(probe_ms, took_ms)
+            if part.holder.is_loaded and broken is None:
+                broken = part.holder.error
         ready = all(word == "ok" for word in checks.values())
-        broken = self.holder.error
-        return {
-            "status": "ready" if ready else "not ready",
-            "model": self.describe_model(),
-            "newer_model_error": str(broken) if broken is not None and self.holder.is_loaded else None,
+        # The first service of bank products said "ok", and its probes still look for that word.
+        word = "ok" if self.products is not None else "ready"
+        report = {
+            "status": word if ready else "not ready",
+            "model": self.parts[0].describe(),
+            "newer_model_error": None if broken is None else str(broken),
             "checks": checks,
             "probe_ms": round(probe_ms, 3),
         }
-
-    def describe_model(self) -> dict[str, Any] | None:
-        """The live model for `/health`; None while there is none."""
-        if not self.holder.is_loaded:
-            return None
-        live = self.holder.live
-        manifest = live.manifest
-        age_s = self._age_s(live)
-        return {
-            "version": live.version,
-            "name": manifest.get("name"),
-            "cutoff": manifest.get("cutoff"),
-            "created": manifest.get("created"),
-            "age_s": None if age_s is None else round(age_s, 1),
-            "loaded_at": live.loaded_at.isoformat(),
-            "n_users": manifest.get("n_users"),
-            "n_items": manifest.get("n_items"),
-        }
+        if self.products is not None:
+            report["products"] = self.products.describe()
+        return report
 
     def live_metrics(self) -> Iterator["Metric"]:
         """What a scrape asks for instead of counting."""
-        loaded = self.holder.is_loaded
-        yield gauge("nextbest_model_loaded", "1 while a model answers.", float(loaded))
-        yield gauge(
-            "nextbest_model_newest",
-            "0 while a newer folder failed to load.",
-            float(self.holder.error is None),
-        )
-        if not loaded:
-            return
-        live = self.holder.live
-        name = str(live.manifest.get("name"))
-        yield gauge("nextbest_model_info", "The live model.", 1.0, version=live.version, model=name)
-        yield gauge(
-            "nextbest_model_loaded_timestamp_seconds", "When it went live.", live.loaded_at.timestamp()
-        )
-        if (age_s := self._age_s(live)) is not None:
-            yield gauge("nextbest_model_age_seconds", "Time since it was trained.", age_s)
-        if (cutoff := _moment(live.manifest.get("cutoff"))) is not None:
-            yield gauge(
-                "nextbest_model_cutoff_timestamp_seconds", "Last moment it has seen.", cutoff.timestamp()
-            )
-
-    def _age_s(self, live: LiveModel) -> float | None:
-        created = _moment(live.manifest.get("created"))
-        return None if created is None else (self.now() - created).total_seconds()
-
-
-def _moment(text: object) -> datetime | None:
-    """A moment of a manifest; None when it has none that can be read."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
+        for part in self.parts:
+            yield from part.live_metrics()
 
 
 def check_writable(path: Path) -> None:

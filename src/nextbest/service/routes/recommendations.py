@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.routing import Route
 
 from nextbest.data.ids import OutsideId
 from nextbest.pipeline.query import Answer, Query
 from nextbest.service.filters import filters_from_text
 from nextbest.service.openapi import body_of, parameters_of, problems, ref
 from nextbest.service.reading import check_k, check_length, check_path_id, read_body, read_parameters
+from nextbest.service.routes.plain import TellingRoute
 from nextbest.service.schemas import (
     Range,
     RecommendationAnswer,
@@ -87,23 +87,13 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-class _TellingRoute(Route):
-    """A plain route that says in the scope which one it is, as FastAPI's do; metrics need its template."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, child_scope = super().matches(scope)
-        if match is not Match.NONE:
-            child_scope["route"] = self
-        return match, child_scope
-
-
 def user_route(service: Service) -> Route:
     """The same path as a plain Starlette route, to stand before all others.
 
     FastAPI's route then only describes: solving dependencies that the handler doesn't have, and trying
     the routes before it, would take half of the framework's time for a request.
     """
-    return _TellingRoute(USER_PATH, user_handler(service), methods=["GET"], include_in_schema=False)
+    return TellingRoute(USER_PATH, user_handler(service), methods=["GET"], include_in_schema=False)
 
 
 def user_handler(service: Service) -> Callable[[Request], Awaitable[Response]]:

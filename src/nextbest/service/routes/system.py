@@ -26,7 +26,7 @@ def router(service: Service) -> APIRouter:
         report = await service.health()
         return Response(
             orjson.dumps(report),
-            status_code=200 if report["status"] == "ready" else 503,
+            status_code=503 if report["status"] == "not ready" else 200,
             media_type="application/json",
             headers={"cache-control": "no-store"},
         )
@@ -57,11 +57,12 @@ def router(service: Service) -> APIRouter:
                 403, "client: only the machine itself may ask for a reload; send SIGHUP or wait"
             )
         result = await service.refresh(force=True)
-        holder = service.holder
+        holders = [part.holder for part in service.parts]
+        errors = [str(holder.error) for holder in holders if holder.error is not None]
         document = {
             "result": result,
-            "model": holder.live.version if holder.is_loaded else None,
-            "error": None if holder.error is None else str(holder.error),
+            "model": holders[0].live.version if holders[0].is_loaded else None,
+            "error": errors[0] if errors else None,
         }
         return Response(
             orjson.dumps(document),

@@ -1,0 +1,75 @@
+"""What can be asked about bank products, and what is answered: plain values, no model and no web."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from nextbest.data.ids import OutsideId
+from nextbest.pipeline.products.profile import Profile
+
+Purpose = Literal["predict", "offer"]
+Lang = Literal["en", "ru"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductQuery:
+    """One client, by stored id, by a posted profile, or both."""
+
+    customer_id: OutsideId | None = None
+    """Id as the bank knows it; None: nobody in particular, the profile alone."""
+    profile: Profile | None = None
+    """Attributes that came with the question; they go before stored ones."""
+    k: int = 7
+    """Most products of an offer; `predict` takes as many as pass their thresholds."""
+    purpose: Purpose = "offer"
+    """`predict`: what will be added, by the thresholds of the model. `offer`: what may be offered, by the
+    decision layer."""
+    lang: Lang = "en"
+    """Language of the reasons' words."""
+    explain: bool = True
+    """False leaves the reasons empty and saves their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a product is likely: a stable code and its words."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RankedProduct:
+    """One product of an answer."""
+
+    product_id: str
+    rank: int
+    """1 = best."""
+    probability: float
+    """Calibrated P(added in the month asked for)."""
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A filter that took a product out."""
+
+    product_id: str
+    filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductAnswer:
+    """The answer for one client."""
+
+    customer_id: OutsideId | None
+    known: bool
+    """Has stored history before the month asked for."""
+    as_of: date
+    """Newest month whose products the answer knows (known clients) or would know."""
+    target: date
+    """Month whose additions are foretold."""
+    control: bool
+    """In the permanent random control group, which is not sorted by the model."""
+    products: tuple[RankedProduct, ...]
+    fired: tuple[Fired, ...] = ()

@@ -1,0 +1,72 @@
+"""Answers batches of questions about bank products with the live model; runs on one thread (see `coalesce`)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol
+
+from nextbest.data.panel.schema import PanelSchema
+from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
+from nextbest.service.model_holder import ModelHolder
+
+ProductReply = tuple[ProductAnswer, str]
+"""An answer and the version of the model that gave it."""
+
+
+class ProductsEngine(Protocol):
+    """What is asked: a product model with its panel and rules (`pipeline.products.advisor.ProductAdvisor`)."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The model folder's manifest."""
+
+    @property
+    def schema(self) -> PanelSchema:
+        """Products and attributes."""
+
+    @property
+    def newest_month(self) -> date | None:
+        """Newest month of the panel; None without one."""
+
+    @property
+    def n_clients(self) -> int | None:
+        """Clients that the panel holds; None without one."""
+
+    @property
+    def open_products(self) -> frozenset[str]:
+        """Ids of the products that may be offered at all."""
+
+    def answer(self, queries: Sequence[ProductQuery]) -> Sequence[ProductAnswer]:
+        """One answer a query, in order."""
+
+
+class ProductsAsker:
+    """The one who asks the model."""
+
+    def __init__(self, holder: ModelHolder[ProductsEngine]) -> None:
+        self._holder = holder
+
+    def answer(self, queries: list[ProductQuery]) -> Sequence[ProductReply | Exception]:
+        """One reply or error a query, in order: an error finds its own asker.
+
+        Raises
+        ------
+        ArtifactError
+            No model is loaded.
+        """
+        live = self._holder.live
+        return _ask(live.pipeline, live.version, queries)
+
+
+def _ask(engine: ProductsEngine, version: str, queries: list[ProductQuery]) -> list[ProductReply | Exception]:
+    """One call for all; where that fails, one call each."""
+    try:
+        return [(answer, version) for answer in engine.answer(queries)]
+    except Exception as error:
+        if len(queries) == 1:
+            return [error]
+    return [reply for query in queries for reply in _ask(engine, version, [query])]
+
+
+def warm_up(engine: ProductsEngine) -> None:
+    """First questions: a model that can't answer them must not go live, one that can has its caches filled."""
+    engine.answer([ProductQuery(purpose="predict", explain=False), ProductQuery()])
