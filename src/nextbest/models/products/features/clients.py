@@ -54,7 +54,11 @@ class StoredClients:
         """
         self.as_of, self.schema, self.target = as_of, as_of.schema, as_of.target
         schema = self.schema
-        self._months = _months_back(as_of, max_months)
+        months = _months_back(as_of, max_months)
+        self._n_months = len(months)
+        stored = [(lag, place) for lag, place in enumerate(months) if place is not None]
+        self._lags = np.array(stored, dtype=np.intp).reshape(-1, 2).T
+        self._held_MC, self._present_MC = np.asarray(as_of.held_MC), np.asarray(as_of.present_MC)
         self._attributes = as_of.attributes(columns=columns)
         self._place = _places(self._attributes, as_of.n_customers)
         self._before, self._before_place = self._read_before(before)
@@ -112,19 +116,13 @@ class StoredClients:
 
     def _history(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
         """Masks and presence, newest month first; the arrays lie month by month in memory."""
-        held_LN = np.zeros((len(self._months), len(rows)), np.uint32)
-        present_LN = np.zeros((len(self._months), len(rows)), np.bool_)
+        lags, places = self._lags
+        held_LN = np.zeros((self._n_months, len(rows)), np.uint32)
+        present_LN = np.zeros((self._n_months, len(rows)), np.bool_)
+        # row -1 reads the last client, who is then blotted out: one gather for known and unknown alike
         is_known = rows != UNKNOWN
-        all_known = bool(is_known.all())
-        held_MC, present_MC = self.as_of.held_MC, self.as_of.present_MC
-        for lag, place in enumerate(self._months):
-            if place is None:  # the panel skips that month
-                continue
-            if all_known:
-                held_LN[lag], present_LN[lag] = held_MC[place][rows], present_MC[place][rows]
-            else:
-                held_LN[lag, is_known] = held_MC[place][rows[is_known]]
-                present_LN[lag, is_known] = present_MC[place][rows[is_known]]
+        held_LN[lags] = np.where(is_known, self._held_MC[places[:, None], rows], np.uint32(0))
+        present_LN[lags] = self._present_MC[places[:, None], rows] & is_known
         return held_LN.T, present_LN.T
 
 
@@ -147,9 +145,8 @@ def inputs_from_panel(as_of: AsOf, rows: Rows) -> FeatureInput:
 def _months_back(as_of: AsOf, max_months: int) -> list[int | None]:
     """Place in the panel of each month before the target, newest first; None where it has none."""
     places = {month: place for place, month in enumerate(as_of.months)}
-    oldest = as_of.months[0]
     wanted = (as_of.schema.month_before(as_of.target, n=lag) for lag in range(1, max_months + 1))
-    return [places.get(month) for month in wanted if month >= oldest]
+    return [places.get(month) for month in wanted if month >= as_of.months[0]]
 
 
 def _has_households(schema: PanelSchema) -> bool:
