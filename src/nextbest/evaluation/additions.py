@@ -8,8 +8,9 @@ Arrays in, one number per client out; means with intervals are `significance`'s 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextbest.data.panel.masks import count_products
 from nextbest.errors import DataError, InputError
-from nextbest.evaluation.masks import Floats, Masks, check_not_held, checked_masks, mask_sizes
+from nextbest.evaluation.masks import Floats, Masks, check_not_held, checked_masks
 from nextbest.evaluation.ranking import Hits, map_capped_at_k
 
 Scores = NDArray[np.floating]
@@ -165,7 +166,7 @@ def _precision_of_lists(list_AK: Lists, added_A: Masks, *, k: int) -> Floats:
     first = list_AK[:, :k]
     bit = np.where(first < 0, 0, first).astype(np.uint32)
     relevant = ((added_A[:, None] >> bit) & np.uint32(1) != 0) & (first >= 0)
-    return map_capped_at_k(Hits.from_matrix(relevant, mask_sizes(added_A)), k=k)
+    return map_capped_at_k(Hits.from_matrix(relevant, count_products(added_A)), k=k)
 
 
 def _spread(values: Floats, rows: NDArray[np.int64], n_clients: int) -> Floats:

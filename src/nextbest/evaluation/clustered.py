@@ -75,6 +75,7 @@ def bootstrap_clustered_mean(
         n_resamples=n_resamples,
         rng=rng,
         confidence=confidence,
+        n=len(kept),
         n_nan=len(row_values) - len(kept),
     )
 
@@ -86,6 +87,7 @@ def ratio_interval(
     n_resamples: int = 2000,
     rng: Rng,
     confidence: float = 0.95,
+    n: int | None = None,
     n_nan: int = 0,
 ) -> ClusteredInterval:
     """Sum of `numerator` over sum of `denominator`, with a percentile bootstrap over their rows.
@@ -94,8 +96,8 @@ def ratio_interval(
     ----------
     numerator, denominator
         One pair per customer; denominators >= 0. Shape (n_customers,).
-    n_nan
-        Rows left out before, only passed on.
+    n, n_nan
+        Rows that the sums were made of, and rows left out before; only passed on. None: as many as customers.
 
     Raises
     ------
@@ -124,7 +126,9 @@ def ratio_interval(
     drawn = _drawn_ratios(top, bottom, n_resamples=n_resamples, gen=np.random.default_rng(rng))
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return ClusteredInterval(value, float(low), float(high), confidence, round(float(total)), n_nan, len(top))
+    return ClusteredInterval(
+        value, float(low), float(high), confidence, len(top) if n is None else n, n_nan, len(top)
+    )
 
 
 def clustered_paired_test(

@@ -1,7 +1,7 @@
-"""Product masks as numbers: how many clients hold each product, without a matrix of zeros and ones.
+"""Product masks as truth and as prediction: constants, persistence, ownership a month later, and checks.
 
-A mask is a uint32 a client; bit `p` is product `p` of the schema. Counting goes byte by byte (a
-histogram of 256 values each), so a million clients cost milliseconds. Knows no product's name.
+A mask is a uint32 a client; bit `p` is product `p` of the schema. Packing and counting are
+`data.panel.masks`. Knows no product's name.
 """
 
 from collections.abc import Sequence
@@ -17,36 +17,6 @@ Counts = NDArray[np.int64]
 MAX_PRODUCTS = 32
 _BITS = (np.arange(256)[:, None] >> np.arange(8)) & 1
 """Bits of each byte, lowest first. Shape (256, 8)."""
-_ONES = _BITS.sum(axis=1).astype(np.uint8)
-
-
-def product_counts(mask_N: Masks, *, n_products: int) -> Counts:
-    """How many clients have each bit. Shape (n_products,).
-
-    Examples
-    --------
-    >>> product_counts(np.array([0b01, 0b11], np.uint32), n_products=2).tolist()
-    [2, 1]
-    """
-    checked_masks("mask_N", mask_N, n_products=n_products)
-    found = [np.bincount(byte, minlength=256) @ _BITS for byte in _bytes(mask_N)]
-    return np.concatenate(found)[:n_products].astype(np.int64)
-
-
-def mask_sizes(mask_N: Masks) -> NDArray[np.uint8]:
-    """Products in each client's mask. Shape (n_clients,).
-
-    Examples
-    --------
-    >>> mask_sizes(np.array([0, 0b101], np.uint32)).tolist()
-    [0, 2]
-    """
-    if mask_N.dtype != np.uint32 or mask_N.ndim != 1:
-        raise InputError("mask_N", "must be uint32 with one axis", value=(str(mask_N.dtype), mask_N.shape))
-    sizes = np.zeros(len(mask_N), np.uint8)
-    for byte in _bytes(mask_N):
-        sizes += _ONES[byte]
-    return sizes
 
 
 def mask_sums(mask_N: Masks, value_P: Floats) -> Floats:
@@ -66,30 +36,6 @@ def has_product(mask_N: Masks, product: int) -> NDArray[np.bool_]:
     """Whether each client's mask has this bit. Shape (n_clients,)."""
     has: NDArray[np.bool_] = (mask_N & np.uint32(1 << product)) != 0
     return has
-
-
-def packed(matrix_NP: NDArray[np.bool_]) -> Masks:
-    """A mask a row of a 0/1 matrix. Shape (n_clients,).
-
-    Raises
-    ------
-    InputError
-        Not two axes, or more than 32 products.
-    """
-    if matrix_NP.ndim != 2 or not 1 <= matrix_NP.shape[1] <= MAX_PRODUCTS:
-        raise InputError("matrix_NP", f"must be (n_clients, 1..{MAX_PRODUCTS})", value=matrix_NP.shape)
-    mask_N = np.zeros(len(matrix_NP), np.uint32)
-    for product in range(matrix_NP.shape[1]):
-        mask_N |= (matrix_NP[:, product] != 0).astype(np.uint32) << np.uint32(product)
-    return mask_N
-
-
-def unpacked(mask_N: Masks, *, n_products: int) -> NDArray[np.bool_]:
-    """The 0/1 matrix of the masks. Shape (n_clients, n_products); 24 bytes a client where a mask is 4."""
-    checked_masks("mask_N", mask_N, n_products=n_products)
-    bits = np.arange(n_products, dtype=np.uint32)
-    matrix_NP: NDArray[np.bool_] = (mask_N[:, None] >> bits) & np.uint32(1) != 0
-    return matrix_NP
 
 
 def constant_masks(n_clients: int, *, products: Sequence[int]) -> Masks:

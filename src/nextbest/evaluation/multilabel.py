@@ -12,9 +12,10 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextbest.data.panel.masks import count_holders
 from nextbest.errors import DataError, InputError
 from nextbest.evaluation.clustered import ClusteredInterval, linearised_interval
-from nextbest.evaluation.masks import Counts, Floats, Masks, checked_masks, mask_sums, product_counts
+from nextbest.evaluation.masks import Counts, Floats, Masks, checked_masks, mask_sums
 
 Average = Literal["micro", "macro", "weighted"]
 Score = Literal["f1", "precision", "recall"]
@@ -47,9 +48,9 @@ class LabelCounts:
         checked_masks("true_N", true_N, n_products=n_products)
         checked_masks("predicted_N", predicted_N, n_products=n_products, n_clients=len(true_N))
         return cls(
-            product_counts(true_N & predicted_N, n_products=n_products),
-            product_counts(predicted_N, n_products=n_products),
-            product_counts(true_N, n_products=n_products),
+            count_holders(true_N & predicted_N, n_products=n_products),
+            count_holders(predicted_N, n_products=n_products),
+            count_holders(true_N, n_products=n_products),
             len(true_N),
             int((true_N == predicted_N).sum()),
         )

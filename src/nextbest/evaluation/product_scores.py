@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nextbest.data.panel.masks import count_holders
 from nextbest.errors import DataError, InputError
 from nextbest.evaluation.additions import zero_without_additions
 from nextbest.evaluation.calibration import Binning
 from nextbest.evaluation.clustered import clustered_paired_test
-from nextbest.evaluation.masks import Masks, product_counts
+from nextbest.evaluation.masks import Masks
 from nextbest.evaluation.month_counts import MonthCounts
 from nextbest.evaluation.per_product import PRODUCT
 from nextbest.evaluation.score_rows import (
@@ -192,7 +193,7 @@ class ProductScores:
             "kind": ALL if kind is None else kind,
             "n_clients": n_clients,
             "n_adders": int((added != 0).sum()),
-            "n_additions": int(product_counts(added, n_products=len(self.products)).sum()),
+            "n_additions": int(count_holders(added, n_products=len(self.products)).sum()),
         }
         gen = np.random.default_rng(rng)
         found |= ranking_cells(months, rows, k=self.k, n_resamples=n_resamples, rng=gen)
