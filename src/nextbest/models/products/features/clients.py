@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nextbest.data.ids import UNKNOWN
 from nextbest.data.panel.as_of import AsOf
-from nextbest.data.panel.schema import ROW, PanelSchema
+from nextbest.data.panel.schema import ROW, Kind, PanelSchema
 from nextbest.errors import InputError
 from nextbest.models.products.features.household import Households
 from nextbest.models.products.features.tables import FeatureInput
@@ -35,6 +35,7 @@ class StoredClients:
         columns: Sequence[str] | None = None,
         before: Sequence[str] | None = None,
         max_months: int = MAX_MONTHS,
+        activity: bool = True,
         household: bool = True,
     ) -> None:
         """Read what the steps need.
@@ -49,6 +50,8 @@ class StoredClients:
             Attributes wanted of the month before that; None: all, empty: none.
         max_months
             Months back.
+        activity
+            Whether the months with activity are read; only where the schema has that role, as a flag.
         household
             Whether households are looked up; only where the schema has the roles `income` and `region`.
         """
@@ -62,6 +65,7 @@ class StoredClients:
         self._attributes = as_of.attributes(columns=columns)
         self._place = _places(self._attributes, as_of.n_customers)
         self._before, self._before_place = self._read_before(before)
+        self._active_MC = self._read_activity() if activity and _is(schema, "activity", "flag") else None
         self._households = self._read_households() if household and _has_households(schema) else None
 
     def _read_before(self, columns: Sequence[str] | None) -> tuple[pl.DataFrame | None, NDArray[np.int32]]:
@@ -70,6 +74,15 @@ class StoredClients:
             return None, np.empty(0, np.int32)
         frame = self.as_of.attributes(month, columns)
         return frame, _places(frame, self.as_of.n_customers)
+
+    def _read_activity(self) -> NDArray[np.bool_]:
+        """The flag of every client and month looked at; rows as in `_lags`."""
+        name = self.schema.roles["activity"]
+        active_MC = np.zeros((self._lags.shape[1], self.as_of.n_customers), np.bool_)
+        for row_C, place in zip(active_MC, self._lags[1], strict=True):
+            frame = self.as_of.attributes(self.as_of.months[place], [name])
+            row_C[frame[ROW].to_numpy()] = frame[name].fill_null(value=False).to_numpy()
+        return active_MC
 
     def _read_households(self) -> Households:
         """Of the month whose products are the newest known, in both modes."""
@@ -107,15 +120,15 @@ class StoredClients:
             raise InputError(
                 "rows", f"must lie in -1..{self.as_of.n_customers - 1}", value=wrong[:5].tolist()
             )
-        held_NL, present_NL = self._history(rows)
+        held_NL, present_NL, active_NL = self._history(rows)
         if attributes is None:
             attributes = _gather(self._attributes, self._place, rows)
         before = None if self._before is None else _gather(self._before, self._before_place, rows)
         household = None if self._households is None else self._households.of(attributes, rows)
-        return FeatureInput(self.target, held_NL, present_NL, attributes, before, household)
+        return FeatureInput(self.target, held_NL, present_NL, attributes, before, active_NL, household)
 
-    def _history(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-        """Masks and presence, newest month first; the arrays lie month by month in memory."""
+    def _history(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """Masks, presence and activity, newest month first; the arrays lie month by month in memory."""
         lags, places = self._lags
         held_LN = np.zeros((self._n_months, len(rows)), np.uint32)
         present_LN = np.zeros((self._n_months, len(rows)), np.bool_)
@@ -123,7 +136,11 @@ class StoredClients:
         is_known = rows != UNKNOWN
         held_LN[lags] = np.where(is_known, self._held_MC[places[:, None], rows], np.uint32(0))
         present_LN[lags] = self._present_MC[places[:, None], rows] & is_known
-        return held_LN.T, present_LN.T
+        if self._active_MC is None:
+            return held_LN.T, present_LN.T, None
+        active_LN = np.zeros_like(present_LN)
+        active_LN[lags] = self._active_MC[:, rows] & is_known
+        return held_LN.T, present_LN.T, active_LN.T
 
 
 def inputs_from_panel(as_of: AsOf, rows: Rows) -> FeatureInput:
@@ -150,8 +167,11 @@ def _months_back(as_of: AsOf, max_months: int) -> list[int | None]:
 
 
 def _has_households(schema: PanelSchema) -> bool:
-    kinds = {role: schema.attribute(schema.roles[role]).kind for role in schema.roles}
-    return kinds.get("income") == "number" and kinds.get("region") == "category"
+    return _is(schema, "income", "number") and _is(schema, "region", "category")
+
+
+def _is(schema: PanelSchema, role: str, kind: Kind) -> bool:
+    return role in schema.roles and schema.attribute(schema.roles[role]).kind == kind
 
 
 def _places(frame: pl.DataFrame, n_customers: int) -> NDArray[np.int32]:

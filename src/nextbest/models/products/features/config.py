@@ -14,7 +14,7 @@ Block = Literal["holding", "history", "breadth", "profile", "changes", "househol
 - `history`: lags and statistics of the products with most additions (see `FeatureConfig.n_detailed`);
 - `breadth`: number of products by month, recent additions and drops of any product, months in the bank;
 - `profile`: the attributes;
-- `changes`: attributes that changed against a month earlier;
+- `changes`: months of activity, and attributes that changed against a month earlier;
 - `household`: clients of equal income in the same region;
 - `season`: the calendar month of the target.
 """

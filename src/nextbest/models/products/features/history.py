@@ -15,6 +15,7 @@ from nextbest.models.products.features.words import (
     count_events,
     months_since,
     months_since_second,
+    months_unchanged,
 )
 
 PATTERN_FAMILY = "payroll"
@@ -151,7 +152,7 @@ def _share(words: HistoryWords, products: np.ndarray) -> Floats:
 
 
 def _run(words: HistoryWords, products: np.ndarray) -> Floats:
-    return words.run_PN(products)
+    return months_unchanged(words.held_PN[products], words.present_N)
 
 
 def _pattern(words: HistoryWords, products: np.ndarray) -> Floats:

@@ -16,6 +16,7 @@ from nextbest.data.panel.schema import Attribute, PanelSchema
 from nextbest.models.products.features.config import FeatureConfig
 from nextbest.models.products.features.encoding import category_codes, month_numbers, numbers
 from nextbest.models.products.features.parts import Chunk, Column, Floats
+from nextbest.models.products.features.words import count_events, month_words, months_unchanged
 
 PROTECTED = "protected"
 GROUPS: Mapping[str, str] = {
@@ -130,7 +131,7 @@ class Profile:
             ("region", "category"): self._region,
             ("channel", "category"): self._channel,
             ("seniority", "integer"): self._seniority,
-            ("joined", "date"): self._nothing,
+            ("joined", "date"): self._joined,
         }
         columns: list[Column] = []
         self._fills: list[Fill] = []
@@ -141,8 +142,7 @@ class Profile:
             names, fill = make(stem, attribute.name) if make else self._plain(stem, attribute)
             group = PROTECTED if attribute.is_protected else GROUPS.get(stem, stem)
             columns.extend(Column(name, group) for name in names)
-            if names:
-                self._fills.append(fill)
+            self._fills.append(fill)
         self.columns = tuple(columns)
 
     def fill(self, chunk: Chunk, out_FN: Floats) -> None:
@@ -163,8 +163,8 @@ class Profile:
             return [stem], lambda frame, chunk: [_month(chunk) - month_numbers(frame[name])]
         return [stem], lambda frame, _: [numbers(frame[name])]
 
-    def _nothing(self, stem: str, name: str) -> tuple[list[str], Fill]:
-        return [], lambda frame, chunk: []
+    def _joined(self, stem: str, name: str) -> tuple[list[str], Fill]:
+        return [f"{stem}.month"], lambda frame, _: [numbers(frame[name].dt.month())]
 
     def _income(self, stem: str, name: str) -> tuple[list[str], Fill]:
         medians, overall = self._state.region_income, self._state.income
@@ -227,14 +227,13 @@ class Profile:
 
 
 class Changes:
-    """What changed against a month earlier; NaN where either month is unknown."""
+    """Months of activity, and what changed against a month earlier; NaN where unknown."""
 
     def __init__(self, schema: PanelSchema, config: FeatureConfig, state: ProfileState) -> None:
         read = {a.name: a for a in read_attributes(schema, config)}
         columns: list[Column] = []
         self._fills: list[Callable[[pl.DataFrame, pl.DataFrame], Floats]] = []
         for role, how in (
-            ("activity", "step"),
             ("relation", "move"),
             ("status", "is_new"),
             ("segment", "is_new"),
@@ -243,18 +242,24 @@ class Changes:
             if attribute is not None:
                 columns.append(Column(f"{role}.{how}", GROUPS.get(role, role)))
                 self._fills.append(_change(attribute, how, state))
-        self.columns = tuple(columns)
+        activity = read.get(schema.roles.get("activity", ""))
+        self._has_activity = activity is not None and activity.kind == "flag"
+        months = (Column("activity.share", "activity"), Column("activity.run", "activity"))
+        self.columns = (*(months if self._has_activity else ()), *columns)
         self.attributes = tuple(schema.roles[c.name.partition(".")[0]] for c in columns)
         """Attributes that are needed of the month before."""
 
     def fill(self, chunk: Chunk, out_FN: Floats) -> None:
         """See `Part`."""
-        before = chunk.inputs.before
-        if before is None:
+        inputs = chunk.inputs
+        if self._has_activity:
+            out_FN[0], out_FN[1] = _activity(chunk)
+            out_FN = out_FN[2:]
+        if inputs.before is None:
             out_FN[:] = np.nan
             return
         for place, fill in enumerate(self._fills):
-            out_FN[place] = fill(chunk.inputs.attributes, before)
+            out_FN[place] = fill(inputs.attributes, inputs.before)
 
 
 class Season:
@@ -273,6 +278,19 @@ class Season:
             out_FN[0], out_FN[1] = np.sin(angle), np.cos(angle)
         else:
             out_FN[0] = month
+
+
+def _activity(chunk: Chunk) -> tuple[Floats, Floats]:
+    """Share of the months present with activity, and for how many months the present state has lasted."""
+    active_NL = chunk.inputs.active_NL
+    present_N = chunk.words.present_N
+    n_known_N = count_events(present_N)
+    if active_NL is None:
+        none_N = np.full(len(n_known_N), np.nan, np.float32)
+        return none_N, none_N
+    active_N = month_words(active_NL[:, : chunk.n_months]) & present_N
+    n_known_N[n_known_N == 0] = np.nan
+    return count_events(active_N) / n_known_N, months_unchanged(active_N, present_N)
 
 
 def category_codes_of(attribute: Attribute, state: ProfileState) -> Mapping[str, float]:

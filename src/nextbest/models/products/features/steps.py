@@ -134,6 +134,7 @@ class FeatureSteps:
             columns=self._columns,
             before=self._before,
             max_months=self.config.max_months,
+            activity="changes" in self.config.blocks,
             household="household" in self.config.blocks,
         )
 

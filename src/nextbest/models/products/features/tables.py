@@ -39,6 +39,9 @@ class FeatureInput:
     (`month_end`: the month before `target`; `scoring_time`: `target` itself); null = missing."""
     before: pl.DataFrame | None = None
     """The same one month earlier, for what changed; a row of nulls where unknown. None = unknown for all."""
+    active_NL: NDArray[np.bool_] | None = None
+    """Did the client use the bank in that month (the flag in the role `activity`), columns as in `held_NL`; False
+    where absent, unknown or missing. Shape (N, L). None = unknown for all."""
     household: pl.DataFrame | None = None
     """Clients of equal income in the same region, in the month before `target`: `size` (Int32, with the
     client, null = no household known), `others_held` (UInt32, products held by any other member),
@@ -57,6 +60,13 @@ class FeatureInput:
                 "present_NL",
                 f"must be bool of shape {self.held_NL.shape}",
                 value=f"{self.present_NL.dtype} {self.present_NL.shape}",
+            )
+        active_NL = self.active_NL
+        if active_NL is not None and (active_NL.dtype != np.bool_ or active_NL.shape != self.held_NL.shape):
+            raise InputError(
+                "active_NL",
+                f"must be bool of shape {self.held_NL.shape}",
+                value=f"{active_NL.dtype} {active_NL.shape}",
             )
         for name, frame in (("before", self.before), ("household", self.household)):
             if frame is not None and frame.height != n_rows:
@@ -85,6 +95,7 @@ class FeatureInput:
             self.present_NL[rows],
             self.attributes[rows],
             None if self.before is None else self.before[rows],
+            None if self.active_NL is None else self.active_NL[rows],
             None if self.household is None else self.household[rows],
         )
 
@@ -103,6 +114,7 @@ class FeatureInput:
             self.present_NL & seen_N1,
             self.attributes,
             before,
+            None if self.active_NL is None else self.active_NL & seen_N1,
             self.household,
         )
 

@@ -36,7 +36,6 @@ class HistoryWords:
         n_rows, n_months = held_NL.shape
         product_P1 = np.arange(n_products, dtype=np.uint32)[:, None]
         words_PN = np.zeros((n_products, n_rows), np.uint32)
-        present_N = np.zeros(n_rows, np.uint32)
         plane_PN = np.empty((n_products, n_rows), np.uint32)
         for lag in range(min(n_months, MAX_MONTHS)):
             is_here_N = present_NL[:, lag]
@@ -45,8 +44,7 @@ class HistoryWords:
             plane_PN &= np.uint32(1)
             plane_PN <<= np.uint32(lag)
             words_PN |= plane_PN
-            present_N |= is_here_N.astype(np.uint32) << np.uint32(lag)
-        return cls(words_PN.astype(np.uint16), present_N.astype(np.uint16))
+        return cls(words_PN.astype(np.uint16), month_words(present_NL))
 
     @cached_property
     def added_PN(self) -> Words:
@@ -69,14 +67,24 @@ class HistoryWords:
         values[:, (self.present_N >> shift) & _ONE == 0] = np.nan
         return values
 
-    def run_PN(self, products: NDArray[np.intp] | slice = slice(None)) -> Floats:
-        """Months that the state of the month before the target has lasted, as far as is known; NaN if absent."""
-        held_PN = self.held_PN[products]
-        same_PN = np.where(held_PN & _ONE != 0, held_PN, ~held_PN) & self.present_N
-        months_PN = months_since(~same_PN) - np.float32(1)
-        months_PN[np.isnan(months_PN)] = MAX_MONTHS  # all bits are the same: the word ends first
-        months_PN[:, self.present_N & _ONE == 0] = np.nan
-        return months_PN
+
+def month_words(flags_NL: NDArray[np.bool_]) -> Words:
+    """A flag of several months as one number, bit l = column l; columns past MAX_MONTHS are left out. Shape (N,)."""
+    words_N = np.zeros(len(flags_NL), np.uint16)
+    for lag in range(min(flags_NL.shape[1], MAX_MONTHS)):
+        words_N |= flags_NL[:, lag].astype(np.uint16) << np.uint16(lag)
+    return words_N
+
+
+def months_unchanged(words: Words, present_N: Words) -> Floats:
+    """Months that the state of the month before the target has lasted, as far as is known; NaN if absent then.
+
+    The last axis of `words` is the clients', as in `present_N`.
+    """
+    same = np.where(words & _ONE != 0, words, ~words) & present_N
+    months = months_since(~same) - np.float32(1)
+    months[np.isnan(months)] = MAX_MONTHS  # all bits are the same: the word ends first
+    return np.where(present_N & _ONE != 0, months, np.float32(np.nan))
 
 
 def months_since(words: Words) -> Floats:
