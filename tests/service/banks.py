@@ -13,6 +13,7 @@ from typing import Any
 
 from nextbest.data.panel.schema import SANTANDER
 from nextbest.errors import ArtifactError
+from nextbest.pipeline.products.profile import ProfileForm
 from nextbest.pipeline.products.query import Fired, ProductAnswer, ProductQuery, RankedProduct, Reason
 from nextbest.service.products.schemas import SEED_CLIENT
 
@@ -26,6 +27,7 @@ class FakeBank:
     """Answers as the script at the top says; counts its batches."""
 
     schema = SANTANDER
+    form = ProfileForm(SANTANDER)
     n_clients: int | None = 1
     open_products = frozenset(SANTANDER.product_columns) - {"ind_deco_fin_ult1"}
 

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from nextbest.data.panel.schema import PanelSchema
+from nextbest.pipeline.products.profile import ProfileForm
 from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
 from nextbest.service.model_holder import ModelHolder
 
@@ -18,6 +19,10 @@ class ProductsEngine(Protocol):
     @property
     def manifest(self) -> Mapping[str, Any]:
         """The model folder's manifest."""
+
+    @property
+    def form(self) -> ProfileForm:
+        """How a posted client is read."""
 
     @property
     def schema(self) -> PanelSchema:

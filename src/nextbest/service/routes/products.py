@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import from_json
 from starlette.routing import Route
 
-from nextbest.data.panel.schema import PanelSchema, Product
+from nextbest.data.panel.schema import Product
 from nextbest.errors import InputError
-from nextbest.pipeline.products.profile import Ignored, Profile, read_id, read_profile
+from nextbest.pipeline.products.profile import Ignored, Profile, ProfileForm
 from nextbest.pipeline.products.query import Lang, ProductAnswer, ProductQuery
 from nextbest.service.config import ProductNames
 from nextbest.service.openapi import body_of, parameters_of, problems, ref
@@ -57,7 +57,7 @@ def router(service: Service, part: ProductsPart) -> APIRouter:
     async def offer(request: Request) -> Response:
         """Ranked products for each client, with calibrated probabilities, reasons and the filters that fired."""
         body = OfferRequest.model_validate_json(await read_body(request, config=service.config))
-        queries, warnings = _queries(body, part.engine.schema, service)
+        queries, warnings = _queries(body, part.engine.form, service)
         replies = await part.asker.ask_many(queries)
         names = names_of(part.engine.schema.products, "corrected", body.lang)
         documents = []
@@ -113,8 +113,8 @@ def predict_handler(service: Service, part: ProductsPart) -> Callable[[Request],
         version = part.version
         try:
             params, _ = read_parameters(request, PredictParams)
-            schema = part.engine.schema
-            profile = read_profile(_object(await read_body(request, config=config)), schema)
+            form = part.engine.form
+            profile = form.read(_object(await read_body(request, config=config)))
             _count(profile, service)
             query = ProductQuery(profile.customer_id, profile, purpose="predict", explain=False)
             answer, version = await part.asker.ask(query)
@@ -123,7 +123,7 @@ def predict_handler(service: Service, part: ProductsPart) -> Callable[[Request],
             raise
         metrics.prediction(version, ok=True)
         metrics.product_answer(answer.products, known=answer.known)
-        names = names_of(schema.products, params.names or config.product_names, params.lang)
+        names = names_of(form.schema.products, params.names or config.product_names, params.lang)
         return _json({"predicted_products": [names[product.product_id] for product in answer.products]})
 
     return predict
@@ -165,7 +165,7 @@ def document(
 
 
 def _queries(
-    body: OfferRequest, schema: PanelSchema, service: Service
+    body: OfferRequest, form: ProfileForm, service: Service
 ) -> tuple[list[ProductQuery], list[tuple[Ignored, ...]]]:
     """One query a client, and what was ignored of each."""
     if (body.customer_ids is None) == (body.clients is None):
@@ -175,18 +175,18 @@ def _queries(
         if values == []:
             raise InputError(name, "must hold 1 entry or more")
         check_length(name, values, limit=config.max_clients)
-    most = len(schema.products)
+    most = len(form.schema.products)
     k = min(config.default_n_products, most) if body.k is None else body.k
     if not 1 <= k <= most:
         raise InputError("k", f"must be an integer from 1 to {most}", value=k)
     if body.clients is None:
         ids = [
-            read_id(raw, schema, at=f"/customer_ids/{place}")
+            form.read_id(raw, at=f"/customer_ids/{place}")
             for place, raw in enumerate(cast("list[object]", body.customer_ids))
         ]
         queries = [ProductQuery(i, k=k, lang=body.lang, explain=body.explain) for i in ids]
         return queries, [()] * len(queries)
-    profiles = [read_profile(raw, schema, at=f"/clients/{place}/") for place, raw in enumerate(body.clients)]
+    profiles = [form.read(raw, at=f"/clients/{place}/") for place, raw in enumerate(body.clients)]
     for profile in profiles:
         _count(profile, service)
     queries = [ProductQuery(p.customer_id, p, k=k, lang=body.lang, explain=body.explain) for p in profiles]
