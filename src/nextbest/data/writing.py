@@ -3,8 +3,9 @@
 import logging
 import os
 import shutil
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -45,10 +46,19 @@ def sweep(folder: Path, manifest: Manifest) -> int:
     return removed
 
 
+class HoldsQuarantine(Protocol):
+    """A manifest, of whatever it is, that names quarantine parts."""
+
+    @property
+    def quarantine(self) -> Sequence[Part]:
+        """Parts with rejected rows."""
+        ...
+
+
 class QuarantineWriter:
     """Collects rejected rows and writes those that quarantine doesn't hold yet."""
 
-    def __init__(self, folder: Path, manifest: Manifest, *, generation: int) -> None:
+    def __init__(self, folder: Path, manifest: HoldsQuarantine, *, generation: int) -> None:
         self.folder, self.generation = folder, generation
         self.parts = list(manifest.quarantine)
         self._old = list(manifest.quarantine)

@@ -21,6 +21,8 @@ class MonthPart(BaseModel, frozen=True, extra="forbid"):
     month: date
     file: str
     rows: int
+    missing: dict[str, int] = {}
+    """Attribute -> rows without a value, for attributes that have such."""
 
 
 class PanelManifest(BaseModel, frozen=True, extra="forbid"):

@@ -76,6 +76,18 @@ class Attribute:
 
 
 @dataclass(frozen=True)
+class CodeNames:
+    """A code and its name that stand in two columns and must agree."""
+
+    code: str
+    """Attribute with the code."""
+    name: str
+    """Attribute with the name."""
+    names: Mapping[str, str]
+    """Code -> name; compared without case, accents and marks."""
+
+
+@dataclass(frozen=True)
 class PanelSchema:
     """Columns of a panel and the roles that the rest of the house asks for by name."""
 
@@ -87,6 +99,8 @@ class PanelSchema:
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role (age, income, region, segment, channel, seniority, activity, joined, sex, foreigner, deceased,
     residence, relation) -> attribute name."""
+    code_names: tuple[CodeNames, ...] = ()
+    """Codes that are checked against their names, and filled from them where they are missing."""
     id_kind: Literal["integer", "text"] = "integer"
     """What client ids are; a row whose id isn't one goes to quarantine."""
     snapshot_day: int = 28
@@ -106,6 +120,9 @@ class PanelSchema:
             )
         if unknown := set(self.roles.values()) - set(self.attribute_names):
             raise InputError("roles", "must name attributes", value=sorted(unknown))
+        named = {column for pair in self.code_names for column in (pair.code, pair.name)}
+        if unknown := named - set(self.attribute_names):
+            raise InputError("code_names", "must name attributes", value=sorted(unknown))
 
     @property
     def product_columns(self) -> tuple[str, ...]:
@@ -153,6 +170,16 @@ class PanelSchema:
                 return attribute
         raise InputError("attribute", f"must be one of {list(self.attribute_names)}", value=name)
 
+
+_PROVINCES = (
+    "ALAVA|ALBACETE|ALICANTE|ALMERIA|AVILA|BADAJOZ|BALEARS, "
+    "ILLES|BARCELONA|BURGOS|CACERES|CADIZ|CASTELLON|CIUDAD REAL|CORDOBA|CORUÑA, "
+    "A|CUENCA|GIRONA|GRANADA|GUADALAJARA|GIPUZKOA|HUELVA|HUESCA|JAEN|LEON|LERIDA|RIOJA, "
+    "LA|LUGO|MADRID|MALAGA|MURCIA|NAVARRA|OURENSE|ASTURIAS|PALENCIA|PALMAS, "
+    "LAS|PONTEVEDRA|SALAMANCA|SANTA CRUZ DE "
+    "TENERIFE|CANTABRIA|SEGOVIA|SEVILLA|SORIA|TARRAGONA|TERUEL|TOLEDO|VALENCIA|VALLADOLID|BIZKAIA|ZAMORA|ZARAGOZA|CEUTA|MELILLA"
+)
+"""Names of the Spanish provinces by code, 1 to 52, as the raw table spells them."""
 
 SANTANDER = PanelSchema(
     name="santander",
@@ -267,6 +294,13 @@ SANTANDER = PanelSchema(
         "deceased": "indfall",
         "new": "ind_nuevo",
     },
+    code_names=(
+        CodeNames(
+            "cod_prov",
+            "nomprov",
+            {str(code): name for code, name in enumerate(_PROVINCES.split("|"), start=1)},
+        ),
+    ),
 )
 
 SCHEMAS: Mapping[str, PanelSchema] = {SANTANDER.name: SANTANDER}

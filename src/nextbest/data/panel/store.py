@@ -16,7 +16,7 @@ A process killed at any moment leaves the snapshot committed last; the next writ
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -138,7 +138,8 @@ class PanelWriter:
         name = f"months/{month}-{self.generation:06d}.parquet"
         with disk_errors(self.folder):
             write_table(self.folder / name, table.sort(CUSTOMER_ID))
-        self._new[month] = MonthPart(month=month, file=name, rows=len(table))
+        nulls = {a: n for a in self.schema.attribute_names if (n := table[a].null_count())}
+        self._new[month] = MonthPart(month=month, file=name, rows=len(table), missing=nulls)
 
     def _checked(
         self, month: date, ids: pl.Series, held: UInt32Array, attributes: pl.DataFrame
@@ -179,14 +180,18 @@ class PanelWriter:
         return pl.DataFrame([ids, pl.Series(HELD, masks.astype(np.uint32, copy=False)), *columns])
 
     def commit(
-        self, *, report: dict[str, Any] | None = None, quarantine: Sequence[Part] | None = None
+        self,
+        *,
+        report: dict[str, Any] | Callable[[Panel], dict[str, Any]] | None = None,
+        quarantine: Sequence[Part] | None = None,
     ) -> Panel:
         """Make the months written the panel, beside the stored ones; returns it, opened.
 
         Parameters
         ----------
         report
-            What `Panel.report` says from now on; None keeps what it said.
+            What `Panel.report` says from now on, or a function that makes it of the new panel; None keeps what
+            it said.
         quarantine
             Quarantine parts of the new snapshot; None keeps the stored ones.
         """
@@ -205,10 +210,12 @@ class PanelWriter:
                     "held": held,
                     "present": present,
                     "quarantine": self.before.quarantine if quarantine is None else tuple(quarantine),
-                    "report": self.before.report if report is None else report,
                     "previous": self.before.files,
                 }
             )
+            if report is not None:
+                said = report(Panel(self.folder, after)) if callable(report) else report
+                after = after.model_copy(update={"report": said})
             for kind in FOLDERS:
                 if (self.folder / kind).exists():
                     sync_folder(self.folder / kind)

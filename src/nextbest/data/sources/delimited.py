@@ -46,6 +46,8 @@ class DelimitedFile:
         member: str | None = None,
     ) -> None:
         self.path, self.quote, self.member = path, quote, member
+        self.categorical: frozenset[str] = frozenset()
+        """Columns handed over as Categorical: for those of few distinct values, which are then looked at once each."""
         self.name = str(path.resolve()) + (f"#{member}" if member else "")
         self.encoding = encoding or find_encoding(path, member=member)
         sample = self._sample()
@@ -97,6 +99,8 @@ class DelimitedFile:
         from pyarrow import csv as pacsv
 
         ragged: list[tuple[int, str, str]] = []
+        types = {c: pa.string() for c in self._names}
+        types |= {c: pa.dictionary(pa.int32(), pa.string()) for c in self._names if c in self.categorical}
         shift = 1 if self._header is None else 0
         above = shift + self._n_before
 
@@ -125,7 +129,7 @@ class DelimitedFile:
                         invalid_row_handler=hand_over,
                     ),
                     convert_options=pacsv.ConvertOptions(
-                        column_types=dict.fromkeys(self._names, pa.string()),
+                        column_types=types,
                         strings_can_be_null=True,
                         quoted_strings_can_be_null=False,
                         null_values=list(NULLS),
