@@ -132,7 +132,14 @@ def test_months_may_come_in_any_order_with_gaps(tmp_path: Path) -> None:
 
 def test_a_panel_keeps_its_schema_whole(tmp_path: Path) -> None:
     schema = PanelSchema(
-        "own", "id", "m", (Product("p", "P", "П"),), (Attribute("x", "flag"),), {"activity": "x"}, "text", 15
+        "own",
+        "id",
+        "m",
+        (Product("p", "P", "П"),),
+        (Attribute("x", "flag"),),
+        {"activity": "x"},
+        id_kind="text",
+        snapshot_day=15,
     )
     with PanelWriter(tmp_path, schema=schema) as writer:
         writer.append_month(JAN, ["b", "a"], np.array([1, 0]), pl.DataFrame({"x": [True, None]}))

@@ -111,7 +111,7 @@ def _conflicts(ordered: pl.DataFrame) -> tuple[int, tuple[int | str, ...]]:
 
 def _n_different(left: pl.DataFrame, right: pl.DataFrame) -> int:
     """Rows that differ in any column; both sorted by client, the same clients."""
-    differs = pl.Series([False] * len(left))
+    differs = pl.Series([False] * len(left), dtype=pl.Boolean)
     for name in left.columns:
         differs |= left[name].ne_missing(right[name])
     return int(differs.sum())
