@@ -1,6 +1,6 @@
 """Small banks for the tests: panels on disk with everything that features must cope with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from nextbest.data.panel.panel import Panel
-from nextbest.data.panel.schema import SANTANDER, PanelSchema
+from nextbest.data.panel.schema import SANTANDER, Attribute, PanelSchema, Product
 from nextbest.data.panel.store import PanelWriter
 
 N_PRODUCTS = len(SANTANDER.products)
@@ -22,18 +22,20 @@ def random_bank(
     n_customers: int = 160,
     months: Sequence[date] = MONTHS,
     rng: int = 0,
-    schema: PanelSchema = SANTANDER,
+    flips: float = 0.12,
 ) -> Panel:
-    """A bank of clients who come, go, flicker, share incomes, and miss values, at random."""
+    """A bank of clients who come, go, flicker, share incomes, and miss values, at random.
+
+    The last product changes hands with probability `flips` a month, the first hardly ever.
+    """
     gen = np.random.default_rng(rng)
     first = np.where(gen.random(n_customers) < 0.7, 0, gen.integers(0, len(months), n_customers))
     last = np.where(gen.random(n_customers) < 0.8, len(months), gen.integers(1, len(months) + 1, n_customers))
     base = random_attributes(n_customers, gen)
     held_NP = gen.random((n_customers, N_PRODUCTS)) < 0.2
-    with PanelWriter(folder, schema=schema) as writer:
+    with PanelWriter(folder) as writer:
         for place, month in enumerate(months):
-            flips = gen.random((n_customers, N_PRODUCTS)) < np.linspace(0.002, 0.12, N_PRODUCTS)
-            held_NP ^= flips
+            held_NP ^= gen.random((n_customers, N_PRODUCTS)) < np.linspace(flips / 60, flips, N_PRODUCTS)
             here = np.flatnonzero((first <= place) & (place < last) & (gen.random(n_customers) < 0.98))
             held_N = (held_NP[here] * (1 << np.arange(N_PRODUCTS))).sum(axis=1).astype(np.uint32)
             aged = base.with_columns(
@@ -80,3 +82,76 @@ def random_attributes(n: int, gen: np.random.Generator) -> pl.DataFrame:
     for name in ("renta", "cod_prov", "canal_entrada", "antiguedad", "age", "segmento"):
         frame = frame.with_columns(frame[name].set(pl.Series(gen.random(n) < 0.15), None))
     return frame
+
+
+TOY = PanelSchema(
+    name="toy",
+    id_column="client",
+    month_column="month",
+    products=(
+        Product("account", "Account", "Счёт", "account"),
+        Product("wage", "Wage", "Зарплата", "payroll"),
+        Product("pension", "Pension", "Пенсия", "payroll"),
+    ),
+    attributes=(
+        Attribute("income", "number", low=0),
+        Attribute("town", "category"),
+        Attribute("channel", "category"),
+        Attribute("age", "integer", low=0, high=120),
+        Attribute("months", "integer", low=0, high=1200),
+        Attribute("joined", "date"),
+        Attribute("active", "flag"),
+        Attribute("relation", "category", ("A", "I")),
+        Attribute("rank", "category", ("low", "high")),
+        Attribute("note", "category"),
+        Attribute("constant", "category", ("1",)),
+        Attribute("visit", "date"),
+        Attribute("sex", "category", ("H", "V"), is_protected=True),
+        Attribute("left", "date", leaks_departure=True),
+    ),
+    roles={
+        "income": "income",
+        "region": "town",
+        "channel": "channel",
+        "age": "age",
+        "seniority": "months",
+        "joined": "joined",
+        "activity": "active",
+        "relation": "relation",
+        "sex": "sex",
+    },
+)
+"""Three products, and one attribute of every sort that features treat in its own way."""
+USUAL: dict[str, object] = {
+    "income": 1000.0,
+    "town": "Avila",
+    "channel": "web",
+    "age": 40,
+    "months": 10,
+    "joined": date(2015, 1, 1),
+    "active": True,
+    "relation": "A",
+    "rank": "low",
+    "note": "x",
+    "constant": "1",
+    "visit": date(2016, 1, 1),
+    "sex": "H",
+    "left": None,
+}
+JAN, FEB, MAR, APR, MAY = (date(2016, month, 28) for month in range(1, 6))
+Client = tuple[int, int, dict[str, object]]
+"""Id, mask of products, and the attributes that aren't the usual ones."""
+
+
+def toy_bank(folder: Path, months: Mapping[date, Sequence[Client]]) -> Panel:
+    """A bank of the toy schema, client by client."""
+    with PanelWriter(folder, schema=TOY) as writer:
+        for month, clients in months.items():
+            frame = pl.DataFrame([USUAL | own for _, _, own in clients], schema=toy_types(), strict=False)
+            masks = np.array([held for _, held, _ in clients], np.uint32)
+            writer.append_month(month, [number for number, _, _ in clients], masks, frame)
+        return writer.commit()
+
+
+def toy_types() -> pl.Schema:
+    return pl.Schema({a.name: pl.String() if a.kind == "category" else a.dtype for a in TOY.attributes})

@@ -1,4 +1,4 @@
-"""From a panel, or a posted profile, to `FeatureInput`; everything of a panel is read through an `AsOf`.
+"""From a panel, with posted profiles over it or not, to `FeatureInput`; everything of a panel is read through an `AsOf`.
 
 Axes: N rows asked for, L months back, C clients of the panel.
 """
@@ -18,6 +18,8 @@ from nextbest.models.products.features.household import Households
 from nextbest.models.products.features.tables import FeatureInput
 from nextbest.models.products.features.words import MAX_MONTHS
 
+CHANGING_ROLES = ("relation", "status", "segment")
+"""Roles whose attributes are compared with the month before."""
 Rows = NDArray[np.integer[Any]]
 
 
@@ -47,7 +49,7 @@ class StoredClients:
         columns
             Attributes wanted; None: all of the schema.
         before
-            Attributes wanted of the month before that; None: all, empty: none.
+            Attributes wanted of the month before that; None: those in `CHANGING_ROLES`, empty: none.
         max_months
             Months back.
         activity
@@ -70,7 +72,9 @@ class StoredClients:
 
     def _read_before(self, columns: Sequence[str] | None) -> tuple[pl.DataFrame | None, NDArray[np.int32]]:
         month = self.schema.month_before(self.as_of.attributes_month)
-        if (columns is not None and not columns) or month not in self.as_of.months:
+        if columns is None:
+            columns = [self.schema.roles[role] for role in CHANGING_ROLES if role in self.schema.roles]
+        if not columns or month not in self.as_of.months:
             return None, np.empty(0, np.int32)
         frame = self.as_of.attributes(month, columns)
         return frame, _places(frame, self.as_of.n_customers)
@@ -106,8 +110,9 @@ class StoredClients:
         rows
             Rows in the panel, -1 = a client who isn't in it. Shape (N,).
         attributes
-            What is known of them now instead of the stored attributes (posted profiles), N rows with the
-            schema's columns. None: the stored ones; nulls for a client who isn't in the newest month.
+            What is known of them now instead of the stored attributes (posted profiles, in the types of
+            `Panel.attributes`; text will do for categories), N rows. None: the stored ones, nulls for a client
+            who isn't in the newest month.
 
         Raises
         ------

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.panel.schema import Attribute, PanelSchema
+from nextbest.models.products.features.clients import CHANGING_ROLES
 from nextbest.models.products.features.config import FeatureConfig
 from nextbest.models.products.features.encoding import category_codes, month_numbers, numbers
 from nextbest.models.products.features.parts import Chunk, Column, Floats
@@ -233,11 +234,8 @@ class Changes:
         read = {a.name: a for a in read_attributes(schema, config)}
         columns: list[Column] = []
         self._fills: list[Callable[[pl.DataFrame, pl.DataFrame], Floats]] = []
-        for role, how in (
-            ("relation", "move"),
-            ("status", "is_new"),
-            ("segment", "is_new"),
-        ):
+        for role in CHANGING_ROLES:
+            how = "move" if role == "relation" else "is_new"
             attribute = read.get(schema.roles.get(role, ""))
             if attribute is not None:
                 columns.append(Column(f"{role}.{how}", GROUPS.get(role, role)))

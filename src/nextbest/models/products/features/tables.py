@@ -38,7 +38,8 @@ class FeatureInput:
     """Attributes of the N clients, by the schema's names, in the latest month that the mode allows
     (`month_end`: the month before `target`; `scoring_time`: `target` itself); null = missing."""
     before: pl.DataFrame | None = None
-    """The same one month earlier, for what changed; a row of nulls where unknown. None = unknown for all."""
+    """The same one month earlier, at least those in `clients.CHANGING_ROLES`; a row of nulls where unknown.
+    None = unknown for all."""
     active_NL: NDArray[np.bool_] | None = None
     """Did the client use the bank in that month (the flag in the role `activity`), columns as in `held_NL`; False
     where absent, unknown or missing. Shape (N, L). None = unknown for all."""
