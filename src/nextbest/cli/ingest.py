@@ -1,4 +1,4 @@
-"""`nextbest ingest`: read, check, clean and store a log."""
+"""`nextbest ingest`: read, check, clean and store a log, or a monthly panel of clients and products."""
 
 import argparse
 from pathlib import Path
@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.maps import mapping, pairs
 from nextbest.cli.output import emit, new_command, note, show_progress, text_file, write_text
+from nextbest.errors import InputError
 
 if TYPE_CHECKING:
     from nextbest.data.cleaning.config import CleaningConfig
+    from nextbest.data.panel.report import PanelReport
     from nextbest.data.report import IngestReport
+    from nextbest.data.sources.mapping import IngestSettings
 
 SETTINGS_FILE = "nextbest.toml"
 EXAMPLES = """\
@@ -17,6 +20,7 @@ EXAMPLES = """\
   nextbest ingest "exports/2024-*.parquet" --map user_id=client,item_id=sku,time=ts --catalog items.csv
   nextbest ingest ml-1m/ratings.dat --source movielens
   nextbest ingest "postgresql://reader@localhost/shop?table=sales" --map user_id=client,item_id=sku,time=ts
+  nextbest ingest train_ver2.csv --source santander
   nextbest ingest sales.csv --set time_zone=Europe/Moscow --set near_duplicates_s=2 --report cleaning.md"""
 
 
@@ -45,7 +49,9 @@ def add_ingest_flags(parser: argparse.ArgumentParser, *, files: str) -> None:
         help="our column = their column; ours: user_id, item_id, time, amount, currency, quantity, kind, text, ...",
     )
     parser.add_argument(
-        "--source", metavar="NAME", help="known format: movielens, uci_online_retail, steam_200k, ..."
+        "--source",
+        metavar="NAME",
+        help="known format: movielens, uci_online_retail, steam_200k, ...; santander is a panel of products",
     )
     parser.add_argument("--catalog", metavar="FILE", help="items: item_id, title, text, category, price, ...")
     parser.add_argument("--catalog-map", action="append", default=[], metavar="OURS=THEIRS,...")
@@ -71,7 +77,12 @@ def add_ingest_flags(parser: argparse.ArgumentParser, *, files: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Ingest and print the report."""
-    report = run_ingest(args)
+    from nextbest.data.sources import PANELS
+
+    settings = _settings(args)
+    source = args.source or settings.source
+    report: IngestReport | PanelReport
+    report = run_panel(args, source, settings) if source in PANELS else run_ingest(args)
     if report.read and not report.stored:
         note(args, "nextbest: warning: every row went to quarantine, nothing is stored; see the reasons")
     emit(args, report.to_dict(), report.to_markdown())
@@ -80,12 +91,9 @@ def run(args: argparse.Namespace) -> None:
 def run_ingest(args: argparse.Namespace) -> "IngestReport":
     """The ingest that the flags describe."""
     from nextbest.data.ingest import ingest
-    from nextbest.data.sources.mapping import IngestSettings, load_ingest_settings
     from nextbest.settings import Settings
 
-    settings = IngestSettings()
-    if args.settings or Path(SETTINGS_FILE).is_file():
-        settings = load_ingest_settings(Path(args.settings or SETTINGS_FILE))
+    settings = _settings(args)
     memory = Settings.from_env().memory_limit_mb
     report = ingest(
         args.store,
@@ -105,6 +113,44 @@ def run_ingest(args: argparse.Namespace) -> "IngestReport":
     return report
 
 
+def run_panel(args: argparse.Namespace, source: str, settings: "IngestSettings") -> "PanelReport":
+    """The ingest of a known panel into `STORE/panel`.
+
+    Raises
+    ------
+    InputError
+        A flag is given that says something about a log.
+    """
+    from nextbest.data.panel.manifest import FOLDER
+    from nextbest.data.panel.reading import ingest_panel
+
+    said = {
+        "--map": args.map or settings.map,
+        "--catalog": args.catalog,
+        "--catalog-map": args.catalog_map or settings.catalog_map,
+        "--clients": args.clients,
+        "--clients-map": args.clients_map or settings.clients_map,
+        "--set": args.rules or settings.clean.model_fields_set,
+    }
+    if foreign := [flag for flag, value in said.items() if value]:
+        raise InputError(
+            "--source", f"{source} is a panel that knows its columns and rules", remedy=f"leave out {foreign}"
+        )
+    report = ingest_panel(args.files, Path(args.store) / FOLDER, source=source, progress=show_progress(args))
+    if args.report:
+        write_text(args.report, report.to_markdown())
+    return report
+
+
+def _settings(args: argparse.Namespace) -> "IngestSettings":
+    """The `[ingest]` part of the settings file that is named or lies here; an empty one elsewhere."""
+    from nextbest.data.sources.mapping import IngestSettings, load_ingest_settings
+
+    if args.settings or Path(SETTINGS_FILE).is_file():
+        return load_ingest_settings(Path(args.settings or SETTINGS_FILE))
+    return IngestSettings()
+
+
 def cleaning_rules(base: "CleaningConfig", rules: list[str]) -> "CleaningConfig":
     """The file's rules with the flags' over them; times after this moment are in the future.
 
@@ -118,7 +164,6 @@ def cleaning_rules(base: "CleaningConfig", rules: list[str]) -> "CleaningConfig"
     from pydantic import ValidationError
 
     from nextbest.data.cleaning.config import CleaningConfig
-    from nextbest.errors import InputError
 
     fields: dict[str, Any] = {
         "now": datetime.now(UTC),

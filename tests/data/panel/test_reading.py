@@ -237,25 +237,6 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "panel").exists()
 
 
-def test_the_competitions_test_file_is_told_apart(tmp_path: Path) -> None:
-    header = [name for name in HEADER if not name.endswith("ult1")]
-    file = write_raw(tmp_path / "test_ver2.csv", [row(1)], header=header)
-    with pytest.raises(DataError, match="no product column"):
-        ingest_panel(file, tmp_path / "panel")
-
-
-def test_of_a_folder_only_panel_files_are_read(tmp_path: Path) -> None:
-    raw = tmp_path / "kaggle"
-    raw.mkdir()
-    write_raw(raw / "train_ver2.csv", [row(1)])
-    write_raw(raw / "test_ver2.csv", [row(2)], header=HEADER[:24])
-    (raw / "sample_submission.csv").write_text("ncodpers,added_products\n1,x\n")
-    assert ingest_panel(raw, tmp_path / "panel").read == 1
-    (raw / "train_ver2.csv").unlink()
-    with pytest.raises(DataError, match="train_ver2"):
-        ingest_panel(raw, tmp_path / "panel")
-
-
 def test_a_file_of_a_header_only_is_an_empty_panel(tmp_path: Path) -> None:
     _, report = ingested(tmp_path)
     assert (report.read, report.n_rows_total, report.months) == (0, 0, ())

@@ -19,6 +19,8 @@ ADAPTERS: dict[str, str] = {
     "uci_online_retail": "UCI Online Retail I or II as CSV or Parquet",
 }
 """Known formats, by the name that `ingest(source=...)` takes, with what they are."""
+PANELS: dict[str, str] = {"santander": "Santander product recommendation: train_ver2.csv"}
+"""Known panels of products by month, which `nextbest.data.panel.reading.ingest_panel` reads."""
 
 
 def plan(
@@ -52,6 +54,12 @@ def plan(
 
 
 def _known(source: str, inputs: Readable | Sequence[Readable], mapping: Mapping[str, str] | None) -> Job:
+    if source in PANELS:
+        raise InputError(
+            "source",
+            f"{source} is a panel, not a journal",
+            remedy="nextbest.data.panel.reading.ingest_panel reads it",
+        )
     if source not in ADAPTERS:
         raise InputError("source", f"must be one of {sorted(ADAPTERS)}", value=source)
     if mapping:
