@@ -205,7 +205,8 @@ def _binned(
         if not total > 0:  # every probability is 0: one bin
             mass, total = np.ones_like(mass), float(len(mass))
         middle = (np.cumsum(mass) - mass / 2) / total
-        bins = np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)[index]
+        # a border reached on paper is reached, whatever the last bits say
+        bins = np.minimum((middle * n_bins + 1e-9).astype(np.int64), n_bins - 1)[index]
     else:
         raise InputError("binning", "must be 'mass', 'width' or 'expected'", value=binning)
     n: Floats = np.bincount(bins, w, minlength=n_bins).astype(np.float64)

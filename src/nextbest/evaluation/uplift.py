@@ -33,7 +33,7 @@ class UpliftScores:
     auuc_random: ClusteredInterval
     """The same for random choice: average effect x top^2 / 2."""
     uplift_top: ClusteredInterval
-    """Outcome with the offer less without, among the top share by score."""
+    """Outcome with the offer less without, among the top share by score; NaN without both sides in it."""
     top: float
     """That share, 0-1."""
 
@@ -131,12 +131,10 @@ def evaluate_uplift(
         found.append(ordered.figures(times[index].astype(np.float64), top))
     drawn = np.array(found[1:])
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+    ends = [_quantiles(column, [tail, 1 - tail]) for column in drawn.T]
     names = [f.name for f in fields(UpliftScores) if f.name != "top"]
     intervals = {
-        name: ClusteredInterval(
-            float(found[0][i]), float(low[i]), float(high[i]), confidence, n, 0, len(different)
-        )
+        name: ClusteredInterval(float(found[0][i]), *ends[i], confidence, n, 0, len(different))
         for i, name in enumerate(names)
     }
     return UpliftScores(**intervals, top=top)
@@ -231,6 +229,13 @@ class _Ordered:
             total = float(weight @ side)
             means.append(float(weight @ (side * self.outcome)) / total if total else float("nan"))
         return means[0] - means[1]
+
+
+def _quantiles(values: Floats, levels: list[float]) -> tuple[float, float]:
+    """Quantiles of the draws that have a value; NaN when none has."""
+    drawn = values[~np.isnan(values)]
+    low, high = np.quantile(drawn, levels) if len(drawn) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def _area(height: Floats, at: Floats) -> float:
