@@ -42,4 +42,8 @@ def category_codes(column: pl.Series, codes: Mapping[str, float], *, other: floa
 
 def month_numbers(column: pl.Series) -> Floats:
     """Months since January of year 0 of a date column; NaN where null. Shape (N,)."""
+    if len(column) <= FEW:
+        return np.array(
+            [np.nan if day is None else day.year * 12 + day.month - 1 for day in column.to_list()], np.float32
+        )
     return numbers(column.dt.year().cast(pl.Int32) * 12 + column.dt.month().cast(pl.Int32) - 1)

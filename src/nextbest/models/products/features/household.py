@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.panel.masks import count_products
-from nextbest.data.panel.schema import ROW, PanelSchema
-from nextbest.models.products.features.encoding import category_codes, numbers
+from nextbest.data.panel.schema import PanelSchema
+from nextbest.models.products.features.encoding import FEW, category_codes, numbers
 from nextbest.models.products.features.parts import Chunk, Column, Floats
 
 MAX_SIZE = 6
@@ -42,15 +42,21 @@ class Households:
 
     @classmethod
     def from_month(
-        cls, attributes: pl.DataFrame, held_C: NDArray[np.uint32], *, schema: PanelSchema
+        cls,
+        attributes: pl.DataFrame,
+        row_H: NDArray[np.int32],
+        held_C: NDArray[np.uint32],
+        *,
+        schema: PanelSchema,
     ) -> "Households":
         """Households of a month.
 
         Parameters
         ----------
         attributes
-            The clients present: `row` and the attributes in the roles `income` and `region`, which the schema
-            must have.
+            The clients present: the attributes in the roles `income` and `region`, which the schema must have.
+        row_H
+            Their rows in the panel.
         held_C
             Products of every client of the panel in that month. Shape (C,).
         schema
@@ -62,7 +68,7 @@ class Households:
         keys = _keys(attributes, income, region, regions)
         order = np.argsort(keys, kind="stable")
         order = order[: np.searchsorted(keys, _NO_KEY, sorter=order)]
-        row_H = attributes[ROW].to_numpy()[order]
+        row_H = row_H[order]
         return cls(income, region, regions, keys[order], row_H, held_C[row_H])
 
     def of(self, attributes: pl.DataFrame, rows_N: NDArray[np.integer[Any]]) -> pl.DataFrame:
@@ -118,10 +124,10 @@ class Household:
             return
         out_FN[0] = numbers(household["size"])
         out_FN[1] = numbers(household["others_breadth"])
-        others = household["others_held"]
         own_N, is_here_N = chunk.months_back(1)
-        others_only_N = count_products(others.fill_null(0).to_numpy() & ~own_N)
-        out_FN[2] = np.where(is_here_N & others.is_not_null().to_numpy(), others_only_N, np.nan)
+        others_N = np.nan_to_num(household["others_held"].to_numpy()).astype(np.uint32)  # NaN where null
+        is_known_N = is_here_N & ~np.isnan(out_FN[1])
+        out_FN[2] = np.where(is_known_N, count_products(others_N & ~own_N), np.nan)
 
 
 def _keys(
@@ -137,4 +143,8 @@ def _keys(
 
 
 def _null_where(column: pl.Series, is_null: NDArray[np.bool_]) -> pl.Series:
-    return column.set(pl.Series(is_null), None)
+    """The column with nulls; without a query where few are asked for, because a query costs more than they do."""
+    if len(column) > FEW:
+        return column.set(pl.Series(is_null), None)
+    values = zip(column.to_list(), is_null.tolist(), strict=True)
+    return pl.Series(column.name, [None if hidden else value for value, hidden in values], dtype=column.dtype)

@@ -165,7 +165,7 @@ class Profile:
         return [stem], lambda frame, _: [numbers(frame[name])]
 
     def _joined(self, stem: str, name: str) -> tuple[list[str], Fill]:
-        return [f"{stem}.month"], lambda frame, _: [numbers(frame[name].dt.month())]
+        return [f"{stem}.month"], lambda frame, _: [month_numbers(frame[name]) % 12 + 1]
 
     def _income(self, stem: str, name: str) -> tuple[list[str], Fill]:
         medians, overall = self._state.region_income, self._state.income

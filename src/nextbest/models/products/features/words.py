@@ -70,10 +70,10 @@ class HistoryWords:
 
 def month_words(flags_NL: NDArray[np.bool_]) -> Words:
     """A flag of several months as one number, bit l = column l; columns past MAX_MONTHS are left out. Shape (N,)."""
-    words_N = np.zeros(len(flags_NL), np.uint16)
-    for lag in range(min(flags_NL.shape[1], MAX_MONTHS)):
-        words_N |= flags_NL[:, lag].astype(np.uint16) << np.uint16(lag)
-    return words_N
+    n_months = min(flags_NL.shape[1], MAX_MONTHS)
+    wide = np.zeros((len(flags_NL), MAX_MONTHS), np.bool_)
+    wide[:, :n_months] = flags_NL[:, :n_months]
+    return np.packbits(wide, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.uint16)
 
 
 def months_unchanged(words: Words, present_N: Words) -> Floats:
