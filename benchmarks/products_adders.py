@@ -204,11 +204,11 @@ def report_differences(
     figures: list[dict[str, object]], precision: dict[str, dict[date, np.ndarray]], months: list[Month]
 ) -> None:
     """Distance to the published figures, the order of the models, and what masking is worth."""
-    gaps = [abs(round(f["map@7_adders"], 3) - f["published"]) for f in figures if f.get("published")]  # type: ignore[call-overload, operator]
+    gaps = [abs(round(f["map@7_adders"], 3) - f["published"]) for f in figures if f.get("published")]
     print(
         f"\n{len(gaps)} published figures: largest difference after rounding to three digits {max(gaps):.4f}."
     )
-    ours = sorted(PUBLISHED, key=lambda name: -next(f["map@7_adders"] for f in figures if f["model"] == name))  # type: ignore[operator, return-value]
+    ours = sorted(PUBLISHED, key=lambda name: -next(f["map@7_adders"] for f in figures if f["model"] == name))
     theirs = sorted(PUBLISHED, key=lambda name: -PUBLISHED[name][0])
     print(
         f"Order of the three by ours: {' > '.join(ours)}; {'the' if ours == theirs else 'NOT the'} published one."
