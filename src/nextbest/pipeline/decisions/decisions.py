@@ -86,6 +86,13 @@ class Decisions:
     is_control_N: NDArray[np.bool_]
     reasons: Reasons
 
+    def __repr__(self) -> str:
+        """Without ids: a repr ends in logs."""
+        return (
+            f"Decisions({len(self)} clients, {int(self.n_offers_N.sum())} offers, month={self.month}, "
+            f"channel={self.channel!r}, policy={self.rules.policy.version!r}, model={self.model_version!r})"
+        )
+
     def __len__(self) -> int:
         return len(self.product_NK)
 
