@@ -1,4 +1,4 @@
-"""Model folders on disk: `arrays.npz`, the ids, and a `manifest.json` that vouches for them.
+"""Model folders on disk: `arrays.npz`, the ids, other files, and a `manifest.json` that vouches for them.
 
 Nothing here is ever pickled: a folder from a stranger can be wrong, it can't run code.
 """
@@ -32,8 +32,13 @@ def write_folder(
     config: dict[str, Any],
     arrays: Mapping[str, NDArray[Any]],
     ids: Mapping[str, IdIndex],
+    files: Mapping[str, bytes] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder under a temporary name beside `folder`, then rename it into place.
+
+    `files` are further files by plain name (boosters as text); `about` are further fields of the manifest
+    (when and from what it was made), in JSON's own types.
 
     Raises
     ------
@@ -55,14 +60,17 @@ def write_folder(
         )
         for name, index in ids.items():
             index.save(temporary / f"{name}.parquet")
-        files = [ARRAYS, *(f"{name}.parquet" for name in ids)]
+        for name, content in (files or {}).items():
+            (temporary / name).write_bytes(content)
+        written = [ARRAYS, *(f"{name}.parquet" for name in ids), *(files or {})]
         manifest = {
+            **(about or {}),
             "format": FORMAT,
             "kind": kind,
             "config": config,
             "versions": {"nextbest": __version__, "numpy": np.__version__},
             "ids": {name: {"n": len(index), "digest": index.digest} for name, index in ids.items()},
-            "files": {name: _sha256(temporary / name) for name in files},
+            "files": {name: _sha256(temporary / name) for name in written},
         }
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
         _swap(temporary, folder)
@@ -110,6 +118,24 @@ def read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, NDArray[Any
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(path, f"is not a readable array file ({error})") from error
+
+
+def read_files(folder: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
+    """Content of every file of a model folder that is neither arrays nor ids, after its checksum was compared.
+
+    Raises
+    ------
+    ArtifactError
+        A file is missing or changed since it was written, or the manifest names one outside the folder.
+    """
+    if outside := [name for name in manifest["files"] if Path(name).name != name]:
+        raise ArtifactError(folder, f"names file(s) outside itself: {outside[:5]}")
+    own = {ARRAYS, *(f"{name}.parquet" for name in manifest["ids"])}
+    return {
+        name: _checked(Path(folder), name, manifest).read_bytes()
+        for name in manifest["files"]
+        if name not in own
+    }
 
 
 def read_ids(folder: Path, name: str, manifest: dict[str, Any], *, known: IdIndex | None = None) -> IdIndex:
