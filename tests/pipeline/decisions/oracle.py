@@ -20,9 +20,7 @@ def fired(
 ) -> dict[str, str]:
     """Product -> first filter that fires; contacts are this client's own."""
     contacts = [
-        c
-        for c in contacts
-        if c["time"] < at and c["outcome"] not in policy.contacts.not_shown_outcomes
+        c for c in contacts if c["time"] < at and c["outcome"] not in policy.contacts.not_shown_outcomes
     ]
     found = {}
     for product in schema.products:
@@ -133,9 +131,7 @@ def _moments(contacts: list[dict[str, Any]], unit: str) -> int:
 def places(policy: DecisionPolicy, channel: str, contacts: list[dict[str, Any]], at: datetime) -> int:
     """Offers that caps of scope client and channel leave."""
     contacts = [
-        c
-        for c in contacts
-        if c["time"] < at and c["outcome"] not in policy.contacts.not_shown_outcomes
+        c for c in contacts if c["time"] < at and c["outcome"] not in policy.contacts.not_shown_outcomes
     ]
     left = policy.max_offers
     for cap in policy.contacts.caps:

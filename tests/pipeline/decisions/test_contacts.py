@@ -154,10 +154,16 @@ class TestWhatCounts:
     def test_long_histories_are_read_as_short_ones_are(self) -> None:
         # past 64 rows another road is taken
         few = shown((0, "card", 5, "refused"), (0, "loan", 4, "not_delivered"), (0, "acc", 3, None, "mail"))
-        many = pl.concat([few, shown(*((1, c, 1 + n / 7, "seen") for n in range(40) for c in COLUMNS))])
-        rules = {"refusal_days": 9, **cap("channel", 2)}
-        assert after(many, **rules).fired(0) == after(few, **rules).fired(0) == {"card": "suppressed_refusal"}
-        assert offers(after(many, **rules)) == offers(after(few, **rules)) == ["acc"]
+        others = [(1, c, 1 + n / 7, "seen") for n in range(40) for c in (*COLUMNS, None, "insurance")]
+        many = pl.concat([few, shown(*others)])
+        made = policy(contacts={"refusal_days": 9, **cap("channel", 2)})
+        short, long = (decided(EVEN * 2, made, contacts=rows, decided_at=NOW) for rows in (few, many))
+        assert long.fired(0) == short.fired(0) == {"card": "suppressed_refusal"}
+        assert offers(long) == offers(short) == ["acc"]
+        assert long.fired(1) == dict.fromkeys(COLUMNS, "cap_channel")
+        products = policy(contacts=cap("product", 40, days=300))
+        counted = decided(EVEN * 2, products, contacts=many, decided_at=NOW)
+        assert counted.fired(1) == dict.fromkeys(COLUMNS, "cap_product")
 
     def test_mandatory_products_pass_the_contact_policy(self) -> None:
         made = policy(contacts=self.FULL, mandatory=["loan"])

@@ -175,10 +175,9 @@ class TestAgainstThePlainCode:
         self, batch: dict[str, Any], made: DecisionPolicy
     ) -> None:
         found = run(batch, made)
-        for n, client in enumerate(batch["people"]):
+        for n, client in enumerate(people(*batch["people"]).to_dicts()):
             p = dict(zip(COLUMNS, batch["p"][n], strict=True))
             contacts, channel = own_contacts(batch, n), batch["channel"]
-            client = people(client).to_dicts()[0]
             blocked = oracle.fired(
                 client, batch["held"][n], p, made, BANK, channel=channel, contacts=contacts, at=NOW
             )
@@ -375,7 +374,9 @@ class TestTables:
             "reasons": [],
         }
         assert answer["fired"] == {"jun": "over_age"}
-        assert {key: answer[key] for key in ("customer_id", "month", "channel", "is_control", "currency")} == {
+        assert {
+            key: answer[key] for key in ("customer_id", "month", "channel", "is_control", "currency")
+        } == {
             "customer_id": "a",
             "month": "2016-06-28",
             "channel": "app",
@@ -422,7 +423,9 @@ class TestBadCalls:
     def test_what_is_no_probability_is_refused_with_its_clients(self, bad: float) -> None:
         p = self.GOOD["p_NP"].copy()
         p[1, 3] = bad
-        with pytest.raises(DataError, match=r"p_NP: must be probabilities: .*1 row\(s\) break it, first: \[2\]"):
+        with pytest.raises(
+            DataError, match=r"p_NP: must be probabilities: .*1 row\(s\) break it, first: \[2\]"
+        ):
             decide(**self.GOOD | {"p_NP": p})
 
     def test_a_client_comes_once(self) -> None:

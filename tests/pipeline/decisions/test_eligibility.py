@@ -101,7 +101,9 @@ class TestApplicability:
         assert found.fired(0) == {"acc": "held", "loan": "held"}
 
     def test_a_closed_product_and_one_without_a_rule_are_not_for_sale(self) -> None:
-        named = {c: {"value": 10.0} for c in COLUMNS if c != "jun"} | {"loan": {"value": 10, "is_open": False}}
+        named = {c: {"value": 10.0} for c in COLUMNS if c != "jun"} | {
+            "loan": {"value": 10, "is_open": False}
+        }
         made = policy().from_json(policy().to_json())
         made = type(made).model_validate(made.model_dump() | {"products": named})
         assert decided(EVEN, made).fired(0) == {"loan": "closed", "jun": "closed"}
@@ -226,7 +228,9 @@ class TestBadAttributes:
         assert set(compile_policy(made, BANK).columns) == {"age", "income"}
         with pytest.raises(DataError, match=r"attributes: column\(s\) \['age', 'income'\] missing"):
             decided(EVEN, made, attributes=people({}).drop("age", "income"))
-        assert decided(EVEN, made, attributes=people({}).select("age", "income")).fired(0) == {"jun": "over_age"}
+        assert decided(EVEN, made, attributes=people({}).select("age", "income")).fired(0) == {
+            "jun": "over_age"
+        }
 
     def test_a_number_must_be_a_number(self) -> None:
         with pytest.raises(DataError, match="column 'age' must be a number, is String"):

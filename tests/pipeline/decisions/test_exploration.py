@@ -80,7 +80,9 @@ class TestPlaceProbabilities:
         assert p.sum() == pytest.approx(float(possible.any()))
 
     def test_greedy_is_on_the_best_and_of_equals_on_the_first(self) -> None:
-        p = place_probabilities(np.array([[1.0, 3, 3], [5, 1, 1]]), np.array([[True] * 3, [False, True, True]]), KINDS[0])
+        p = place_probabilities(
+            np.array([[1.0, 3, 3], [5, 1, 1]]), np.array([[True] * 3, [False, True, True]]), KINDS[0]
+        )
         assert p.tolist() == [[0, 1, 0], [0, 1, 0]]
 
     def test_epsilon_is_spread_evenly(self) -> None:
@@ -141,9 +143,7 @@ def plain_list_law(
 
     def walk(done: tuple[int, ...], mass: float) -> None:
         possible = [
-            p
-            for p in range(len(score))
-            if p not in done and all(a in done for a, b in before if b == p)
+            p for p in range(len(score)) if p not in done and all(a in done for a, b in before if b == p)
         ]
         if len(done) == n_places or not possible:
             found[done] = found.get(done, 0) + mass
@@ -167,9 +167,7 @@ class TestLists:
         places = fill(self.SCORE, exploration, n_clients=n, n_places=3, before=before)
         law = plain_list_law(self.SCORE, exploration, before, 3)
         assert sum(law.values()) == pytest.approx(1)
-        lists, index, counts = np.unique(
-            places.product_NK, axis=0, return_inverse=True, return_counts=True
-        )
+        lists, index, counts = np.unique(places.product_NK, axis=0, return_inverse=True, return_counts=True)
         keys = [tuple(row) for row in lists.tolist()]
         assert set(keys) <= set(law)
         logged = places.probability_NK.prod(axis=1)
@@ -214,7 +212,7 @@ class TestReproducible:
 
     def test_places_of_one_list_are_drawn_independently(self) -> None:
         places = fill([1, 1, 1, 1, 1], Exploration(kind="softmax"), n_clients=10_000)
-        pairs = {pair: 0 for pair in itertools.permutations(range(5), 2)}
+        pairs = dict.fromkeys(itertools.permutations(range(5), 2), 0)
         for row in places.product_NK.tolist():
             pairs[tuple(row)] += 1
         assert stats.chisquare(list(pairs.values())).pvalue > 1e-4
@@ -264,7 +262,9 @@ class TestControlAndMandatory:
         assert places.product_NK.tolist() == [[0, -1], [0, 2]]
 
     def test_a_mandatory_product_waits_for_what_must_come_before_it(self) -> None:
-        places = fill([1, 2, 3], KINDS[0], before=[(0, 1)], mandatory_N=np.full(1, 0b010, np.uint32), n_places=3)
+        places = fill(
+            [1, 2, 3], KINDS[0], before=[(0, 1)], mandatory_N=np.full(1, 0b010, np.uint32), n_places=3
+        )
         assert places.product_NK.tolist() == [[2, 0, 1]]
 
     def test_nothing_possible_fills_no_place(self) -> None:

@@ -30,6 +30,15 @@ def changed(path: str, value: Any) -> str:
     return json.dumps(raw)
 
 
+def test_public_names_are_found_where_the_package_says() -> None:
+    import nextbest.pipeline.decisions as package
+
+    assert package.load_policy is load_policy
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    with pytest.raises(AttributeError, match="nothing_here"):
+        _ = package.nothing_here
+
+
 class TestShipped:
     def test_the_policy_of_santander_names_every_product_and_compiles(self) -> None:
         assert shipped_policies() == ["santander"]
@@ -75,7 +84,9 @@ class TestText:
         lambda inner: st.one_of(
             st.lists(inner.filter(lambda v: not isinstance(v, dict)), max_size=3),
             st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=3),
-            st.lists(st.dictionaries(st.text("ab. é", max_size=3), inner, max_size=2), min_size=1, max_size=2),
+            st.lists(
+                st.dictionaries(st.text("ab. é", max_size=3), inner, max_size=2), min_size=1, max_size=2
+            ),
         ),
         max_leaves=8,
     ).filter(lambda v: not _mixes(v))

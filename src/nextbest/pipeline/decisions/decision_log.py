@@ -16,7 +16,7 @@ import polars as pl
 from nextbest.data.manifest import disk_errors, sync_folder
 from nextbest.errors import DataError
 from nextbest.pipeline.decisions.audit import AuditLog, Head
-from nextbest.pipeline.decisions.decisions import DECISION_LOG, Decisions
+from nextbest.pipeline.decisions.decisions import DECISION_LOG, LOG_COLUMNS, Decisions
 from nextbest.pipeline.decisions.hashing import id_hash
 from nextbest.tables import TIME_DTYPE
 
@@ -140,7 +140,7 @@ class DecisionLog:
 
 def _schema(id_dtype: pl.DataType) -> dict[str, pl.DataType]:
     columns = {**DECISION_LOG.required, **DECISION_LOG.optional}
-    return {name: id_dtype if dtype is None else dtype for name, dtype in columns.items()}
+    return {name: columns[name] or id_dtype for name in LOG_COLUMNS}
 
 
 def _from_rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -154,7 +154,7 @@ def _from_rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
             pl.col("month").str.to_date(),
             pl.col("decided_at").str.to_datetime(time_unit="us", time_zone="UTC").cast(TIME_DTYPE),
         )
-        .select(*rows[0])
+        .select(LOG_COLUMNS)
     )
 
 

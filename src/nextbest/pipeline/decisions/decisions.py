@@ -54,6 +54,12 @@ DECISION_LOG = TableSpec(
     order=(CUSTOMER_ID, "rank"),
 )
 """One row an offer and one for each client without; what off-policy estimates and audits read."""
+LOG_COLUMNS = (
+    *(CUSTOMER_ID, MONTH, "decided_at", "channel", "model_version", "policy_version", "policy_digest", "rng"),
+    *("is_control", "rank", "n_offers", "possible", ITEM_ID, "propensity", "score", "policy_probability"),
+    *("list_probability", "source", "reasons", "fired"),
+)
+"""All of them, in the order they are written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +181,7 @@ class Decisions:
                 "reasons": self._reason_lists(clients, places),
                 "fired": fired.gather(rows, null_on_oob=True),
             }
-        )
+        ).select(LOG_COLUMNS)
 
     def counts(self) -> pl.DataFrame:
         """How often each filter fired: `code`, `stage_order` and a column for each product, sorted by stage.
