@@ -21,7 +21,8 @@ from nextbest.models.products.config import ProductConfig, month_weights, months
 from nextbest.models.products.ensemble import Ensemble
 from nextbest.models.products.features.steps import FeatureSteps
 from nextbest.models.products.per_product import PerProduct
-from nextbest.models.products.priors import MonthlyAdditions, forecast_additions, shifts_for
+from nextbest.models.products.priors import MonthlyAdditions, forecast_additions, shifted, shifts_for
+from nextbest.models.products.thresholds import expected_f1_threshold
 from nextbest.models.products.training import TrainingSet, training_set
 
 Floats = NDArray[np.float64]
@@ -41,6 +42,8 @@ class Fitted:
     """Log-odds added to each product, from the seasonal priors."""
     expected_P: Floats
     """Additions forecast for the whole panel in the target month; NaN without priors."""
+    threshold: float
+    """P(add) from which an addition is foretold: the best expected micro-F1 of the target month."""
     drops: PerProduct | None
     """P(drop) of holders."""
     drop_calibrator: Calibrator
@@ -104,7 +107,7 @@ def learn(
         rows["refit"] = len(everything)
         clock.lap("refit")
     del everything, train
-    shift_P, expected_P = _fit_priors(panel, past, target, steps, ensemble, draw)
+    shift_P, expected_P, threshold = _fit_priors(panel, past, target, steps, ensemble, draw)
     clock.lap("priors")
     profile_steps, profile_model = _fit_profile(
         panel, (*months, valid_month), config, profile, n_threads=n_threads, progress=progress
@@ -125,6 +128,7 @@ def learn(
         ensemble=ensemble,
         shift_P=shift_P,
         expected_P=expected_P,
+        threshold=threshold,
         drops=drops,
         drop_calibrator=drop_calibrator,
         profile_steps=profile_steps,
@@ -163,12 +167,9 @@ def _fit_priors(
     steps: FeatureSteps,
     ensemble: Ensemble,
     rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """Shifts on a sample of the clients that will be scored, and the numbers they meet."""
+) -> tuple[Floats, Floats, float]:
+    """Shifts on a sample of the clients that will be scored, the numbers they meet, and the threshold then."""
     config, n_products = ensemble.config, len(panel.schema.products)
-    if config.priors is None:
-        return np.zeros(n_products), np.full(n_products, np.nan)
-    expected_P = forecast_additions(past, target, config.priors)
     clients = steps.clients(panel, target)
     rows = clients.present()
     n_all = len(rows)
@@ -176,8 +177,13 @@ def _fit_priors(
         rows = np.sort(rng.choice(rows, config.population_rows, replace=False))
     inputs = clients.inputs(rows)
     p_NP = ensemble.probabilities(steps.transform(inputs), inputs.held_N)
-    weight_N = np.full(len(rows), n_all / max(len(rows), 1))
-    return shifts_for(p_NP, expected_P, weight_N=weight_N, config=config.priors), expected_P
+    shift_P, expected_P = np.zeros(n_products), np.full(n_products, np.nan)
+    if config.priors is not None:
+        expected_P = forecast_additions(past, target, config.priors)
+        weight_N = np.full(len(rows), n_all / max(len(rows), 1))
+        shift_P = shifts_for(p_NP, expected_P, weight_N=weight_N, config=config.priors)
+    threshold, _ = expected_f1_threshold(shifted(p_NP, shift_P))
+    return shift_P, expected_P, threshold
 
 
 def _fit_profile(

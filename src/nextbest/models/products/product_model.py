@@ -231,6 +231,11 @@ class ProductModel:
         return tuple(dict.fromkeys(fitted.steps.columns + profile))
 
     @property
+    def threshold(self) -> float:
+        """P(add) from which an addition is foretold: the best expected micro-F1 of the target month."""
+        return self._fitted().threshold
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """Months and rows learned from, MAP@7 on the validation month, CPU-seconds by step."""
         return self._fitted().metrics
@@ -322,7 +327,13 @@ class ProductModel:
     def _state(self) -> State:
         """Everything fitted that is arrays and boosters."""
         fitted = self._fitted()
-        state = State({"shift": fitted.shift_P, "expected": fitted.expected_P})
+        state = State(
+            {
+                "shift": fitted.shift_P,
+                "expected": fitted.expected_P,
+                "threshold": np.array([fitted.threshold]),
+            }
+        )
         state.update(fitted.ensemble.state().under("ensemble"))
         state.update(State(fitted.drop_calibrator.arrays()).under("drop_calibration"))
         for name, model in (("drops", fitted.drops), ("profile", fitted.profile)):
@@ -390,6 +401,7 @@ def _restored(
         ),
         shift_P=state.arrays["shift"],
         expected_P=state.arrays["expected"],
+        threshold=float(state.arrays["threshold"][0]),
         drops=boosters("drops"),
         drop_calibrator=Calibrator.from_arrays(state.of("drop_calibration").arrays, config.calibration),
         profile_steps=None if profile_features is None else FeatureSteps.from_state(profile_features),
