@@ -48,10 +48,7 @@ def write_folder(
         The disk refused; what stood at `folder` before still does.
     """
     folder = Path(folder)
-    if folder.exists() and not ((folder / MANIFEST).is_file() or _is_empty_folder(folder)):
-        raise InputError(
-            "folder", "is there and holds no model", value=str(folder), remedy="choose a new folder"
-        )
+    check_free(folder)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -78,6 +75,20 @@ def write_folder(
         raise ExternalError("disk", f"could not write {folder}: {error}", retryable=True) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_free(folder: Path) -> None:
+    """Nothing, if a model may be written there: a new or empty folder, or a model's.
+
+    Raises
+    ------
+    InputError
+        Something else is there.
+    """
+    if folder.exists() and not ((folder / MANIFEST).is_file() or _is_empty_folder(folder)):
+        raise InputError(
+            "folder", "is there and holds no model", value=str(folder), remedy="choose a new folder"
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
