@@ -59,7 +59,7 @@ class FakeBank:
         wanted = [product for product in wanted if not known or product != ACCOUNT]
         reason = Reason("income", "Доход" if query.lang == "ru" else "Income")
         products = tuple(
-            RankedProduct(product, rank, 0.5 / rank, (reason,) if query.explain else ())
+            RankedProduct(product, rank, 0.5 / rank, reasons=(reason,) if query.explain else ())
             for rank, product in enumerate(wanted[: query.k], start=1)
         )
         return ProductAnswer(
@@ -68,6 +68,8 @@ class FakeBank:
             MONTH,
             date(2016, 6, 28),
             control=False,
+            channel=query.channel or "app",
+            policy="test-1",
             products=products,
             fired=tuple(fired),
         )

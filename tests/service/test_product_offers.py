@@ -39,12 +39,16 @@ def test_an_offer_says_all_that_a_bank_must_know_of_it(bank) -> None:
         "as_of": "2016-05",
         "target": "2016-06",
         "control": False,
+        "channel": "app",
+        "policy": "test-1",
         "products": [
             {
                 "product_id": DEBIT,
                 "name": "Direct debit",
                 "rank": 1,
                 "probability": 0.5,
+                "score": 0.0,
+                "source": "model",
                 "reasons": [{"code": "income", "text": "Income"}],
             }
         ],
@@ -100,6 +104,11 @@ def test_where_every_product_is_filtered_the_filters_say_so(bank) -> None:
 def test_fields_that_nobody_knows_are_passed_over(bank) -> None:
     (offer,) = answers(bank, customer_ids=[5], k=1, colour="red")
     assert len(offer["products"]) == 1
+
+
+def test_an_offer_is_made_for_the_channel_asked_for(bank) -> None:
+    (offer,) = answers(bank, customer_ids=[5], channel="branch")
+    assert offer["channel"] == "branch"
 
 
 def test_a_thousand_clients_are_one_request(bank) -> None:

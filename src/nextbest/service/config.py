@@ -25,8 +25,6 @@ class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
     """Most events in one POST /events."""
     max_clients: PositiveInt = 1000
     """Most clients in one POST /products/recommendations."""
-    default_n_products: PositiveInt = 7
-    """Products in an offer when the request names no `k`."""
     product_names: ProductNames = "seed"
     """Names in the answer of POST /predict when the request doesn't choose."""
     needs_panel: bool = True

@@ -147,9 +147,9 @@ class ServiceMetrics:
         endpoint_duration.observe(seconds)
         endpoint_requests.inc()
 
-    def prediction(self, version: str, *, ok: bool) -> None:
-        """Count one request to POST /predict by the model that answers."""
-        self._predictions.labels(version, "success" if ok else "failure").inc()
+    def prediction(self, version: str | None, *, ok: bool) -> None:
+        """Count one request to POST /predict by the model that answers; None: there was none."""
+        self._predictions.labels(version or "none", "success" if ok else "failure").inc()
 
     def product_answer(self, products: Iterable[_Product], *, known: bool) -> None:
         """Count one answer about bank products."""

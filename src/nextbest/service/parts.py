@@ -25,6 +25,10 @@ class Part(Protocol):
     def holder(self) -> ModelHolder[Any]:
         """The model that answers, and the watch over its folder."""
 
+    @property
+    def version(self) -> str | None:
+        """Of the live model; None while there is none."""
+
     async def open(self) -> None:
         """Open what a model needs to be prepared; called before the first look at the folder."""
 
@@ -75,16 +79,17 @@ def model_age_s(manifest: Mapping[str, Any], now: datetime) -> float | None:
     return None if created is None else (now - created).total_seconds()
 
 
-def model_metrics(holder: ModelHolder[Any], *, prefix: str, now: datetime) -> Iterator["Metric"]:
+def model_metrics(part: Part, *, prefix: str, now: datetime) -> Iterator["Metric"]:
     """Gauges of a live model, their names beginning with `prefix`."""
+    holder = part.holder
     loaded = holder.is_loaded
     yield gauge(f"{prefix}_loaded", "1 while a model answers.", float(loaded))
     yield gauge(f"{prefix}_newest", "0 while a newer folder failed to load.", float(holder.error is None))
     if not loaded:
         return
     live: LiveModel[Any] = holder.live
-    name = str(live.manifest.get("name"))
-    yield gauge(f"{prefix}_info", "The live model.", 1.0, version=live.version, model=name)
+    name = str(live.manifest.get("name") or live.manifest.get("kind"))
+    yield gauge(f"{prefix}_info", "The live model.", 1.0, version=str(part.version), model=name)
     yield gauge(f"{prefix}_loaded_timestamp_seconds", "When it went live.", live.loaded_at.timestamp())
     if (age_s := model_age_s(live.manifest, now)) is not None:
         yield gauge(f"{prefix}_age_seconds", "Time since it was trained.", age_s)

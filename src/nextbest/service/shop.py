@@ -124,6 +124,11 @@ class ShopPart:
         assert self._writer is not None, "the application isn't started"
         return self._writer
 
+    @property
+    def version(self) -> str | None:
+        """Of the live model; None while there is none."""
+        return self.holder.live.version if self.holder.is_loaded else None
+
     async def check(self) -> tuple[dict[str, str], float]:
         """A real recommendation, and the event log."""
         question = Query(history=[], k=1, explain=False)
@@ -157,4 +162,4 @@ class ShopPart:
 
     def live_metrics(self) -> Iterator["Metric"]:
         """What a scrape asks for instead of counting."""
-        return model_metrics(self.holder, prefix="nextbest_model", now=self._now())
+        return model_metrics(self, prefix="nextbest_model", now=self._now())

@@ -19,13 +19,16 @@ class ProductQuery:
     """Id as the bank knows it; None: nobody in particular, the profile alone."""
     profile: Profile | None = None
     """Attributes that came with the question; they go before stored ones."""
-    k: int = 7
-    """Most products of an offer; `predict` takes as many as pass their thresholds."""
+    k: int | None = None
+    """Most products of an offer, never more than the policy has places; None: as many as those. `predict` takes
+    as many as pass their thresholds."""
     purpose: Purpose = "offer"
     """`predict`: what will be added, by the thresholds of the model. `offer`: what may be offered, by the
     decision layer."""
     lang: Lang = "en"
     """Language of the reasons' words."""
+    channel: str | None = None
+    """For which an offer is made; None: the policy's default."""
     explain: bool = True
     """False leaves the reasons empty and saves their time."""
 
@@ -47,6 +50,10 @@ class RankedProduct:
     """1 = best."""
     probability: float
     """Calibrated P(added in the month asked for)."""
+    score: float = 0.0
+    """Of an offer: what it is worth, in the policy's currency; 0 where nothing is weighed."""
+    source: str = "model"
+    """Of an offer: arbitration, exploration, mandatory or control; else `model`."""
     reasons: tuple[Reason, ...] = ()
 
 
@@ -70,6 +77,10 @@ class ProductAnswer:
     target: date
     """Month whose additions are foretold."""
     control: bool
-    """In the permanent random control group, which is not sorted by the model."""
+    """In the permanent random control group, for which the model never chooses."""
+    channel: str
+    """For which an offer was made; empty of a prediction."""
+    policy: str
+    """Version of the policy whose rules hold."""
     products: tuple[RankedProduct, ...]
     fired: tuple[Fired, ...] = ()

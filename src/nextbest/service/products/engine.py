@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from nextbest.data.panel.schema import PanelSchema
 from nextbest.pipeline.products.profile import ProfileForm
 from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
-from nextbest.service.model_holder import ModelHolder
+from nextbest.service.model_holder import LiveModel, ModelHolder
 
 ProductReply = tuple[ProductAnswer, str]
 """An answer and the version of the model that gave it."""
@@ -44,6 +44,11 @@ class ProductsEngine(Protocol):
         """One answer a query, in order."""
 
 
+def version_of(live: LiveModel[ProductsEngine]) -> str:
+    """The model's own version, which the batch writes too; where it has none, the digest of its manifest."""
+    return str(live.manifest.get("model_version") or live.version)
+
+
 class ProductsAsker:
     """The one who asks the model."""
 
@@ -59,7 +64,7 @@ class ProductsAsker:
             No model is loaded.
         """
         live = self._holder.live
-        return _ask(live.pipeline, live.version, queries)
+        return _ask(live.pipeline, version_of(live), queries)
 
 
 def _ask(engine: ProductsEngine, version: str, queries: list[ProductQuery]) -> list[ProductReply | Exception]:

@@ -11,13 +11,10 @@ from nextbest.service.config import ServiceConfig
 from nextbest.service.metrics import ServiceMetrics, gauge
 from nextbest.service.model_holder import MANIFEST, LiveModel, ModelHolder
 from nextbest.service.parts import model_age_s, model_metrics, probe
-from nextbest.service.products.engine import ProductReply, ProductsAsker, ProductsEngine, warm_up
+from nextbest.service.products.engine import ProductReply, ProductsAsker, ProductsEngine, version_of, warm_up
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
-
-NO_MODEL = "none"
-"""Version in metrics while no model answers."""
 
 
 class ProductsPart:
@@ -103,9 +100,9 @@ class ProductsPart:
         return self.holder.live.pipeline
 
     @property
-    def version(self) -> str:
-        """Of the live model."""
-        return self.holder.live.version if self.holder.is_loaded else NO_MODEL
+    def version(self) -> str | None:
+        """Of the live model; None while there is none."""
+        return version_of(self.holder.live) if self.holder.is_loaded else None
 
     async def check(self) -> tuple[dict[str, str], float]:
         """A real prediction, and the panel."""
@@ -128,7 +125,7 @@ class ProductsPart:
         age_s = model_age_s(manifest, self._now())
         month = engine.newest_month
         return {
-            "version": live.version,
+            "version": version_of(live),
             "name": manifest.get("name"),
             "created": manifest.get("created"),
             "age_s": None if age_s is None else round(age_s, 1),
@@ -140,7 +137,7 @@ class ProductsPart:
 
     def live_metrics(self) -> Iterator["Metric"]:
         """What a scrape asks for instead of counting."""
-        yield from model_metrics(self.holder, prefix="nextbest_products_model", now=self._now())
+        yield from model_metrics(self, prefix="nextbest_products_model", now=self._now())
         if self.holder.is_loaded and (month := self.engine.newest_month) is not None:
             at = datetime(month.year, month.month, month.day, tzinfo=self._now().tzinfo)
             yield gauge(

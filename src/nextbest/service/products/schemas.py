@@ -75,7 +75,12 @@ class OfferRequest(BaseModel):
     clients: list[dict[str, Any]] | None = Field(
         default=None, description="Clients with their attributes, each as in POST /predict."
     )
-    k: int | None = Field(default=None, description="Most products for each.")
+    k: int | None = Field(
+        default=None, description="Most products for each; never more than the policy's `max_offers`."
+    )
+    channel: str | None = Field(
+        default=None, max_length=100, description="For which the offer is made; one of the policy's."
+    )
     lang: Lang = Field(default="en", description="Language of names and reasons.")
     explain: bool = Field(default=True, description="false leaves `reasons` empty and saves time.")
 
@@ -94,6 +99,8 @@ class OfferedProduct(BaseModel):
     name: str
     rank: int = Field(description="1 = best.")
     probability: float = Field(description="Calibrated: of 1,000 such clients, so many thousandths add it.")
+    score: float = Field(description="Probability x value x lever x weights, in the policy's currency.")
+    source: str = Field(description="arbitration, exploration, mandatory or control.")
     reasons: list[ReasonAnswer]
 
 
@@ -119,7 +126,9 @@ class ClientOffer(BaseModel):
     known: bool = Field(description="Has stored history; false: answered from the profile alone.")
     as_of: str = Field(description="Newest month whose products are known, YYYY-MM.")
     target: str = Field(description="Month whose additions are foretold, YYYY-MM.")
-    control: bool = Field(description="In the permanent random control group.")
+    control: bool = Field(description="In the permanent random control group, for which no model chooses.")
+    channel: str
+    policy: str = Field(description="Version of the bank's rules.")
     products: list[OfferedProduct]
     fired: list[FiredAnswer]
     warnings: list[ValueWarning]

@@ -8,12 +8,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import from_json
 from starlette.routing import Route
 
+from nextbest.data.ids import OutsideId
 from nextbest.data.panel.schema import Product
 from nextbest.errors import InputError
 from nextbest.pipeline.products.profile import Ignored, Profile, ProfileForm
 from nextbest.pipeline.products.query import Lang, ProductAnswer, ProductQuery
 from nextbest.service.config import ProductNames
 from nextbest.service.openapi import body_of, parameters_of, problems, ref
+from nextbest.service.products.engine import version_of
 from nextbest.service.products.part import ProductsPart
 from nextbest.service.products.schemas import (
     SEED_CLIENT,
@@ -88,7 +90,7 @@ def router(service: Service, part: ProductsPart) -> APIRouter:
             }
             for product in products
         ]
-        return _json({"products": rows, "model": live.version})
+        return _json({"products": rows, "model": version_of(live)})
 
     return routes
 
@@ -148,12 +150,16 @@ def document(
         "as_of": f"{answer.as_of:%Y-%m}",
         "target": f"{answer.target:%Y-%m}",
         "control": answer.control,
+        "channel": answer.channel,
+        "policy": answer.policy,
         "products": [
             {
                 "product_id": product.product_id,
                 "name": names[product.product_id],
                 "rank": product.rank,
                 "probability": product.probability,
+                "score": product.score,
+                "source": product.source,
                 "reasons": product.reasons,
             }
             for product in answer.products
@@ -176,20 +182,29 @@ def _queries(
             raise InputError(name, "must hold 1 entry or more")
         check_length(name, values, limit=config.max_clients)
     most = len(form.schema.products)
-    k = min(config.default_n_products, most) if body.k is None else body.k
-    if not 1 <= k <= most:
-        raise InputError("k", f"must be an integer from 1 to {most}", value=k)
+    if body.k is not None and not 1 <= body.k <= most:
+        raise InputError("k", f"must be an integer from 1 to {most}", value=body.k)
+
+    def query(customer_id: OutsideId, profile: Profile | None) -> ProductQuery:
+        return ProductQuery(
+            customer_id,
+            profile,
+            k=body.k,
+            lang=body.lang,
+            channel=body.channel,
+            explain=body.explain,
+        )
+
     if body.clients is None:
         ids = [
             form.read_id(raw, at=f"/customer_ids/{place}")
             for place, raw in enumerate(cast("list[object]", body.customer_ids))
         ]
-        queries = [ProductQuery(i, k=k, lang=body.lang, explain=body.explain) for i in ids]
-        return queries, [()] * len(queries)
+        return [query(customer_id, None) for customer_id in ids], [()] * len(ids)
     profiles = [form.read(raw, at=f"/clients/{place}/") for place, raw in enumerate(body.clients)]
     for profile in profiles:
         _count(profile, service)
-    queries = [ProductQuery(p.customer_id, p, k=k, lang=body.lang, explain=body.explain) for p in profiles]
+    queries = [query(profile.customer_id, profile) for profile in profiles]
     return queries, [profile.ignored for profile in profiles]
 
 

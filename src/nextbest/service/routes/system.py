@@ -61,7 +61,7 @@ def router(service: Service) -> APIRouter:
         errors = [str(holder.error) for holder in holders if holder.error is not None]
         document = {
             "result": result,
-            "model": holders[0].live.version if holders[0].is_loaded else None,
+            "model": service.parts[0].version,
             "error": errors[0] if errors else None,
         }
         return Response(

@@ -1,0 +1,329 @@
+"""A product model, its panel and a bank's policy as one: questions in, predictions and offers out.
+
+The service asks it for single clients, the monthly batch for all: both get the same answers. Axes: N
+clients, P products, K places.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from nextbest.data.ids import OutsideId
+from nextbest.data.panel.manifest import find_panel
+from nextbest.data.panel.panel import Panel
+from nextbest.data.panel.schema import PanelSchema
+from nextbest.errors import ArtifactError
+from nextbest.models.products.features.tables import FeatureInput
+from nextbest.models.products.product_model import ProductModel
+from nextbest.pipeline.decisions.decide import decide
+from nextbest.pipeline.decisions.decisions import Decisions
+from nextbest.pipeline.decisions.exploration import SOURCES
+from nextbest.pipeline.decisions.policy import DecisionPolicy, load_policy
+from nextbest.pipeline.decisions.rules import Rules, compile_policy
+from nextbest.pipeline.products.forecast import forecast_policy
+from nextbest.pipeline.products.history import ClientHistory
+from nextbest.pipeline.products.profile import ProfileForm
+from nextbest.pipeline.products.query import (
+    Fired,
+    ProductAnswer,
+    ProductQuery,
+    Purpose,
+    RankedProduct,
+    Reason,
+)
+from nextbest.pipeline.products.reasons import reason_source
+
+NOBODY = -1
+"""Id that stands for a question about nobody in particular."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What questions must share to be answered by one pass."""
+
+    as_of: date
+    purpose: Purpose
+    channel: str | None
+    explain: bool
+
+
+class ProductAdvisor:
+    """Answers questions about bank products. Only one thread may ask.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    panel
+        With the clients' histories; None: everybody is answered by profile alone.
+    policy
+        The bank's rules.
+    version
+        Of the model, logged with every offer.
+    """
+
+    def __init__(
+        self, model: ProductModel, *, panel: Panel | None, policy: DecisionPolicy, version: str
+    ) -> None:
+        self.model, self.panel, self.version = model, panel, version
+        self.schema: PanelSchema = model.schema
+        self.form = ProfileForm(self.schema)
+        self.rules: Rules = compile_policy(policy, self.schema)
+        self._forecast_rules = compile_policy(forecast_policy(policy), self.schema)
+        self._threshold = model.threshold
+        columns = {*model.columns, *self.rules.columns, *self._forecast_rules.columns}
+        self.history = ClientHistory(
+            self.schema,
+            panel,
+            columns=sorted(columns),
+            fallback_month=self.schema.month_before(model.target),
+        )
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, *, panel: str | Path | None, policy: str | Path | None = None
+    ) -> "ProductAdvisor":
+        """A model folder, the panel in a folder (or its `panel`) and a policy file.
+
+        Parameters
+        ----------
+        folder
+            Written by `ProductModel.save`.
+        panel
+            Where the panel is; None, or a folder without one: nobody is known.
+        policy
+            TOML or JSON file or the name of a shipped policy; None: the shipped one of the panel's name.
+
+        Raises
+        ------
+        ArtifactError
+            The model or the panel can't be read, or they have different products.
+        InputError
+            The policy can't be read or doesn't fit the products.
+        """
+        model = ProductModel.load(Path(folder))
+        found = None if panel is None else find_panel(Path(panel))
+        opened = None if found is None else Panel.open(found)
+        _same_products(model.schema, opened)
+        chosen = load_policy(model.schema.name if policy is None else policy)
+        return cls(model, panel=opened, policy=chosen, version=model.version)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The model folder's manifest."""
+        return self.model.manifest
+
+    @property
+    def newest_month(self) -> date | None:
+        """Newest month of the panel; None without one."""
+        return self.history.newest_month
+
+    @property
+    def n_clients(self) -> int | None:
+        """Clients that the panel holds; None without one."""
+        return None if self.panel is None else self.panel.n_customers
+
+    @property
+    def open_products(self) -> frozenset[str]:
+        """Ids of the products that the policy sells."""
+        closed = self.rules.closed_mask
+        return frozenset(c for bit, c in enumerate(self.schema.product_columns) if not closed >> bit & 1)
+
+    def answer(self, queries: Sequence[ProductQuery]) -> list[ProductAnswer]:
+        """One answer a query, in order; a query's answer doesn't depend on the others.
+
+        Raises
+        ------
+        InputError
+            A channel is not the policy's.
+        """
+        answers: list[ProductAnswer | None] = [None] * len(queries)
+        groups: dict[_Kind, list[int]] = {}
+        rows = np.array([self.history.row(query.customer_id) for query in queries], np.int32)
+        for place, query in enumerate(queries):
+            month = None if query.profile is None else query.profile.month
+            as_of = self.history.as_of(int(rows[place]), month)
+            kind = _Kind(as_of, query.purpose, query.channel, query.explain)
+            groups.setdefault(kind, []).append(place)
+        for kind, group in groups.items():
+            for places in _each_client_once(queries, group):
+                own = [queries[place] for place in places]
+                for place, answer in zip(places, self._answer(kind, own, rows[places]), strict=True):
+                    answers[place] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def _answer(
+        self, kind: _Kind, queries: Sequence[ProductQuery], rows_N: NDArray[np.int32]
+    ) -> list[ProductAnswer]:
+        inputs = self.history.inputs(kind.as_of, rows_N, [query.profile for query in queries])
+        ids = [NOBODY if query.customer_id is None else query.customer_id for query in queries]
+        client_ids = pl.Series(ids, dtype=self.schema.id_dtype, strict=False)
+        if kind.purpose == "predict":
+            return self._predict(kind, queries, inputs, client_ids)
+        decisions, known_N = self.offers(inputs, client_ids, channel=kind.channel, explain=kind.explain)
+        return [
+            ProductAnswer(
+                customer_id=query.customer_id,
+                known=bool(known_N[n]),
+                as_of=kind.as_of,
+                target=inputs.target,
+                control=query.customer_id is not None and bool(decisions.is_control_N[n]),
+                channel=decisions.channel,
+                policy=self.rules.policy.version,
+                products=_offered(decisions, n, query),
+                fired=tuple(Fired(column, code) for column, code in decisions.fired(n).items()),
+            )
+            for n, query in enumerate(queries)
+        ]
+
+    def offers(
+        self,
+        inputs: FeatureInput,
+        client_ids: pl.Series,
+        *,
+        channel: str | None = None,
+        contacts: pl.DataFrame | None = None,
+        decided_at: datetime | None = None,
+        explain: bool = True,
+    ) -> tuple[Decisions, NDArray[np.bool_]]:
+        """What to offer to N clients, and which of them were answered from stored history.
+
+        Parameters
+        ----------
+        inputs
+            The clients, with the attributes that model and policy read (`history.inputs` has them).
+        client_ids
+            In the same order, each once.
+        channel, contacts, decided_at
+            See `decide`.
+        explain
+            Whether reasons are found.
+
+        Raises
+        ------
+        InputError
+            The channel is not the policy's.
+        """
+        table = self.model.features(inputs) if explain else None
+        predictions = self.model.predict(inputs, table=table)
+        decisions = decide(
+            predictions.p_NP,
+            inputs.held_N,
+            attributes=inputs.attributes,
+            client_ids=client_ids,
+            month=inputs.target,
+            policy=self.rules,
+            channel=channel,
+            contacts=contacts,
+            decided_at=decided_at,
+            reasons=None if table is None else reason_source(self.model, inputs, table),
+            model_version=self.version,
+        )
+        return decisions, predictions.known_N
+
+    def _predict(
+        self, kind: _Kind, queries: Sequence[ProductQuery], inputs: FeatureInput, client_ids: pl.Series
+    ) -> list[ProductAnswer]:
+        """Products above the threshold, likeliest first; the best possible one where none is."""
+        predictions = self.model.predict(inputs)
+        decisions = decide(
+            predictions.p_NP,
+            inputs.held_N,
+            attributes=inputs.attributes,
+            client_ids=client_ids,
+            month=inputs.target,
+            policy=self._forecast_rules,
+            model_version=self.version,
+        )
+        answers = []
+        for n, query in enumerate(queries):
+            chosen = self._above(decisions, n, held=int(inputs.held_N[n]))
+            answers.append(
+                ProductAnswer(
+                    customer_id=query.customer_id,
+                    known=bool(predictions.known_N[n]),
+                    as_of=kind.as_of,
+                    target=inputs.target,
+                    control=False,
+                    channel="",
+                    policy=self._forecast_rules.policy.version,
+                    products=tuple(
+                        RankedProduct(self.schema.product_columns[bit], rank, float(predictions.p_NP[n, bit]))
+                        for rank, bit in enumerate(chosen, start=1)
+                    ),
+                    fired=tuple(Fired(column, code) for column, code in decisions.fired(n).items()),
+                )
+            )
+        return answers
+
+    def _above(self, decisions: Decisions, client: int, *, held: int) -> list[int]:
+        """Bits of the products that pass the threshold, or of the best one, in the order decided.
+
+        A product that must wait for another isn't foretold without it.
+        """
+        chosen: list[int] = []
+        there = held
+        for place, bit in enumerate(decisions.product_NK[client].tolist()):
+            if bit < 0:
+                break
+            p = decisions.propensity_NK[client, place]
+            waits = any(
+                second == bit and not there >> first & 1 for first, second in self._forecast_rules.before
+            )
+            if (p >= self._threshold or not chosen) and not waits:
+                chosen.append(bit)
+                there |= 1 << bit
+        return chosen
+
+
+def _same_products(model: PanelSchema, panel: Panel | None) -> None:
+    if panel is not None and panel.schema.product_columns != model.product_columns:
+        raise ArtifactError(
+            "model",
+            f"foretells {len(model.products)} products of {model.name!r}, the panel holds others",
+            remedy="train it on this panel",
+        )
+
+
+def _each_client_once(queries: Sequence[ProductQuery], places: Sequence[int]) -> list[list[int]]:
+    """The places in waves, no client twice in one: a decision is of distinct clients."""
+    waves: list[list[int]] = []
+    seen: Counter[OutsideId | None] = Counter()
+    for place in places:
+        wave = seen[queries[place].customer_id]
+        seen[queries[place].customer_id] += 1
+        if wave == len(waves):
+            waves.append([])
+        waves[wave].append(place)
+    return waves
+
+
+def _offered(decisions: Decisions, client: int, query: ProductQuery) -> tuple[RankedProduct, ...]:
+    """One client's offers, as many as were asked for."""
+    n_offers = int(decisions.n_offers_N[client])
+    n_asked = n_offers if query.k is None else min(query.k, n_offers)
+    reasons = decisions.reasons
+    columns = decisions.rules.schema.product_columns
+    return tuple(
+        RankedProduct(
+            product_id=columns[int(decisions.product_NK[client, place])],
+            rank=place + 1,
+            probability=float(decisions.propensity_NK[client, place]),
+            score=float(decisions.score_NK[client, place]),
+            source=SOURCES[decisions.source_NK[client, place]],
+            reasons=tuple(
+                Reason(code, text)
+                for code, text in zip(
+                    reasons.codes(client, place), reasons.words(client, place, lang=query.lang), strict=True
+                )
+            ),
+        )
+        for place in range(n_asked)
+    )

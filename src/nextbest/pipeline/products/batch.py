@@ -1,0 +1,259 @@
+"""Offers for every client of a month, as a folder that is there whole or not at all.
+
+::
+
+    OUT/2016-05_2016-06-0f3a9c21b7/      as-of month and model version
+        offers/part-00000.parquet        one row an offer: rank, probability, score, source, reasons
+        decisions/part-00000.parquet     one row an offer and one for each client without: filters that fired, odds
+        filters.parquet                  how often each filter fired, by product
+        summary.json                     what was asked, counts, seconds
+
+A second run of the same month and model finds the folder and does nothing; a killed one leaves
+nothing but a hidden folder, which the next run sweeps away.
+"""
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from nextbest.data.locking import writer_lock
+from nextbest.data.manifest import disk_errors, sync_folder
+from nextbest.errors import ArtifactError, InputError
+from nextbest.pipeline.decisions.decisions import Decisions
+from nextbest.pipeline.products.advisor import ProductAdvisor
+from nextbest.version import __version__
+
+log = logging.getLogger(__name__)
+
+CHUNK = 32_768
+"""Clients decided at once."""
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a run of the batch did."""
+
+    folder: Path
+    status: Literal["written", "unchanged"]
+    """`unchanged`: the folder of this month and model was there already."""
+    summary: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"folder": str(self.folder), "status": self.status, **self.summary}
+
+    def to_text(self) -> str:
+        """For people."""
+        s = self.summary
+        if self.status == "unchanged":
+            return f"{self.folder} holds the offers of {s['as_of']} by model {s['model']} already; nothing was done"
+        return (
+            f"{s['n_offers']:,} offers for {s['n_clients_with_offer']:,} of {s['n_clients']:,} clients "
+            f"({s['n_control']:,} in the control group) in {self.folder}\n"
+            f"products to {s['as_of']}, additions of {s['target']}, model {s['model']}, policy {s['policy']}, "
+            f"{s['seconds']:.1f} s"
+        )
+
+
+def batch(
+    advisor: ProductAdvisor,
+    out: str | Path,
+    *,
+    month: date | None = None,
+    channel: str | None = None,
+    contacts: pl.DataFrame | None = None,
+    decided_at: datetime | None = None,
+    replace: bool = False,
+    progress: bool = False,
+) -> BatchResult:
+    """Decide for every client present in a month and write a folder below `out`.
+
+    Parameters
+    ----------
+    advisor
+        Model, panel and policy.
+    out
+        Folder of all batches; made where it isn't there.
+    month
+        Newest month known; offers are for the month after. None: the newest of the panel.
+    channel, contacts, decided_at
+        See `decide`.
+    replace
+        Write a folder anew that is there already.
+    progress
+        Show a bar.
+
+    Returns
+    -------
+    BatchResult
+        `unchanged` where the folder of this month and model was there, made by the same policy, channel, contacts
+        and rows of the panel.
+
+    Raises
+    ------
+    InputError
+        There is no panel or no such month; or the folder is there, made by another policy or of other data, and
+        `replace` is False.
+    ExternalError
+        Another batch is writing below `out`, or the disk refused; what was there still is.
+    """
+    asked = _asked(advisor, month, channel, contacts, decided_at)
+    out = Path(out)
+    final = out / f"{asked["as_of"]}_{asked["model"]}"
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with writer_lock(out):
+            for left in out.glob(".batch-*"):
+                shutil.rmtree(left)
+            if final.exists() and not replace:
+                return _unchanged(final, asked)
+            fresh = out / f".batch-{secrets.token_hex(4)}"
+            summary = _write(advisor, fresh, asked, month, channel, contacts, decided_at, progress=progress)
+            if final.exists():
+                final.rename(out / f".batch-{secrets.token_hex(4)}-old")
+            fresh.rename(final)
+            sync_folder(out)
+            for left in out.glob(".batch-*"):
+                shutil.rmtree(left)
+    return BatchResult(final, "written", summary)
+
+
+def _asked(
+    advisor: ProductAdvisor,
+    month: date | None,
+    channel: str | None,
+    contacts: pl.DataFrame | None,
+    decided_at: datetime | None,
+) -> dict[str, Any]:
+    """All that decides what a batch holds, in JSON's own types."""
+    panel = advisor.panel
+    if panel is None or not panel.months:
+        raise InputError("panel", "must be there: a batch is of stored clients")
+    part = panel.manifest.months[panel.index(panel.months[-1] if month is None else month)]
+    policy = advisor.rules.policy
+    return {
+        "as_of": f"{part.month:%Y-%m}",
+        "target": f"{panel.schema.month_before(part.month, n=-1):%Y-%m}",
+        "model": advisor.version,
+        "policy": policy.version,
+        "policy_digest": advisor.rules.digest,
+        "channel": policy.default_channel if channel is None else channel,
+        "contacts": None if contacts is None else _digest(contacts),
+        "decided_at": None if decided_at is None else decided_at.astimezone(UTC).isoformat(),
+        "panel": part.file,
+    }
+
+
+def _unchanged(final: Path, asked: dict[str, Any]) -> BatchResult:
+    try:
+        summary = json.loads((final / SUMMARY).read_text(encoding="utf-8"))
+        differs = sorted(key for key, value in asked.items() if summary.get(key) != value)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArtifactError(
+            final, f"is no batch ({error})", remedy="move it away or run with replace"
+        ) from error
+    if differs:
+        raise InputError(
+            "out",
+            f"{final.name} is there, made with another {', '.join(differs)}",
+            remedy="write into another folder or run with replace",
+        )
+    log.info("batch unchanged", extra={"folder": final.name})
+    return BatchResult(final, "unchanged", summary)
+
+
+def _write(
+    advisor: ProductAdvisor,
+    fresh: Path,
+    asked: dict[str, Any],
+    month: date | None,
+    channel: str | None,
+    contacts: pl.DataFrame | None,
+    decided_at: datetime | None,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """Everything into a folder that nobody looks at yet; its summary."""
+    from tqdm import tqdm
+
+    assert advisor.panel is not None
+    started, cpu = time.perf_counter(), time.process_time()
+    as_of = advisor.panel.months[-1 if month is None else advisor.panel.index(month)]
+    clients = advisor.history.clients(as_of)
+    assert clients is not None
+    rows = clients.present()
+    for kind in ("offers", "decisions"):
+        (fresh / kind).mkdir(parents=True)
+    totals: dict[str, int] = {"n_offers": 0, "n_clients_with_offer": 0, "n_control": 0}
+    by_product = np.zeros(len(advisor.schema.products), np.int64)
+    counts: pl.DataFrame | None = None
+    starts = range(0, len(rows), CHUNK)
+    for part, start in enumerate(tqdm(starts, desc="offers", unit="part", disable=not progress)):
+        own = rows[start : start + CHUNK]
+        ids = advisor.panel.ids.decode(own)
+        decisions, _ = advisor.offers(
+            clients.inputs(own), ids, channel=channel, contacts=contacts, decided_at=decided_at
+        )
+        _write_part(fresh, part, decisions)
+        n_offers_N = decisions.n_offers_N
+        totals["n_offers"] += int(n_offers_N.sum())
+        totals["n_clients_with_offer"] += int((n_offers_N > 0).sum())
+        totals["n_control"] += int(decisions.is_control_N.sum())
+        offered = decisions.product_NK[decisions.product_NK >= 0]
+        by_product += np.bincount(offered, minlength=len(by_product))
+        own_counts = decisions.counts()
+        counts = own_counts if counts is None else _added(counts, own_counts)
+    if counts is not None:
+        _flushed(counts, fresh / "filters.parquet")
+    summary = asked | {
+        "n_clients": len(rows),
+        **totals,
+        "offers_by_product": dict(zip(advisor.schema.product_columns, by_product.tolist(), strict=True)),
+        "version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - started, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+    }
+    with (fresh / SUMMARY).open("w", encoding="utf-8") as file:
+        json.dump(summary, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(fresh)
+    return summary
+
+
+def _write_part(fresh: Path, part: int, decisions: Decisions) -> None:
+    _flushed(decisions.to_frame(), fresh / "offers" / f"part-{part:05d}.parquet")
+    _flushed(decisions.to_log(), fresh / "decisions" / f"part-{part:05d}.parquet")
+
+
+def _flushed(table: pl.DataFrame, path: Path) -> None:
+    with path.open("wb") as file:
+        table.write_parquet(file, compression="zstd", compression_level=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _added(counts: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Both tables' numbers; their rows are the same filters in the same order."""
+    numbers = [name for name, dtype in counts.schema.items() if dtype.is_numeric()]
+    return counts.with_columns(counts[name] + more[name] for name in numbers)
+
+
+def _digest(table: pl.DataFrame) -> str:
+    """Of a table's content, whatever the order of its rows."""
+    import hashlib
+
+    ordered = table.select(sorted(table.columns)).sort(sorted(table.columns))
+    return hashlib.sha256(ordered.write_csv().encode()).hexdigest()[:16]
