@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from nextbest.data.panel.break_words import breaks_in_words
 from nextbest.data.panel.breaks import Break
 from nextbest.data.panel.gaps import JointGap
 from nextbest.data.panel.repairs import REPAIRS, VIOLATIONS, ColumnCounts
@@ -170,7 +171,7 @@ class PanelReport(BaseModel, frozen=True, extra="forbid"):
         return lines
 
     def _breaks(self) -> list[str]:
-        return ["", *(f"- **{b.month:%Y-%m}** {b.words()}" for b in self.breaks)] if self.breaks else []
+        return ["", *(f"- {line}" for line in breaks_in_words(self.breaks))] if self.breaks else []
 
 
 def column_reports(schema: PanelSchema, counts: Mapping[str, ColumnCounts]) -> tuple[ColumnReport, ...]:
