@@ -19,7 +19,7 @@ def bank(tmp_path_factory):
 
 
 def fitted(bank, kind=FeatureSteps, mode="month_end"):
-    return kind(FeatureConfig(min_count=5, attributes=mode)).fit(bank, TRAINING)
+    return kind(FeatureConfig(min_count=5, attributes=mode, lags=(2,))).fit(bank, TRAINING)
 
 
 @pytest.mark.parametrize("mode", ["month_end", "scoring_time"])

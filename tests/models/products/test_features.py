@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from models.products.banks import APR, FEB, JAN, MAR, MAY, MONTHS, random_bank, 
 from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.products.features import FeatureConfig, FeatureInput, FeatureSteps
 from nextbest.models.products.features import steps as steps_module
+from nextbest.models.products.features.config import Statistic
 from nextbest.models.products.features.profile import read_attributes
 
 NAN = float("nan")
-OPEN = FeatureConfig(min_count=1)
+OPEN = FeatureConfig(min_count=1, lags=(2, 3, 4), statistics=get_args(Statistic))
 ACCOUNT, WAGE, PENSION = 1, 2, 4
 
 

@@ -71,7 +71,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module", params=["month_end", "scoring_time"])
 def fitted(world, request):
     _, panel = world
-    config = FeatureConfig(min_count=3, attributes=request.param, outliers="keep")
+    config = FeatureConfig(min_count=3, attributes=request.param, outliers="keep", lags=(2, 3))
     return FeatureSteps(config).fit(panel, MONTHS[1:4])
 
 

@@ -1,6 +1,6 @@
 """Which features are made: blocks, lags, statistics and policies, as one frozen config."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, Field, PositiveInt, field_validator
 
@@ -45,11 +45,15 @@ class FeatureConfig(BaseModel, frozen=True, extra="forbid"):
     """Parts that are made, in this order."""
     max_months: int = Field(default=MAX_MONTHS, ge=1, le=MAX_MONTHS)
     """Months back that are looked at."""
-    n_detailed: PositiveInt = 12
+    n_detailed: PositiveInt = 16
     """Products with lags past 1 and statistics: those with most additions in the training months."""
-    lags: tuple[int, ...] = (2, 3, 4, 5, 6, 12)
-    """Months back at which detailed products are looked at singly; the month before (1) is in `holding`."""
-    statistics: tuple[Statistic, ...] = get_args(Statistic)
+    lags: tuple[int, ...] = ()
+    """Months back at which detailed products are looked at singly, for example (2, 3, 4, 5, 6, 12). None by
+    default: `pattern` holds them all in one number, and trees did no better with the columns beside it. The month
+    before (1) is in `holding`."""
+    statistics: tuple[Statistic, ...] = (
+        "since_add", "since_drop", "since_drop2", "n_adds", "n_drops", "share", "pattern",
+    )  # fmt: skip
     """Of each detailed product."""
     breadth_lags: tuple[int, ...] = (1, 2, 3, 6, 12)
     """Months back at which products are counted."""
