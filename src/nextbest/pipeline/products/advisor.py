@@ -4,6 +4,7 @@ The service asks it for single clients, the monthly batch for all: both get the 
 clients, P products, K places.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from nextbest.pipeline.products.query import (
 )
 from nextbest.pipeline.products.reasons import reason_source
 
+log = logging.getLogger(__name__)
+
 NOBODY = -1
 """Id that stands for a question about nobody in particular."""
 
@@ -65,14 +68,25 @@ class ProductAdvisor:
         With the clients' histories; None: everybody is answered by profile alone.
     policy
         The bank's rules.
-    version
-        Of the model, logged with every offer.
+
+    Raises
+    ------
+    ArtifactError
+        Model and panel have different products.
+    InputError
+        The policy doesn't fit the products.
+
+    Notes
+    -----
+    The newest attributes that anybody knows are those of the month before the one foretold. A model that was
+    fitted to know the month's own (`scoring_time`) gets these too, and says so in the log.
     """
 
-    def __init__(
-        self, model: ProductModel, *, panel: Panel | None, policy: DecisionPolicy, version: str
-    ) -> None:
-        self.model, self.panel, self.version = model, panel, version
+    def __init__(self, model: ProductModel, *, panel: Panel | None, policy: DecisionPolicy) -> None:
+        _check_products(model.schema, panel)
+        self.model, self.panel = model, panel
+        self.version = model.version
+        """Of the model, logged with every offer."""
         self.schema: PanelSchema = model.schema
         self.form = ProfileForm(self.schema)
         self.rules: Rules = compile_policy(policy, self.schema)
@@ -85,6 +99,10 @@ class ProductAdvisor:
             columns=sorted(columns),
             fallback_month=self.schema.month_before(model.target),
         )
+        if model.config.features.attributes == "scoring_time":
+            log.warning(
+                "the model expects attributes of the month it foretells; it gets those of the month before"
+            )
 
     @classmethod
     def load(
@@ -111,9 +129,8 @@ class ProductAdvisor:
         model = ProductModel.load(Path(folder))
         found = None if panel is None else find_panel(Path(panel))
         opened = None if found is None else Panel.open(found)
-        _same_products(model.schema, opened)
         chosen = load_policy(model.schema.name if policy is None else policy)
-        return cls(model, panel=opened, policy=chosen, version=model.version)
+        return cls(model, panel=opened, policy=chosen)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -283,7 +300,7 @@ class ProductAdvisor:
         return chosen
 
 
-def _same_products(model: PanelSchema, panel: Panel | None) -> None:
+def _check_products(model: PanelSchema, panel: Panel | None) -> None:
     if panel is not None and panel.schema.product_columns != model.product_columns:
         raise ArtifactError(
             "model",

@@ -110,7 +110,7 @@ def batch(
     """
     asked = _asked(advisor, month, channel, contacts, decided_at)
     out = Path(out)
-    final = out / f"{asked["as_of"]}_{asked["model"]}"
+    final = out / f"{asked['as_of']}_{asked['model']}"
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         with writer_lock(out):
@@ -119,7 +119,13 @@ def batch(
             if final.exists() and not replace:
                 return _unchanged(final, asked)
             fresh = out / f".batch-{secrets.token_hex(4)}"
-            summary = _write(advisor, fresh, asked, month, channel, contacts, decided_at, progress=progress)
+            try:
+                summary = _write(
+                    advisor, fresh, asked, month, channel, contacts, decided_at, progress=progress
+                )
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
             if final.exists():
                 final.rename(out / f".batch-{secrets.token_hex(4)}-old")
             fresh.rename(final)

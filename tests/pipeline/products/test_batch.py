@@ -1,0 +1,216 @@
+"""The monthly batch: the API's answers for everybody, whole or not there, and only once."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from nextbest.data.locking import writer_lock
+from nextbest.errors import ArtifactError, ExternalError, InputError
+from nextbest.pipeline.decisions.decisions import DECISION_LOG
+from nextbest.pipeline.products import batch as batch_module
+from nextbest.pipeline.products.advisor import ProductAdvisor
+from nextbest.pipeline.products.batch import batch
+from nextbest.pipeline.products.query import ProductQuery
+from nextbest.tables import RECOMMENDATIONS
+
+
+@pytest.fixture(scope="module")
+def made(bank, tmp_path_factory):
+    """One batch, in chunks small enough that there are several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_module, "CHUNK", 700)
+        return batch(bank.advisor, tmp_path_factory.mktemp("offers") / "out")
+
+
+def table(made, kind: str) -> pl.DataFrame:
+    return pl.read_parquet(made.folder / kind / "*.parquet")
+
+
+def files(folder) -> dict[str, int]:
+    """Every file below a folder with its time."""
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_batch_has_the_very_answers_of_the_api(bank, made) -> None:
+    offers = table(made, "offers").sort("user_id", "rank")
+    by_client = offers.partition_by("user_id", as_dict=True)
+    decisions = table(made, "decisions").filter(pl.col("rank") <= 1)
+    fired_of = dict(zip(decisions["customer_id"], decisions["fired"], strict=True))
+    assert set(fired_of) == set(bank.ids)
+    for customer_id, answer in zip(
+        bank.ids, bank.advisor.answer([ProductQuery(i) for i in bank.ids]), strict=True
+    ):
+        rows = by_client.get((customer_id,), offers.clear())
+        assert rows["item_id"].to_list() == [p.product_id for p in answer.products]
+        assert rows["propensity"].to_list() == pytest.approx([p.probability for p in answer.products])
+        assert rows["score"].to_list() == pytest.approx([p.score for p in answer.products])
+        assert rows["source"].to_list() == [p.source for p in answer.products]
+        assert rows["reasons"].to_list() == [[r.code for r in p.reasons] for p in answer.products]
+        n_fired = sum(number > 0 for number in fired_of[customer_id])
+        assert n_fired == len(answer.fired)
+
+
+def test_its_tables_keep_their_contracts_and_its_summary_counts_them(bank, made) -> None:
+    offers, decisions = table(made, "offers"), table(made, "decisions")
+    RECOMMENDATIONS.check(offers)
+    DECISION_LOG.check(decisions)
+    summary = json.loads((made.folder / "summary.json").read_text())
+    assert summary == made.summary
+    assert summary["n_clients"] == len(bank.ids) == decisions["customer_id"].n_unique()
+    assert summary["n_offers"] == len(offers) == sum(summary["offers_by_product"].values())
+    assert summary["n_clients_with_offer"] == offers["user_id"].n_unique()
+    assert summary["n_control"] == decisions.filter("is_control")["customer_id"].n_unique()
+    assert (summary["as_of"], summary["target"]) == ("2015-08", "2015-09")
+    assert summary["model"] == bank.model.version
+    assert decisions["model_version"].unique().to_list() == [bank.model.version]
+    filters = pl.read_parquet(made.folder / "filters.parquet")
+    numbers = filters.drop("code").select(pl.all().sum()).row(0)
+    assert set(numbers) == {len(bank.ids)}
+    held = filters.filter(pl.col("code") == "held")["ind_cco_fin_ult1"].item()
+    bit = bank.panel.schema.bit("ind_cco_fin_ult1")
+    newest = bank.panel.held(bank.panel.months[-1])
+    assert 0 < held <= int((newest >> bit & 1).sum())
+
+
+def test_the_cut_into_chunks_changes_no_offer(bank, made, tmp_path) -> None:
+    whole = batch(bank.advisor, tmp_path)
+    assert len(list((made.folder / "offers").iterdir())) > len(list((whole.folder / "offers").iterdir())) == 1
+    by = ["user_id", "rank"]
+    assert table(whole, "offers").sort(by).equals(table(made, "offers").sort(by))
+    counts = "filters.parquet"
+    assert pl.read_parquet(whole.folder / counts).equals(pl.read_parquet(made.folder / counts))
+
+
+def test_a_second_run_does_nothing_and_says_so(bank, made) -> None:
+    before = files(made.folder)
+    again = batch(bank.advisor, made.folder.parent)
+    assert (again.status, again.folder, again.summary) == ("unchanged", made.folder, made.summary)
+    assert files(made.folder) == before
+    assert "already; nothing was done" in again.to_text()
+    assert made.status == "written"
+    assert f"{made.summary['n_offers']:,} offers" in made.to_text()
+    assert again.to_dict()["status"] == "unchanged"
+
+
+def test_the_same_month_under_other_rules_is_refused_unless_replaced(bank, made, tmp_path) -> None:
+    first = batch(bank.advisor, tmp_path)
+    generous = bank.policy.model_copy(update={"max_offers": 5, "version": "generous"})
+    advisor = ProductAdvisor(bank.model, panel=bank.panel, policy=generous)
+    with pytest.raises(InputError, match="made with another policy, policy_digest"):
+        batch(advisor, tmp_path)
+    with pytest.raises(InputError, match="made with another channel"):
+        batch(bank.advisor, tmp_path, channel="branch")
+    assert json.loads((first.folder / "summary.json").read_text()) == first.summary
+    replaced = batch(advisor, tmp_path, replace=True)
+    assert (replaced.status, replaced.folder) == ("written", first.folder)
+    assert replaced.summary["n_offers"] > first.summary["n_offers"]
+    assert [path.name for path in tmp_path.iterdir() if path.name != "lock"] == [first.folder.name]
+
+
+def test_a_run_that_fails_leaves_nothing_behind(bank, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(batch_module, "CHUNK", 500)
+    written = []
+
+    def fail(table: pl.DataFrame, path) -> None:
+        written.append(path)
+        if len(written) > 2:
+            raise KeyboardInterrupt
+        table.write_parquet(path)
+
+    monkeypatch.setattr(batch_module, "_flushed", fail)
+    with pytest.raises(KeyboardInterrupt):
+        batch(bank.advisor, tmp_path)
+    assert len(written) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+KILLED = """
+import os, sys
+from nextbest.pipeline.products import batch as batch_module
+from nextbest.pipeline.products.advisor import ProductAdvisor
+
+flushed = batch_module._flushed
+
+
+def die_at_the_third(table, path):
+    if "part-00001" in path.name:
+        os.kill(os.getpid(), 9)
+    flushed(table, path)
+
+
+batch_module._flushed, batch_module.CHUNK = die_at_the_third, 500
+batch_module.batch(ProductAdvisor.load(sys.argv[1], panel=sys.argv[2]), sys.argv[3])
+"""
+
+
+def test_a_killed_run_leaves_no_batch_and_the_next_one_sweeps_up(bank, tmp_path) -> None:
+    bank.model.save(tmp_path / "model")
+    out = tmp_path / "out"
+    words = [sys.executable, "-c", KILLED, tmp_path / "model", bank.folder, out]
+    assert subprocess.run(words, check=False).returncode == -9
+    (left,) = (path for path in out.iterdir() if path.name != "lock")
+    assert left.name.startswith(".batch-")
+    assert len(list((left / "offers").iterdir())) == 1
+    result = batch(bank.advisor, out)
+    assert result.status == "written"
+    assert {path.name for path in out.iterdir()} == {"lock", result.folder.name}
+
+
+def test_two_batches_at_once_do_not_meet(bank, tmp_path) -> None:
+    with writer_lock(tmp_path), pytest.raises(ExternalError, match="is writing to it"):
+        batch(bank.advisor, tmp_path)
+
+
+def test_an_earlier_month_has_a_folder_of_its_own(bank, made) -> None:
+    earlier = batch(bank.advisor, made.folder.parent, month=bank.panel.months[-2])
+    assert earlier.folder != made.folder
+    assert (earlier.summary["as_of"], earlier.summary["target"]) == ("2015-07", "2015-08")
+    assert earlier.summary["n_clients"] == len(bank.panel.rows(bank.panel.months[-2]))
+
+
+def test_contacts_hold_offers_back_and_are_part_of_what_a_batch_is(bank, made, tmp_path) -> None:
+    decided_at = datetime(2015, 9, 1, tzinfo=UTC)
+    client = table(made, "offers")["user_id"][0]
+    contacts = pl.DataFrame(
+        {
+            "customer_id": [client],
+            "channel": ["app"],
+            "time": [datetime(2015, 8, 30, tzinfo=UTC)],
+            "outcome": ["refused"],
+        },
+        schema_overrides={"time": pl.Datetime("us", "UTC")},
+    )
+    result = batch(bank.advisor, tmp_path, contacts=contacts, decided_at=decided_at)
+    assert client not in table(result, "offers")["user_id"]
+    assert batch(bank.advisor, tmp_path, contacts=contacts, decided_at=decided_at).status == "unchanged"
+    with pytest.raises(InputError, match="made with another contacts, decided_at"):
+        batch(bank.advisor, tmp_path)
+
+
+@pytest.mark.parametrize("ruin", ["gone", "no json", "no object"])
+def test_a_folder_that_is_no_batch_is_told(bank, tmp_path, ruin) -> None:
+    result = batch(bank.advisor, tmp_path)
+    summary = result.folder / "summary.json"
+    if ruin == "gone":
+        summary.unlink()
+    else:
+        summary.write_text("{" if ruin == "no json" else "[]")
+    with pytest.raises(ArtifactError, match="is no batch"):
+        batch(bank.advisor, tmp_path)
+
+
+def test_without_a_panel_or_its_month_there_is_no_batch(bank, tmp_path) -> None:
+    with pytest.raises(InputError, match="panel: must be there"):
+        batch(ProductAdvisor(bank.model, panel=None, policy=bank.policy), tmp_path)
+    with pytest.raises(InputError, match="month: must be one of"):
+        batch(bank.advisor, tmp_path, month=datetime(2020, 1, 1, tzinfo=UTC).date())
+
+
+def test_a_folder_that_is_a_file_is_told(bank, tmp_path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(InputError, match="must be a folder"):
+        batch(bank.advisor, tmp_path / "out")
