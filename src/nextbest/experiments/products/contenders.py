@@ -142,11 +142,14 @@ class Single(Contender):
     def ask(self, inputs: FeatureInput, table: FeatureTable) -> dict[str, Said]:
         """P(add) and, for persistence, the ownership it stands for."""
         p_NP = self._model.probabilities(table, inputs.held_N)
-        own_N = np.array(inputs.held_N) if self.rows[0] == "persistence" else None
+        if self.rows[0] == "persistence":  # an empty list: nothing is added
+            return {
+                "persistence": Said(p_NP, np.full((len(p_NP), 1), -1, np.int8), own_N=np.array(inputs.held_N))
+            }
         if not self._model.masks_impossible:  # popularity that also lists what is held
             order = np.argsort(-p_NP, axis=1, kind="stable").astype(np.int8)
             return {self.rows[0]: Said(list_NK=order)}
-        return {self.rows[0]: Said(p_NP, own_N=own_N)}
+        return {self.rows[0]: Said(p_NP)}
 
 
 class Whole(Contender):

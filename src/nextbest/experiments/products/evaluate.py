@@ -21,7 +21,7 @@ from nextbest.errors import InputError
 from nextbest.evaluation.masks import owned_after
 from nextbest.evaluation.product_scores import ProductScores, paired_precision_test
 from nextbest.evaluation.significance import holm
-from nextbest.evaluation.thresholds import predicted_masks, tune_thresholds
+from nextbest.evaluation.thresholds import NEVER, predicted_masks, tune_thresholds
 from nextbest.experiments.cost import Cost, measured
 from nextbest.experiments.products.contenders import (
     BASELINES,
@@ -230,7 +230,8 @@ def _count(
         )
     tally.has_probabilities = p_NP is not None
     if p_NP is not None:
-        tally.add_threshold_P = tune_thresholds(added_N, p_NP, held_N=held_N, min_positives=_MIN_POSITIVES)
+        tuned_P = tune_thresholds(added_N, p_NP, held_N=held_N, min_positives=_MIN_POSITIVES)
+        tally.add_threshold_P = np.where(tuned_P > 0, tuned_P, NEVER)  # who says 0 doesn't foretell it
     if own_NP is not None:
         tally.own_threshold_P = tune_thresholds(owned_N, own_NP, min_positives=_MIN_POSITIVES)
 
