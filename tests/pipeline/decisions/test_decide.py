@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.panel.schema import SANTANDER
@@ -20,6 +20,9 @@ from pipeline.decisions.worlds import BANK, COLUMNS, MONTH, NOW, decided, offers
 
 GRID = [0.0, *(n / 16 for n in range(1, 17))]
 """Probabilities whose products with small numbers are exact, so that equal scores are equal in both codes."""
+
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
+"""Machines are shared: drawing a policy may take long by the clock."""
 
 clients = st.fixed_dictionaries(
     {
@@ -170,6 +173,7 @@ def own_contacts(batch: dict[str, Any], client: int) -> list[dict[str, Any]]:
 
 
 class TestAgainstThePlainCode:
+    @unhurried
     @given(batches(), policies())
     def test_filters_and_lists_are_those_of_the_oracle(
         self, batch: dict[str, Any], made: DecisionPolicy
@@ -210,6 +214,7 @@ class TestLaws:
     )
     controls = st.sampled_from([{"share": 0}, {"share": 0.5}, {"share": 1, "offers": "random"}])
 
+    @unhurried
     @given(batches(), policies(), explorations, controls, st.sets(st.sampled_from(COLUMNS), max_size=2))
     def test_nothing_forbidden_is_ever_shown(
         self,
@@ -242,6 +247,7 @@ class TestLaws:
             if found.is_control_N[n]:
                 assert len(free) <= (1 if made.control.offers == "random" else 0)
 
+    @unhurried
     @given(batches(), policies(), explorations)
     def test_one_client_alone_gets_what_the_batch_gives(
         self, batch: dict[str, Any], made: DecisionPolicy, exploration: dict[str, Any]
