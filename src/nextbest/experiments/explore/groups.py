@@ -203,10 +203,10 @@ def _adders(panel: Panel) -> dict[str, tuple[AdderGroup, ...]]:
 def _labels(role: str, column: pl.Series) -> pl.Series:
     """Groups of a column as an Enum or Categorical: bands of age, words for a flag, the categories themselves."""
     if role == "age":
-        bands = age_bands()
-        return (
-            column.cast(pl.Float64).cut(list(AGE_EDGES), labels=bands, left_closed=True).cast(pl.Enum(bands))
-        )
+        bands = pl.Series(age_bands(), dtype=pl.Enum(age_bands()))
+        ages = column.cast(pl.Float64)
+        place_N = np.searchsorted(np.array(AGE_EDGES), ages.fill_null(0).to_numpy(), side="right")
+        return bands.gather(pl.Series(place_N).set(ages.is_null(), None))
     if column.dtype == pl.Boolean:
         words = pl.Enum(["inactive", "active"])
         return column.cast(pl.UInt8).cast(pl.String).replace({"0": "inactive", "1": "active"}).cast(words)

@@ -39,6 +39,11 @@ class Section:
     notes: tuple[str, ...] = ()
     """Findings that stand on their own, such as breaks."""
 
+    @property
+    def has_something(self) -> bool:
+        """Whether there is anything to show beside the sentence."""
+        return bool(self.charts or self.tables or self.notes)
+
 
 @dataclass(frozen=True)
 class Page:

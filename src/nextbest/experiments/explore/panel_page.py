@@ -36,7 +36,7 @@ def panel_page(facts: PanelFacts, *, lang: Lang = "en") -> Page:
             "не было в прошлом, у клиента, присутствующего в обоих.",
         ),
         cards=_cards(facts, w),
-        sections=tuple(section for part in _PARTS for section in part(facts, w)),
+        sections=tuple(section for part in _PARTS for section in part(facts, w) if section.has_something),
         words={
             "meaning": w.say("For a model:", "Для модели:"),
             "footer": w.say("Made by nextbest explore.", "Сделано командой nextbest explore."),
