@@ -4,6 +4,8 @@ Opens what `store.PanelWriter` wrote; writes nothing. What a model may see of it
 `as_of.AsOf`'s business.
 """
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path

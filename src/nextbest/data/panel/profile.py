@@ -1,5 +1,7 @@
 """A panel's months in numbers: rows, who came and left, holders, additions, drops, missing attributes."""
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from dataclasses import dataclass
 from datetime import date
 

@@ -4,6 +4,8 @@ A column of 13 million rows holds a few hundred distinct texts: they are parsed 
 Python and spread over the rows as codes. Only ids and incomes are parsed row by row.
 """
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """What a panel's attributes say: distributions in the newest month, and who adds. Draws nothing."""
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 import itertools
 from dataclasses import dataclass
 from datetime import date

@@ -1,5 +1,7 @@
 """What a journal of events says: activity by time, users and items, repeats, concentration, gaps, amounts. Draws nothing."""
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal

@@ -1,5 +1,7 @@
 """What a panel's masks say: moves by month, re-additions, products that go together, baselines. Draws nothing."""
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
