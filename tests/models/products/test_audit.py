@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.products.banks import MONTHS, random_bank
+from models.products.banks import APR, FEB, JAN, MAR, MONTHS, random_bank, toy_bank
 from nextbest.data.panel.as_of import LeakError
 from nextbest.errors import InputError
 from nextbest.models.products.audit import audit_leaks
@@ -100,3 +100,10 @@ def test_a_month_without_a_future_in_the_panel_cannot_be_audited(bank):
     after = bank.schema.month_before(MONTHS[-1], n=-1)
     with pytest.raises(InputError, match="month"):
         audit_leaks(fitted(bank), bank, after)
+
+
+def test_a_month_before_which_nobody_is_there_cannot_be_audited(tmp_path):
+    bank = toy_bank(tmp_path, {JAN: [(1, 0, {})], FEB: [(1, 0, {})], MAR: [], APR: [(1, 0, {})]})
+    steps = FeatureSteps(FeatureConfig(min_count=1)).fit(bank, [FEB])
+    with pytest.raises(InputError, match="clients"):
+        audit_leaks(steps, bank, APR)

@@ -5,13 +5,19 @@ from datetime import date
 from typing import get_args
 
 import numpy as np
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.products.banks import APR, FEB, JAN, MAR, MAY, MONTHS, random_bank, toy_bank
+from nextbest.data.panel.schema import Attribute, PanelSchema, Product
+from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.products.features import FeatureConfig, FeatureInput, FeatureSteps
 from nextbest.models.products.features import steps as steps_module
 from nextbest.models.products.features.config import Statistic
+from nextbest.models.products.features.encoding import category_codes, month_numbers
 from nextbest.models.products.features.profile import read_attributes
 
 NAN = float("nan")
@@ -209,6 +215,56 @@ def test_attributes_without_a_role_are_features_unless_they_say_nothing_or_hold_
     assert table.column("attribute.rank").tolist() == [1]
     assert table.column("attribute.visit").tolist() == [1], "months from the date to the target"
     assert not {"note", "constant"} & {a.name for a in read_attributes(bank.schema, OPEN)}
+
+
+def test_a_bank_of_another_kind_needs_no_roles(tmp_path):
+    schema = PanelSchema(
+        name="other",
+        id_column="id",
+        month_column="month",
+        products=(Product("loan", "Loan", "Кредит"), Product("card", "Card", "Карта")),
+        attributes=(
+            Attribute("score", "number"),
+            Attribute("tie", "integer"),
+            Attribute("tier", "category", ("a", "b")),
+        ),
+        roles={"relation": "tie"},
+    )
+    with PanelWriter(tmp_path, schema=schema) as writer:
+        for month, tie in ((JAN, 1), (FEB, 3)):
+            frame = pl.DataFrame({"score": [0.5, None], "tie": [tie, None], "tier": ["b", None]})
+            writer.append_month(month, [1, 2], np.array([1, 0], np.uint32), frame)
+        bank = writer.commit()
+    steps = FeatureSteps(FeatureConfig(min_count=1)).fit(bank, [FEB])
+    table = steps.transform(steps.inputs(bank, MAR))
+    assert table.column("attribute.score").tolist() == pytest.approx([0.5, NAN], nan_ok=True)
+    assert table.column("attribute.tier").tolist() == pytest.approx([1, NAN], nan_ok=True)
+    assert table.column("relation.move").tolist() == pytest.approx([2, NAN], nan_ok=True), (
+        "a number's difference"
+    )
+    assert np.isnan(table.column("household.size")).all(), "nothing says who lives together"
+    assert not any(name.startswith(("income", "activity", "payroll")) for name in table.names)
+    assert FeatureSteps.from_state(json.loads(json.dumps(steps.state()))).names_ == table.names
+
+
+@given(
+    st.lists(st.sampled_from(["web", "branch", "new", None]), min_size=65, max_size=90),
+    st.sampled_from([pl.String(), pl.Categorical(), pl.Enum(["new", "branch", "web", "x"])]),
+    st.sampled_from([{}, {"web": 0.0, "branch": 1.0}]),
+)
+def test_a_column_of_many_and_its_rows_one_by_one_have_the_same_codes(values, dtype, codes):
+    column = pl.Series("c", values, dtype=dtype)
+    singly = np.concatenate([category_codes(column[n : n + 1], codes, other=7.0) for n in range(len(column))])
+    assert np.array_equal(category_codes(column, codes, other=7.0), singly, equal_nan=True)
+    expected = [NAN if value is None else codes.get(value, 7.0) for value in values]
+    assert np.array_equal(singly, np.array(expected, np.float32), equal_nan=True)
+
+
+@given(st.lists(st.none() | st.dates(), min_size=65, max_size=80))
+def test_dates_of_many_and_one_by_one_have_the_same_months(days):
+    column = pl.Series("c", days, dtype=pl.Date)
+    singly = np.concatenate([month_numbers(column[n : n + 1]) for n in range(len(column))])
+    assert np.array_equal(month_numbers(column), singly, equal_nan=True)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,8 @@ def test_hidden_history_is_no_history_but_keeps_the_profile():
     assert hidden.active_NL.tolist() == [[False, False], [True, True]]
     assert hidden.attributes.equals(AGES)
     assert inputs.known_N.all(), "the input itself stays as it was"
+    bare = FeatureInput(TARGET, HELD, PRESENT, AGES).without_history(np.array([True, True]))
+    assert bare.before is bare.active_NL is None
 
 
 X = np.array([[1.0, np.nan], [2.0, 3.0]], np.float32)

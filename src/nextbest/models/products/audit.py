@@ -138,11 +138,9 @@ class _Scrambled(Panel):
             return real
         gen = np.random.default_rng([self._seed, self.index(month)])
         rows = pl.Series(ROW, self.rows(month))
-        if not len(real):
-            return real.clear()
         shuffled = {
             name: real[name]
-            .gather(gen.integers(0, len(real), len(rows)))
+            .gather(pl.Series(gen.integers(0, max(len(real), 1), len(rows))), null_on_oob=True)
             .set(pl.Series(gen.random(len(rows)) < 0.3), None)
             for name in real.columns
             if name != ROW
