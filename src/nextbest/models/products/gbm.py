@@ -125,7 +125,8 @@ class GBM:
     def state(self) -> State:
         """Booster as text (LightGBM) or cbm (CatBoost), and the bias."""
         if self.library == "lightgbm":
-            content = self.booster.model_to_string(num_iteration=-1).encode()
+            # without the settings at its end: they name threads, which don't change the trees
+            content = self.booster.model_to_string(num_iteration=-1).split("\nparameters:")[0].encode()
         else:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "model.cbm"
@@ -289,6 +290,9 @@ def fit_multilabel(
     n_threads: int = 1,
 ) -> GBM:
     """One set of trees with a leaf value for each output (CatBoost MultiLogloss).
+
+    It starts at probabilities of 0.5, whatever the data (no start at the average, and CatBoost refuses a
+    baseline for this loss), so rare outputs stay too high until calibrated.
 
     Raises
     ------

@@ -23,9 +23,10 @@ from nextbest.models.products.base import (
 )
 from nextbest.models.products.baselines import SegmentRates, SegmentRatesConfig
 from nextbest.models.products.gbm import GBM, BinnedRows, GBMConfig, fit_binary
+from nextbest.models.products.stacked import Stacked
 from nextbest.models.products.training import TrainingSet
 
-_BLOCK_ROWS = 100_000
+_BLOCK_ROWS = 20_000
 
 
 class PerProductConfig(Frozen):
@@ -66,6 +67,7 @@ class PerProduct(AdditionModel):
     rates_: SegmentRates
     fitted_rows_: dict[int, int]
     """Rows each booster was grown on."""
+    _stacked: Stacked
 
     def _columns(self, train: TrainingSet) -> list[int]:
         return columns_without(train.groups, self.config.without_groups)
@@ -98,6 +100,7 @@ class PerProduct(AdditionModel):
             booster = fit_binary(binned, y_N[rows], weight_N, rng=streams[p], rows=rows, valid=checked)
             booster.bias_K = booster.bias_K + np.log(share)
             self.boosters_[p], self.fitted_rows_[p] = booster, len(rows)
+        self._stacked = Stacked(list(self.boosters_.values()))
 
     def _task(self, train: TrainingSet, product: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Did the transition happen, and could it, for one product. Shapes (N,)."""
@@ -127,10 +130,10 @@ class PerProduct(AdditionModel):
 
     def _probabilities(self, x_NF: FloatArray, can_NP: NDArray[np.bool_]) -> FloatArray:
         p_NP = self.rates_._probabilities(self._rates_x(x_NF), can_NP)
+        learned = list(self.boosters_)
         for start in range(0, len(x_NF), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
-            for p, booster in self.boosters_.items():
-                p_NP[rows, p] = sigmoid(booster.raw(x_NF[rows])[:, 0])
+            p_NP[rows, learned] = sigmoid(self._stacked.raw(x_NF[rows]))
         return p_NP
 
     def _contributions(self, x_NF: FloatArray, product: int) -> FloatArray:
@@ -167,6 +170,7 @@ class PerProduct(AdditionModel):
             int(p): GBM.from_state(state.of(f"p{int(p):02}"), library=library, n_threads=self.n_threads)
             for p in described["boosters"]
         }
+        self._stacked = Stacked(list(self.boosters_.values()))
         self.fitted_rows_ = {int(p): int(n) for p, n in described["fitted_rows"].items()}
         self.rates_ = SegmentRates.restored(described["rates"], state.of("rates"), folder=Path("rates"))
 

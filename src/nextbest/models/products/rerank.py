@@ -7,6 +7,7 @@ Axes: N rows, P products, C groups of linked products, G nodes of quadrature, K 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import combinations
 from typing import Any
 
@@ -21,7 +22,7 @@ from nextbest.models.products.base import Frozen
 Floats = NDArray[np.float64]
 _TINY = 1e-12
 _MOST_LOG_ODDS_RATIO = 16.0
-_BLOCK_ROWS = 8_000
+_BLOCK_ROWS = 4_000
 _NODES = 6
 """Gauss-Legendre nodes: sums over numbers of additions are exact to 12."""
 
@@ -57,7 +58,7 @@ class CoAdditions:
         if len(self.links) != self.n_products - len(self.groups):
             raise InputError("links", "must have no cycle", value=self.links)
 
-    @property
+    @cached_property
     def groups(self) -> list[tuple[int, ...]]:
         """Products joined by links, each product in exactly one group."""
         group = list(range(self.n_products))
@@ -212,18 +213,15 @@ class _Joint:
         p_NP = np.clip(p_NP, _TINY, 1 - _TINY)
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
         self.u_G, w_G = (nodes + 1) / 2, weights / 2  # 1/m = integral of u^(m-1) over 0-1
-        n_rows, n_products = p_NP.shape
-        total_NG = np.ones((n_rows, _NODES))
-        self.tilted_NPG = np.empty((n_rows, n_products, _NODES))
+        on_NPG = p_NP[:, :, None] * self.u_G
+        sum_NPG = 1 - p_NP[:, :, None] + on_NPG
+        self.tilted_NPG = on_NPG / sum_NPG
         self.pairs: dict[tuple[int, int], Floats] = {}
-        for group in together.groups:
-            if len(group) == 1:
-                on_NG = p_NP[:, group[0], None] * self.u_G
-                sum_NG = 1 - p_NP[:, group[0], None] + on_NG
-                self.tilted_NPG[:, group[0]] = on_NG / sum_NG
-            else:
-                sum_NG = self._add_group(group, p_NP)
-            total_NG *= sum_NG
+        linked = [group for group in together.groups if len(group) > 1]
+        sum_NPG[:, [p for group in linked for p in group]] = 1  # their sums are those of their groups
+        total_NG = sum_NPG.prod(axis=1)
+        for group in linked:
+            total_NG *= self._add_group(group, p_NP)
         self.base_NG = total_NG * (w_G / self.u_G)
         self.share_NP = np.einsum("npg,ng->np", self.tilted_NPG, self.base_NG)
 
@@ -285,33 +283,36 @@ class _Joint:
         return shares_NKK
 
 
+@cache
+def _subsets(n: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Of each size 1..n: all subsets (as bits), and for each the subsets one smaller with the item missing."""
+    levels = []
+    for size in range(1, n + 1):
+        larger = np.array([sum(1 << i for i in items) for items in combinations(range(n), size)])
+        new = np.array(list(combinations(range(n), size)))
+        levels.append((larger, larger[:, None] ^ (1 << new), new))
+    return levels
+
+
 def _best_order(shares_NKK: Floats) -> NDArray[np.int64]:
     """The order of the K products with the highest E[AP], exact: the best way to fill places by subset."""
     n_rows, n, _ = shares_NKK.shape
     shares_KKN = np.ascontiguousarray(shares_NKK.transpose(1, 2, 0), np.float32)
-    n_sets = 1 << n
-    value = np.full((n_sets, n_rows), -np.inf, np.float32)
-    last = np.zeros((n_sets, n_rows), np.int8)
-    value[0] = 0
-    with_set = np.zeros((n_sets, n, n_rows), np.float32)
-    for members in range(n_sets):
-        if members:
-            low = (members & -members).bit_length() - 1
-            with_set[members] = with_set[members & (members - 1)] + shares_KKN[low]
-        place = members.bit_count() + 1
-        for new in range(n):
-            if members >> new & 1:
-                continue
-            gain = value[members] + (shares_KKN[new, new] + with_set[members, new]) / np.float32(place)
-            larger = members | 1 << new
-            better = gain > value[larger]
-            value[larger][better] = gain[better]
-            last[larger][better] = new
+    members_SK = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(np.float32)
+    # what a product brings behind a set: its own share and those with each product of the set
+    behind_SKN = np.tensordot(members_SK, shares_KKN, axes=1) + shares_KKN[range(n), range(n)]
+    value_SN = np.zeros((1 << n, n_rows), np.float32)
+    last_SN = np.zeros((1 << n, n_rows), np.int64)
+    for size, (larger, smaller, new) in enumerate(_subsets(n), 1):
+        gain = value_SN[smaller] + behind_SKN[smaller, new] / np.float32(size)
+        best = size - 1 - gain[:, ::-1].argmax(axis=1)  # among equals the last product goes last
+        value_SN[larger] = np.take_along_axis(gain, best[:, None], axis=1)[:, 0]
+        last_SN[larger] = np.take_along_axis(new, best, axis=1)
     order = np.empty((n_rows, n), np.int64)
-    left, at_N = np.full(n_rows, n_sets - 1), np.arange(n_rows)
+    left, at_N = np.full(n_rows, (1 << n) - 1), np.arange(n_rows)
     for place in range(n - 1, -1, -1):
-        order[:, place] = last[left, at_N]
-        left = left & ~(1 << order[:, place])
+        order[:, place] = last_SN[left, at_N]
+        left ^= 1 << order[:, place]
     return order
 
 
