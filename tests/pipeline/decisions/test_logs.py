@@ -1,6 +1,7 @@
 """The audit chain and the decision log: what is written is what is read, and every tampering is found."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,18 @@ class TestChain:
         assert log.verify() == log.head()
         assert log.head().n_records == 3
 
-    def test_several_writers_make_one_chain(self, chain: AuditLog) -> None:
-        other = AuditLog(chain.path)
-        for n in range(5):
-            (chain if n % 2 else other).append([{"n": n}])
-        assert chain.verify().n_records == 9
+    def test_several_writers_at_a_time_make_one_chain(self, chain: AuditLog) -> None:
+        # each append opens the file anew, so threads stand for processes: the lock belongs to the open file
+        def write(writer: int) -> None:
+            for n in range(10):
+                AuditLog(chain.path).append([{"writer": writer, "n": n}])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(4)))
+        assert chain.verify().n_records == 44
+        for writer in range(4):
+            own = [body["n"] for body in chain.read() if body.get("writer") == writer]
+            assert own == list(range(10))
 
     def test_what_is_no_json_is_refused_and_nothing_is_written(self, chain: AuditLog) -> None:
         with pytest.raises(InputError, match="body: can't be written as JSON"):
