@@ -112,3 +112,11 @@ def test_a_profile_needs_no_panel_at_all(tmp_path):
     assert (found.column("age")[0], found.column("attribute.rank")[0]) == (35, 1)
     of_holdings = [group.startswith(("holding", "history")) for group in found.groups]
     assert np.isnan(found.x_NF[:, of_holdings]).all()
+
+
+def test_a_stranger_is_no_seventh_of_a_household(tmp_path):
+    six = [(n, 1, {"income": 7.0}) for n in range(6)]
+    clients = StoredClients(toy_bank(tmp_path, {JAN: [(1, 0, {})], FEB: six}).as_of(MAR))
+    posted = pl.DataFrame([USUAL | {"income": 7.0}] * 2, schema=toy_types(), strict=False)
+    found = clients.inputs(np.array([0, -1]), attributes=posted)
+    assert found.household["size"].to_list() == [6, None]

@@ -118,7 +118,7 @@ def spellings(name: str, value: object) -> st.SearchStrategy[object]:
     return st.sampled_from([value, f"{value} "])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_however_loosely_a_stored_row_is_written_it_gets_the_features_of_the_batch_bit_for_bit(
     world, fitted, data
