@@ -48,7 +48,7 @@ def prepare(folder: Path, *, scale: float, rng: int) -> tuple[Path, Path]:
     store, model = folder / "store", folder / "model"
     panel = simulate_panel(scale=scale, rng=rng).to_panel(store / "panel")
     target = panel.schema.month_before(panel.months[-1], n=-1)
-    ProductModel.fit(panel, target=target, rng=rng).save(model)
+    ProductModel().fit(panel, target=target, rng=rng).save(model)
     return store, model
 
 

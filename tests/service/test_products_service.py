@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from nextbest.errors import ArtifactError, InputError
+from nextbest.pipeline.decisions.policy import load_policy
 from nextbest.service.app import create_app
 from nextbest.service.config import ServiceConfig
 from nextbest.service.schemas import Health
@@ -276,13 +277,16 @@ def test_serve_hands_the_workers_the_panel_of_the_store_and_the_policy(tmp_path,
     monkeypatch.setattr("nextbest.service.server._run", lambda settings, _listener: seen.append(settings.app))
     monkeypatch.setattr("nextbest.service.logs.set_up_logging", lambda _level: None)
     bank, shop = save_bank(tmp_path / "bank"), save_shop(tmp_path / "shop")
-    serve(bank, port=0, store=tmp_path / "store", policy=tmp_path / "policy.toml")
-    serve([shop, bank], port=0)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(load_policy("santander").to_toml())
+    serve(bank, port=0, store=tmp_path / "store", policy=policy)
+    serve([shop, bank], port=0, policy="santander")
     alone, both = seen
     assert (alone.model_folder, alone.event_log) == (None, None)
     assert alone.products_folder == str(bank)
     assert alone.panel_folder == str(tmp_path / "store" / "panel")
-    assert alone.policy_file == str(tmp_path / "policy.toml")
+    assert alone.policy == str(policy)
+    assert both.policy == "santander"
     assert (both.model_folder, both.products_folder, both.panel_folder) == (str(shop), str(bank), None)
 
 

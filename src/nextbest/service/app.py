@@ -33,7 +33,7 @@ def create_app(
     event_log: str | Path | None = None,
     products_folder: str | Path | None = None,
     panel_folder: str | Path | None = None,
-    policy_file: str | Path | None = None,
+    policy: str | Path | None = None,
     config: ServiceConfig | None = None,
     load: "Callable[[Path], Pipeline] | None" = None,
     load_products: Callable[[Path], ProductsEngine] | None = None,
@@ -55,8 +55,8 @@ def create_app(
         The same for bank products (`nextbest products train`); None: their routes aren't served.
     panel_folder
         Panel with the histories of a bank's clients; None: `panel` beside the product model.
-    policy_file
-        TOML with the bank's rules; None: the shipped ones.
+    policy
+        TOML or JSON with the bank's rules, or the name of shipped ones; None: those of the panel's name.
     config
         Limits and intervals; None: the defaults.
     load
@@ -90,7 +90,6 @@ def create_app(
     if products_folder is not None:
         folder = Path(products_folder)
         panel = Path(panel_folder) if panel_folder is not None else folder.parent / "panel"
-        policy = None if policy_file is None else Path(policy_file)
         service.serve_products(
             folder,
             panel=panel,
@@ -140,7 +139,7 @@ def _load_pipeline(folder: Path) -> "Pipeline":
     return Pipeline.load(folder)
 
 
-def _load_products(folder: Path, *, panel: Path, policy: Path | None) -> ProductsEngine:
+def _load_products(folder: Path, *, panel: Path, policy: str | Path | None) -> ProductsEngine:
     from nextbest.pipeline.products.advisor import ProductAdvisor
 
     return ProductAdvisor.load(folder, panel=panel, policy=policy)

@@ -53,7 +53,7 @@ class WorkerApp:
     blas_threads: int
     products_folder: str | None = None
     panel_folder: str | None = None
-    policy_file: str | None = None
+    policy: str | None = None
 
     def __call__(self) -> "FastAPI":
         """The application, and the settings of its process."""
@@ -71,7 +71,7 @@ class WorkerApp:
             event_log=self.event_log,
             products_folder=self.products_folder,
             panel_folder=self.panel_folder,
-            policy_file=self.policy_file,
+            policy=self.policy,
             config=self.config,
             on_start=_reload_on_hangup,
             on_swap=_settle,
@@ -107,7 +107,7 @@ def serve(
         Workspace whose `events.sqlite` keeps posted events and whose `panel` holds a bank's clients; None: a
         file and a folder beside the model folder.
     policy
-        TOML with the bank's rules for offers; None: the shipped ones.
+        TOML or JSON with the bank's rules for offers, or the name of shipped ones; None: those of the panel's name.
     config
         Limits and intervals.
     log_level
@@ -122,7 +122,7 @@ def serve(
     Raises
     ------
     InputError
-        `workers` is below 1, or two folders hold models of one kind.
+        `workers` is below 1, two folders hold models of one kind, or the policy can't be read.
     ArtifactError
         There is no model folder to begin with.
     ExternalError
@@ -150,7 +150,7 @@ def serve(
         blas_threads,
         products_folder=_text(products),
         panel_folder=_text(panel),
-        policy_file=_text(None if policy is None else Path(policy).absolute()),
+        policy=_checked_policy(policy),
     )
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
@@ -276,6 +276,17 @@ def _kind_of(folder: Path) -> ModelKind:
         return "shop"
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     return "products" if isinstance(kind, str) and kind.rpartition(" ")[2] == "products" else "shop"
+
+
+def _checked_policy(policy: str | Path | None) -> str | None:
+    """The policy by name or absolute path; one that can't be read is better told here than by each worker."""
+    from nextbest.pipeline.decisions.policy import load_policy
+
+    if policy is None:
+        return None
+    load_policy(policy)
+    path = Path(policy)
+    return str(path.absolute() if path.is_file() else policy)
 
 
 def _text(path: Path | None) -> str | None:

@@ -261,7 +261,8 @@ class ProductAdvisor:
         )
         answers = []
         for n, query in enumerate(queries):
-            chosen = self._above(decisions, n, held=int(inputs.held_N[n]))
+            p_P = predictions.p_NP[n]
+            chosen = self._above(p_P, possible=int(decisions.possible_N[n]), held=int(inputs.held_N[n]))
             answers.append(
                 ProductAnswer(
                     customer_id=query.customer_id,
@@ -272,7 +273,7 @@ class ProductAdvisor:
                     channel="",
                     policy=self._forecast_rules.policy.version,
                     products=tuple(
-                        RankedProduct(self.schema.product_columns[bit], rank, float(predictions.p_NP[n, bit]))
+                        RankedProduct(self.schema.product_columns[bit], rank, float(p_P[bit]))
                         for rank, bit in enumerate(chosen, start=1)
                     ),
                     fired=tuple(Fired(column, code) for column, code in decisions.fired(n).items()),
@@ -280,21 +281,17 @@ class ProductAdvisor:
             )
         return answers
 
-    def _above(self, decisions: Decisions, client: int, *, held: int) -> list[int]:
-        """Bits of the products that pass the threshold, or of the best one, in the order decided.
+    def _above(self, p_P: NDArray[np.float32], *, possible: int, held: int) -> list[int]:
+        """Possible products that pass the threshold, or the best one, likeliest first.
 
-        A product that must wait for another isn't foretold without it.
+        A product that must wait for another isn't foretold before it.
         """
         chosen: list[int] = []
         there = held
-        for place, bit in enumerate(decisions.product_NK[client].tolist()):
-            if bit < 0:
-                break
-            p = decisions.propensity_NK[client, place]
-            waits = any(
-                second == bit and not there >> first & 1 for first, second in self._forecast_rules.before
-            )
-            if (p >= self._threshold or not chosen) and not waits:
+        for bit in np.argsort(-p_P, kind="stable").tolist():
+            if not possible >> bit & 1 or (p_P[bit] < self._threshold and chosen):
+                continue
+            if all(there >> first & 1 for first, second in self._forecast_rules.before if second == bit):
                 chosen.append(bit)
                 there |= 1 << bit
         return chosen

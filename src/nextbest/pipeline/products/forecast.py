@@ -6,7 +6,6 @@ offers, not facts about what a client will take: they don't count here. An unkno
 forbids nothing.
 """
 
-from nextbest.data.panel.schema import MAX_PRODUCTS
 from nextbest.pipeline.decisions.policy import (
     ClientRules,
     ContactPolicy,
@@ -17,7 +16,7 @@ from nextbest.pipeline.decisions.policy import (
 
 
 def forecast_policy(policy: DecisionPolicy) -> DecisionPolicy:
-    """The facts of a policy without its decisions: likeliest first, every product worth the same."""
+    """The facts of a policy without its decisions: what is possible is what counts, every product worth the same."""
     facts = {
         name: rule.model_copy(update={"value": 1.0, "lever": 1.0, "channels": (), "min_propensity": 0.0})
         for name, rule in policy.products.items()
@@ -31,7 +30,7 @@ def forecast_policy(policy: DecisionPolicy) -> DecisionPolicy:
     return policy.model_copy(
         update={
             "version": f"{policy.version} (forecast)",
-            "max_offers": min(len(facts), MAX_PRODUCTS),
+            "max_offers": 1,
             "products": facts,
             "mandatory": (),
             "clients": clients,
