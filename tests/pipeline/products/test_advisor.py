@@ -194,7 +194,7 @@ def test_forecasts_are_the_possible_products_above_the_threshold_or_the_best_one
         assert set(told) == likely or len(told) == 1 or PAYROLL in likely
         lengths.add(len(told))
     assert lengths <= {0, 1} if threshold == 1 else lengths
-    assert max(lengths) > 3 if threshold < 0.005 else lengths
+    assert max(lengths) > 3 if threshold == 0 else lengths
 
 
 def test_held_and_closed_products_are_never_foretold_and_payroll_not_without_its_pension(bank) -> None:
