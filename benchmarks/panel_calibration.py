@@ -9,6 +9,7 @@ published (additions) or those that keep the published mean ownership (drops).
 
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,15 @@ from nextbest.simulate.panel.dynamics import (
     NOM_PENS,
     NOMINA,
     PENSION,
+    SAME_MONTH,
+    SUREST,
     WITH_WAGE,
     Calibration,
     Run,
     on_share,
+    shift,
 )
-from nextbest.simulate.panel.laws import LAWS, N_PRODUCTS, TOGETHER, law_arrays
+from nextbest.simulate.panel.laws import HELD_WITH, LAWS, N_PRODUCTS, law_arrays
 from nextbest.simulate.panel.people import (
     BASE,
     DORMANT,
@@ -103,12 +107,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def shifted(p, s):
-    f = np.exp(s)
-    return p * f / (1 - p + p * f)
-
-
-def main(scale, seed, passes, verbose):
+def main(scale, seed, passes, warm, verbose):
     laws = law_arrays()
     total = n_customers(scale)
     blocks = n_blocks(total)
@@ -117,6 +116,8 @@ def main(scale, seed, passes, verbose):
     owners = owners_MQ(entry, dormant) * scale
     adds = additions_MQ() * scale
     adopt = np.log(np.maximum(adds.mean(0) / scale, 0.3) / 400_000)
+    if warm:
+        adopt = np.array(json.loads(TARGET.read_text("utf-8"))["adopt_Q"])
     calibration = Calibration(
         np.full((3, N_PROCESSES), -30.0),
         adopt,
@@ -130,15 +131,15 @@ def main(scale, seed, passes, verbose):
         steps = [np.random.default_rng([seed, 3, b]) for b in range(blocks)]
         level = np.zeros((N_MONTHS - 1, N_PROCESSES))
         for month in range(1, N_MONTHS):
-            for run, rng in zip(runs, steps, strict=True):
-                run.wake(rng)
             solve_month(month, runs, calibration, adds[month - 1], owners[month], level, scale)
             for run, rng in zip(runs, steps, strict=True):
                 run.step(month, run.chances(month), rng)
         # adopting takes what taking again, goals and conversions leave to it
         ratio = wanted * adds.mean(0) / np.maximum(level.mean(0), 1e-9)
         if turn < passes - 1:
-            calibration.adopt_Q[:] += np.clip(np.log(np.maximum(ratio, 1e-3)), -3, 3)
+            step = 1.5 * np.clip(np.log(np.maximum(ratio, 1e-3)), -3, 3)
+            # where all are adopters, the level alone decides: shifts around zero
+            calibration.adopt_Q[:] += np.where(wanted < 0.95, step, np.median(calibration.add_MQ, axis=0))
         if verbose:
             names = [*facts.PRODUCT, "pension"]
             print(f"pass {turn}: adopted share, mean shift of additions and drops")
@@ -171,84 +172,88 @@ def save(calibration):
 
 
 def solve_starts(calibration, people, laws, seed, owners, dormant, entry):
-    share = on_share(laws)
-    logits, stays, cohorts, pension = [], [], [], []
-    for b, p in enumerate(people):
-        run = Run(p, laws, calibration, np.random.default_rng([seed, 2, b]))
-        keep = np.ones(len(p), bool)
-        logit = run.start_logit(run.state.active) + 30
-        logits.append(logit[keep])
-        stays.append(share[np.arange(N_PRODUCTS), run.kind])
-        cohorts.append(p.cohort)
-        pension.append(run.pensioner)
-    logit, stay, cohort, old = map(np.concatenate, (logits, stays, cohorts, pension))
-    for c in (BASE, DORMANT, ENTRANT):
-        for q in range(N_PROCESSES):
-            col = min(q, N_PRODUCTS - 1) if q != PENSION else NOM_PENS
-            mine = cohort == c
-            if q == PENSION:
-                mine &= old
-            if q == NOM_PENS:
-                mine &= ~old
-            x, on = logit[mine, col], stay[mine, col]
-            if q == CTJU:
-                x = np.where(x < -10, -60, 0.0)
-            n = (cohort == c).sum()
-            target = owners[q] if c == BASE else n * (dormant if c == DORMANT else entry)[q]
-            if target <= 0 or q == NOMINA:
+    """Log-odds of use at first sight; products that others depend on first."""
+    late = {facts.PRODUCT[target] for _, target in HELD_WITH}
+    late |= {PENSION} if NOM_PENS in late else set()
+    processes = [q for q in range(N_PROCESSES) if q != NOMINA]
+    for turn in (0, 1):
+        runs = [Run(p, laws, calibration, np.random.default_rng([seed, 2, b])) for b, p in enumerate(people)]
+        held = np.concatenate([run.state.held for run in runs])
+        now = np.concatenate([run.start_logit(run.state.active) for run in runs])
+        stays = on_share(laws)
+        stay = np.concatenate([stays[np.arange(N_PRODUCTS), run.kind] for run in runs])
+        cohort = np.concatenate([p.cohort for p in people])
+        old = np.concatenate([run.pensioner for run in runs])
+        adult = np.concatenate([p.age for p in people]) >= 18
+        for c, q in product((BASE, DORMANT, ENTRANT), processes):
+            col = NOM_PENS if q == PENSION else q
+            if (q in late) != bool(turn):
                 continue
+            mine = cohort == c
+            n = mine.sum()
+            mine &= old if q == PENSION else ~old if q == NOM_PENS else ~adult if q == CTJU else True
+            target = owners[q] if c == BASE else n * (dormant if c == DORMANT else entry)[q]
+            if target <= 0 or not mine.any():
+                continue
+            x, on = now[mine, col] - calibration.start_CQ[c, q], stay[mine, col]
+            for (source, other), weight in HELD_WITH.items():
+                if facts.PRODUCT[other] == col:
+                    x = x + weight * held[mine, facts.PRODUCT[source]]
             calibration.start_CQ[c, q] = solve(
                 lambda s, x=x, on=on: (sigmoid(x + s) * on).sum(), target, low=-25, high=15
             )
 
 
 def solve_month(month, runs, calibration, adds, owners, level, scale):
-    add, drop, adopt, there, entering, old, held = [], [], [], [], [], [], []
+    """Shifts of one month, products that others depend on first."""
+    add, drop, adopt, old, held, grown, entering = [], [], [], [], [], [], 0.0
     for run in runs:
         raw = run.raw_chances(month)
         here = (run.people.first < month) & (run.people.last >= month)
-        traits = run.traits(month, run.state.active, run.state.awake)
-        log = traits @ run.laws.likes_FP.astype(np.float32) + run._by_client(calibration.adopt_Q)
-        own = np.exp(np.minimum(log + 0.6 * run.people.pull[:, None], -0.3))
-        own[run.state.held] = 0
-        add.append(raw.add_NP[here])
-        drop.append(raw.drop_NP[here])
-        adopt.append(own[here])
-        old.append(run.pensioner[here])
-        held.append(run.state.held[here].astype(np.float32))
-        entering.append(run.state.held[run.people.first == month].astype(np.float32).sum(0))
-        there.append(run.people.age[here])
-    add, drop, adopt, old, held = map(np.concatenate, (add, drop, adopt, old, held))
-    entering = np.sum(entering, axis=0)
-    sources = {facts.PRODUCT[t]: (facts.PRODUCT[s], p) for (s, t), p in TOGETHER.items()}
-    order = [q for q in range(N_PROCESSES) if q not in sources] + list(sources)
-    done = {}
+        own = np.where(run.state.held, 0, run.adopting(month))
+        entering += run.state.held[run.people.first == month].sum(0)
+        for out, values in ((add, raw.add_NP), (drop, raw.drop_NP), (adopt, own), (old, run.pensioner)):
+            out.append(values[here])
+        held.append(run.state.held[here])
+        grown.append(run.grown(month)[here])
+    add, drop, adopt, old, held, grown = map(np.concatenate, (add, drop, adopt, old, held, grown))
+    targets = [facts.PRODUCT[link.target] for link in SAME_MONTH]
+    order = [q for q in range(N_PROCESSES) if q not in (*targets, NOMINA)] + sorted(set(targets))
+    done_add, done_drop = np.zeros(add.shape), np.zeros(add.shape)
     for q in order:
-        if q == NOMINA:
-            continue
         col = NOM_PENS if q == PENSION else q
-        mine = old if q == PENSION else ~old if q == NOM_PENS else slice(None)
-        p, d, own = add[mine, col], drop[mine, col], adopt[mine, col]
-        extra = 0.0
-        if q in sources:
-            s, prob = sources[q]
-            extra = prob * done[s][mine] * (held[mine, col] == 0)
+        mine = old if q == PENSION else ~old if q == NOM_PENS else np.ones(len(old), bool)
+        p, d = add[mine, col], drop[mine, col]
+        more, less = np.zeros(len(p)), np.zeros(len(p))
+        for link in SAME_MONTH:
+            if facts.PRODUCT[link.target] == col:
+                cause = (done_add if link.event == "add" else done_drop)[mine, facts.PRODUCT[link.source]]
+                has = held[mine, col]
+                if link.effect == "add":
+                    more = 1 - (1 - more) * (1 - link.hazard * cause * ~has)
+                else:
+                    less = 1 - (1 - less) * (1 - link.hazard * cause * has)
 
-        def total(s, p=p, extra=extra):
-            return (1 - (1 - shifted(p, s)) * (1 - extra)).sum()
+        if q == CTJU:
+            less = SUREST * (grown & held[:, CTJU])
 
-        shift = solve(total, max(adds[q], 0.02 * scale))
-        calibration.add_MQ[month - 1, q] = shift
-        level[month - 1, q] = (own * np.exp(shift)).sum()
-        full = np.zeros(len(add))
-        full[mine] = shifted(p, shift)
-        done[q] = full
+        def total(s, p=p, extra=more):
+            return (1 - (1 - shift(p, s)) * (1 - extra)).sum()
+
+        up = solve(total, max(adds[q], 0.02 * scale))
+        calibration.add_MQ[month - 1, q] = up
+        level[month - 1, q] = (adopt[mine, col] * np.exp(up)).sum()
+        done_add[mine, col] = shift(p, up)
         here = held[mine, col].sum()
         new = entering[col] if q != PENSION else 0.0
-        wanted = here + adds[q] + new - owners[q]
-        calibration.drop_MQ[month - 1, q] = solve(
-            lambda s, d=d: shifted(d, s).sum(), max(wanted, 0.0005 * here), low=-6, high=6
-        )
+        wanted = max(here + adds[q] + new - owners[q], 0.0005 * here)
+
+        def gone(s, d=d, extra=less):
+            return (1 - (1 - shift(d, s)) * (1 - extra)).sum()
+
+        down = solve(gone, wanted, low=-6, high=6)
+        calibration.drop_MQ[month - 1, q] = down
+        done_drop[mine, col] = shift(d, down)
 
 
 if __name__ == "__main__":
@@ -256,5 +261,6 @@ if __name__ == "__main__":
     parser.add_argument("--scale", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=20151)
     parser.add_argument("--passes", type=int, default=4)
+    parser.add_argument("--warm", action="store_true", help="start from the stored hazards of adopting")
     args = parser.parse_args()
-    main(args.scale, args.seed, args.passes, verbose=True)
+    main(args.scale, args.seed, args.passes, args.warm, verbose=True)

@@ -18,8 +18,10 @@ RELATION_GAP = 149_781 / facts.ROWS.sum()
 CHANNEL_GAP = 186_126 / facts.ROWS.sum()
 PAYROLL_GAP = 16_063 / facts.ROWS.sum()
 SEX_GAP = 70 / facts.ROWS.sum()
+LOST_SENIORITY = 38 / facts.ROWS.sum()
+"""Share of rows whose seniority is -999999."""
 AS_OF = 6
-"""Until July 2015 the bank's table counts age and seniority as of July 2015."""
+"""Until July 2015 the bank's table counts age and seniority, and names who leaves, as of July 2015."""
 COUNTRIES = (
     "ES",
     "FR",
@@ -79,15 +81,15 @@ def attributes_frame(people: People, month: int, *, active: Bools, seed: int) ->
     def u(what: int, when: int = 0) -> Floats:
         return uniform(ids, seed=seed, month=when, what=what)
 
-    gap = u(1) < JOINT_GAP
+    gap = joint_gap(ids, seed=seed)
     still = max(month, AS_OF)
     now = _months(np.datetime64(facts.MONTHS[still]))
     joined = people.joined.astype("datetime64[D]")
     seniority = np.maximum(now - _months(joined), 0)
-    age = np.floor(people.age + still / 12).astype(np.int16)
+    age = stated_age(people, month)
     bounds = SANTANDER.attribute("age")
-    dead = u(2) < 0.0018 + 0.0001 * month
-    leaving = (people.last == month) & (month < N_MONTHS - 1) & (month >= AS_OF)
+    dead = u(2) < 0.0015 + 0.0001 * month
+    leaving = (people.last == still) & (still < N_MONTHS - 1)
     status = np.searchsorted(np.cumsum(_STATUS_ROWS) / _STATUS_ROWS.sum(), u(3, month), side="right")
     relation = np.where(active, 0, 1)
     relation = np.where(status == 4, 3, np.where((status == 2) | (status == 3), 2, relation))
@@ -97,7 +99,7 @@ def attributes_frame(people: People, month: int, *, active: Bools, seed: int) ->
     abroad = ~people.resident
     country = np.where(abroad, 1 + np.floor(u(6) ** 2 * (len(COUNTRIES) - 1)), 0).astype(np.int64)
     employee = np.searchsorted(np.cumsum(_EMPLOYEE_ROWS) / _EMPLOYEE_ROWS.sum(), u(7), side="right")
-    left_day = np.datetime64(facts.MONTHS[month]) - np.floor(u(8, month) * 25).astype(np.int64)
+    left_day = np.datetime64(facts.MONTHS[still]) - np.floor(u(8, still) * 25).astype(np.int64)
     columns = {
         "ind_empleado": _enum(EMPLOYEES, employee),
         "pais_residencia": _enum(COUNTRIES, country),
@@ -105,7 +107,7 @@ def attributes_frame(people: People, month: int, *, active: Bools, seed: int) ->
         "age": _optional(pl.Series(age, dtype=pl.Int16), age > (bounds.high or np.inf)),
         "fecha_alta": pl.Series(joined),
         "ind_nuevo": pl.Series(seniority < 6),
-        "antiguedad": pl.Series(seniority.astype(np.int16)),
+        "antiguedad": _optional(pl.Series(seniority.astype(np.int16)), lost_seniority(ids, seed=seed)),
         "indrel": _enum(("1", "99"), leaving.astype(int)),
         "ult_fec_cli_1t": _optional(pl.Series(left_day.astype("datetime64[D]")), ~leaving),
         "indrel_1mes": _enum(STATUSES, status, missing=no_relation),
@@ -125,6 +127,21 @@ def attributes_frame(people: People, month: int, *, active: Bools, seed: int) ->
     for name in JOINT:
         columns[name] = _optional(columns[name], gap)
     return pl.DataFrame(columns).select(SANTANDER.attribute_names)
+
+
+def stated_age(people: People, month: int) -> NDArray[np.int16]:
+    """Age in years as the table states it, impossible ones (to 164) too."""
+    return np.floor(people.age + max(month, AS_OF) / 12).astype(np.int16)
+
+
+def lost_seniority(ids: NDArray[np.int64], *, seed: int) -> Bools:
+    """Customers whose seniority was lost."""
+    return uniform(ids, seed=seed, month=0, what=13) < LOST_SENIORITY
+
+
+def joint_gap(ids: NDArray[np.int64], *, seed: int) -> Bools:
+    """Customers of whom the columns `JOINT` are missing."""
+    return uniform(ids, seed=seed, month=0, what=1) < JOINT_GAP
 
 
 def _months(day: NDArray[np.datetime64] | np.datetime64) -> NDArray[np.int64]:

@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from nextbest.simulate.panel.facts import MONTHS, PRODUCT
 from nextbest.simulate.panel.laws import (
-    CONVERT,
+    AIMS,
     FLICKER,
+    HELD_WITH,
     INTERRUPTED,
+    LINKS,
+    Link,
     N_KINDS,
     N_PRODUCTS,
     STABLE,
-    TOGETHER,
     TRAITS,
     LawArrays,
 )
-from nextbest.simulate.panel.people import DORMANT, ENTRANT, TOP, UNIV, People
+from nextbest.simulate.panel.people import CHANNELS, DORMANT, ENTRANT, TOP, UNIV, People
 
 Floats = NDArray[np.float64]
 Reals = NDArray[np.float32]
@@ -32,12 +34,14 @@ N_PROCESSES = N_PRODUCTS + 1
 PENSION = N_PRODUCTS
 """Process of pension payroll for pensioners, who have no wage; the product's own process is the workers'."""
 NEVER = 127
+SAME_MONTH = tuple(link for link in LINKS if not link.last)
 NOMINA, NOM_PENS, CNO, CCO, CTJU, CTMA = (
     PRODUCT[name] for name in ("nomina", "nom_pens", "cno", "cco", "ctju", "ctma")
 )
 PENSION_AGE = 63.0
 WITH_WAGE = 0.985
 """Share of workers' new pension payrolls that come with the payroll."""
+SUREST = 0.9
 ALONE_DROP, ALONE_AGAIN = 0.0035, 0.45
 """Monthly hazards of losing the payroll alone, and of getting it back."""
 _PULL = 0.6
@@ -69,7 +73,7 @@ class State:
     """Months that the product has been held, this month counted."""
     active: Bools
     awake: Bools
-    """Became active this month."""
+    """Became active in the month before."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +101,9 @@ class Run:
             u < share, FLICKER, np.where(u < share + laws.kinds_PK[:, INTERRUPTED], INTERRUPTED, STABLE)
         )
         self.kind = kind.astype(np.int8)
-        self.goal = rng.random((n, N_PRODUCTS), dtype=np.float32) < laws.goal_P
-        self.goal &= (people.cohort == ENTRANT)[:, None]
+        self.aim = _aims(people, rng)
         self._fixed = _fixed_traits(people)
-        level = -0.9 + 2.2 * people.engaged
+        level = 0.3 + 2.2 * people.engaged
         self._activity = np.where(people.cohort == DORMANT, 0.02, 1 / (1 + np.exp(-level)))
         self.state = self._start(rng)
 
@@ -109,12 +112,18 @@ class Run:
         n = len(self.people)
         active = rng.random(n) < self._activity
         awake = np.zeros(n, dtype=bool)
-        use = 1 / (1 + np.exp(-self.start_logit(active)))
-        uses = rng.random(use.shape, dtype=np.float32) < use
-        stays = on_share(self.laws)[np.arange(N_PRODUCTS), self.kind]
-        held = uses & (rng.random(use.shape, dtype=np.float32) < stays)
+        logit = self.start_logit(active)
+        draw = rng.random(logit.shape, dtype=np.float32)
+        stays = (
+            rng.random(logit.shape, dtype=np.float32) < on_share(self.laws)[np.arange(N_PRODUCTS), self.kind]
+        )
+        for (source, target), weight in HELD_WITH.items():
+            s, t = PRODUCT[source], PRODUCT[target]
+            logit[:, t] += weight * ((draw[:, s] < 1 / (1 + np.exp(-logit[:, s]))) & stays[:, s])
+        uses = draw < 1 / (1 + np.exp(-logit))
+        held = uses & stays
         held[:, NOMINA] = held[:, NOM_PENS] & ~self.pensioner & (rng.random(n) < WITH_WAGE)
-        gone = rng.geometric(0.4, size=use.shape)
+        gone = rng.geometric(0.4, size=uses.shape)
         off = np.where(uses & ~held, np.minimum(gone, 24), NEVER).astype(np.int8)
         off[:, NOMINA] = NEVER
         on = np.where(held, 24, 0).astype(np.int8)
@@ -152,43 +161,52 @@ class Run:
         out[:, TRAITS.index("awake")] = awake
         return out
 
-    def wake(self, rng: np.random.Generator) -> None:
-        """Next month's activity."""
-        state = self.state
-        redraw = rng.random(len(self.people)) < 0.10
-        active = np.where(redraw, rng.random(len(self.people)) < self._activity, state.active)
-        state.awake = active & ~state.active
-        state.active = active
+    def adopting(self, month: int) -> Reals:
+        """Hazard of adopting each product, (N, P): what attributes and the client effect give."""
+        traits = self.traits(month, self.state.active, self.state.awake)
+        log = traits @ self.laws.likes_FP.astype(np.float32) + self._by_client(self.calibration.adopt_Q)
+        log += _PULL * self.people.pull[:, None]
+        return np.asarray(np.exp(np.minimum(log, -0.3)))
+
+    def grown(self, month: int) -> Bools:
+        """Customers too old for a junior account in `month`."""
+        return np.asarray(self.people.age + month / 12 >= 18)
 
     def raw_chances(self, month: int) -> Chances:
-        """Probabilities of `month` (1..16) before the calibration's shifts."""
+        """Probabilities of `month` (1..16) before the calibration's shifts, grown-ups' junior accounts apart."""
         state, laws = self.state, self.laws
-        traits = self.traits(month, state.active, state.awake)
-        log = traits @ laws.likes_FP.astype(np.float32) + self._by_client(self.calibration.adopt_Q)
-        log += _PULL * self.people.pull[:, None]
-        add = np.exp(np.minimum(log, -0.3))
+        add = self.adopting(month)
         row, col = np.nonzero(state.off != NEVER)
         kind = self.kind[row, col]
         gone = state.off[row, col] - 1
         add[row, col] += laws.again_PK[col, kind] * np.exp(-gone / laws.fade_PK[col, kind])
-        row, col = np.nonzero(self.goal & ~state.held)
+        row = np.flatnonzero(self.aim >= 0)
         here = np.maximum(month - self.people.first[row], 1) - 1
-        add[row, col] += laws.reach_P[col] * np.exp(-here / 6.0)
-        for (source, target), hazard in CONVERT.items():
-            just = state.off[:, PRODUCT[source]] == 1
-            add[just, PRODUCT[target]] += hazard
-        add[:, CTJU] *= self.people.age + month / 12 < 18
+        add[row, self.aim[row]] += laws.reach_P[self.aim[row]] * np.exp(-here / 6.0)
+        for link in LINKS:
+            if link.last and link.effect == "add":
+                add[self._since(link), PRODUCT[link.target]] += link.hazard
+        add[self.grown(month), CTJU] = 0
         add[:, NOMINA] = np.where(state.held[:, NOM_PENS] & ~self.pensioner, ALONE_AGAIN, 0)
         add[state.held] = 0
-        np.clip(add, 0, 0.9, out=add)
+        np.clip(add, 0, SUREST, out=add)
         drop = np.zeros(add.shape, dtype=np.float32)
         row, col = np.nonzero(state.held)
-        tenure = 1 + 0.8 * np.exp(-(state.on[row, col] - 1) / 2.0)
-        drop[row, col] = np.minimum(laws.drop_PK[col, self.kind[row, col]] * tenure, 0.9)
+        tenure = 1 + 0.5 * np.exp(-(state.on[row, col] - 1) / 2.0)
+        drop[row, col] = np.minimum(laws.drop_PK[col, self.kind[row, col]] * tenure, SUREST)
+        for link in LINKS:
+            if link.last and link.effect == "drop":
+                drop[self._since(link) & state.held[:, PRODUCT[link.target]], PRODUCT[link.target]] += (
+                    link.hazard
+                )
         drop[:, NOMINA] = np.where(state.held[:, NOMINA], ALONE_DROP, 0)
-        grown = self.people.age + month / 12 >= 18
-        drop[:, CTJU] = np.where(state.held[:, CTJU] & grown, 0.98, drop[:, CTJU])
+        drop[self.grown(month), CTJU] = 0
         return Chances(add, drop)
+
+    def _since(self, link: Link) -> Bools:
+        """Customers in the window after the link's event."""
+        ago = (self.state.on if link.event == "add" else self.state.off)[:, PRODUCT[link.source]]
+        return np.asarray((ago >= link.first) & (ago <= link.last))
 
     def chances(self, month: int) -> Chances:
         """Probabilities of `month` (1..16), calibrated. Customers absent now or then have none."""
@@ -196,23 +214,28 @@ class Run:
         there = (self.people.first < month) & (self.people.last >= month)
         add = shift(raw.add_NP, self._by_client(self.calibration.add_MQ[month - 1]))
         drop = shift(raw.drop_NP, self._by_client(self.calibration.drop_MQ[month - 1]))
+        drop[self.grown(month) & self.state.held[:, CTJU], CTJU] = SUREST  # by law, not by choice
         add[~there] = 0
         drop[~there] = 0
         return Chances(add, drop)
 
     def step(self, month: int, chances: Chances, rng: np.random.Generator) -> Bools:
-        """Draw the month; returns what was added, (N, P)."""
+        """Draw the month, products first and activity after them; returns what was added, (N, P)."""
         state = self.state
         add = rng.random(chances.add_NP.shape, dtype=np.float32) < chances.add_NP
-        for (source, target), probability in TOGETHER.items():
-            s, t = PRODUCT[source], PRODUCT[target]
-            follows = add[:, s] & ~state.held[:, t] & (rng.random(len(add)) < probability)
-            add[:, t] |= follows
+        drop = rng.random(chances.drop_NP.shape, dtype=np.float32) < chances.drop_NP
+        drop &= state.held
+        for link in SAME_MONTH:
+            s, t = PRODUCT[link.source], PRODUCT[link.target]
+            cause = (add if link.event == "add" else drop)[:, s]
+            follows = cause & (rng.random(len(add)) < link.hazard)
+            if link.effect == "add":
+                add[:, t] |= follows & ~state.held[:, t]
+            else:
+                drop[:, t] |= follows & state.held[:, t]
+        drop[:, NOMINA] |= drop[:, NOM_PENS] & state.held[:, NOMINA]
         wage = add[:, NOM_PENS] & ~self.pensioner & ~state.held[:, NOMINA]
         add[:, NOMINA] |= wage & (rng.random(len(add)) < WITH_WAGE)
-        drop = rng.random(chances.drop_NP.shape, dtype=np.float32) < chances.drop_NP
-        drop[:, NOMINA] |= drop[:, NOM_PENS]
-        drop &= state.held
         state.held = (state.held | add) & ~drop
         there = ((self.people.first < month) & (self.people.last >= month))[:, None]
         off = np.where(drop, 1, np.where(state.off == NEVER, NEVER, np.minimum(state.off + 1, 100)))
@@ -220,16 +243,27 @@ class Run:
         state.off[:, NOMINA] = NEVER
         on = np.where(state.held, np.minimum(state.on + 1, 100), 0)
         state.on = np.where(there, on, state.on).astype(np.int8)
+        self._wake(rng)
         return np.asarray(add)
+
+    def _wake(self, rng: np.random.Generator) -> None:
+        """The month's activity, which next month's hazards see."""
+        state = self.state
+        redraw = rng.random(len(self.people)) < 0.10
+        active = np.where(redraw, rng.random(len(self.people)) < self._activity, state.active)
+        state.awake = active & ~state.active
+        state.active = active
 
     def marginal(self, chances: Chances) -> Reals:
         """P(add) of each product with what comes together counted; 0 where held."""
         out = chances.add_NP.copy()
         held = self.state.held
-        for (source, target), probability in TOGETHER.items():
-            s, t = PRODUCT[source], PRODUCT[target]
-            together = 1 - (1 - out[:, t]) * (1 - probability * out[:, s])
-            out[:, t] = np.where(held[:, t], 0, together)
+        for link in SAME_MONTH:
+            if link.effect == "add":
+                s, t = PRODUCT[link.source], PRODUCT[link.target]
+                cause = (out if link.event == "add" else chances.drop_NP)[:, s]
+                together = 1 - (1 - out[:, t]) * (1 - link.hazard * cause)
+                out[:, t] = np.where(held[:, t], 0, together)
         wage = np.where(self.pensioner, 0, WITH_WAGE) * out[:, NOM_PENS]
         out[:, NOMINA] = np.where(held[:, NOMINA], 0, 1 - (1 - out[:, NOMINA]) * (1 - wage))
         return np.asarray(out, dtype=np.float32)
@@ -247,9 +281,10 @@ def on_share(laws: LawArrays) -> Floats:
 
 
 def shift(probability: Reals, log_odds: Reals) -> Reals:
-    """Probabilities with `log_odds` added to their log-odds."""
+    """Probabilities with `log_odds` added to their log-odds; nothing is surer than `SUREST`."""
     factor = np.exp(log_odds)
-    return np.asarray(probability * factor / (1 - probability + probability * factor), dtype=np.float32)
+    out = probability * factor / (1 - probability + probability * factor)
+    return np.asarray(np.minimum(out, SUREST), dtype=np.float32)
 
 
 def _fixed_traits(people: People) -> Reals:
@@ -272,4 +307,26 @@ def _fixed_traits(people: People) -> Reals:
     }
     for name, values in columns.items():
         out[:, TRAITS.index(name)] = values
+    return out
+
+
+def _aims(people: People, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Product that each newcomer came for; -1 = none."""
+    out = np.full(len(people), -1, dtype=np.int8)
+    u = rng.random(len(people))
+    newcomer = people.cohort == ENTRANT
+    student = people.segment == UNIV
+    left = newcomer & ~student
+    for name, aims in AIMS.items():
+        mine = (
+            newcomer & student
+            if name == "univ"
+            else left
+            if name == "other"
+            else left & (people.channel == CHANNELS.index(name))
+        )
+        left &= ~mine
+        edges = np.cumsum(list(aims.values()))
+        place = np.searchsorted(edges, u[mine], side="right")
+        out[mine] = np.array([*(PRODUCT[p] for p in aims), -1], dtype=np.int8)[place]
     return out

@@ -19,6 +19,7 @@ from nextbest.simulate.panel import facts
 from nextbest.simulate.panel.attributes import attributes_frame
 from nextbest.simulate.panel.dynamics import Calibration, Chances, Run
 from nextbest.simulate.panel.laws import N_PRODUCTS, law_arrays
+from nextbest.simulate.panel.offers import OfferConfig, Offers, draw_offers
 from nextbest.simulate.panel.people import N_MONTHS, People, draw_people, join, n_blocks, n_customers
 
 _BITS = (1 << np.arange(N_PRODUCTS)).astype(np.uint32)
@@ -72,7 +73,6 @@ class SimulatedPanel:
         active = np.zeros(held.shape, dtype=bool)
         for m in range(months):
             if m:
-                run.wake(rng)
                 run.step(m, run.chances(m), rng)
             there = (run.people.first <= m) & (run.people.last >= m)
             held[m] = np.where(there, run.state.held @ _BITS, 0)
@@ -126,15 +126,30 @@ class SimulatedPanel:
         for number in range(self.n_blocks):
             run, rng = self._run(number)
             for earlier in range(1, m):
-                run.wake(rng)
                 run.step(earlier, run.chances(earlier), rng)
-            run.wake(rng)
             chances: Chances = run.chances(m)
             there = (run.people.first < m) & (run.people.last >= m)
             ids.append(run.people.customer_id[there])
             probability.append(run.marginal(chances)[there])
         order = np.argsort(np.concatenate(ids), kind="stable")
         return np.concatenate(ids)[order], np.concatenate(probability)[order]
+
+    def offers(self, *, config: OfferConfig | None = None) -> Offers:
+        """The causal layer: a log of offers made at random, and the truth behind it in a table apart.
+
+        Examples
+        --------
+        >>> offers = simulate_panel(scale=0.001, rng=0, months=3).offers()
+        >>> offers.log.columns[:4], offers.truth.height == offers.log.height
+        (['customer_id', 'month', 'time', 'product'], True)
+        """
+        return draw_offers(
+            self._run,
+            n_blocks=self.n_blocks,
+            n_months=len(self.months_),
+            seed=self.seed,
+            config=config or OfferConfig(),
+        )
 
     def _run(self, number: int) -> tuple[Run, np.random.Generator]:
         if not 0 <= number < self.n_blocks:

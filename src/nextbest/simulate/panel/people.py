@@ -34,9 +34,9 @@ CHANNELS = (*_HEADS, "RED", "007", "004", "013", "025", *(c for c in _CODES if c
 _SENIORITY = ((0.0, 0.0), (0.194, 15.0), (0.46, 42.0), (0.73, 127.0), (0.9, 180.0), (1.0, 240.0))
 """Share of the customers of January 2015, newest first, and months since they joined."""
 _CHANNEL_SHARES = {  # the five heads, then all others, then missing
-    "univ": (0.74, 0.02, 0.03, 0.05, 0.02, 0.13, 0.01),
+    "univ": (0.74, 0.02, 0.03, 0.05, 0.02, 0.13, 0.012),
     "univ_new": (0.30, 0.01, 0.02, 0.50, 0.01, 0.15, 0.01),
-    "part": (0.06, 0.37, 0.35, 0.005, 0.04, 0.165, 0.01),
+    "part": (0.06, 0.37, 0.35, 0.005, 0.04, 0.165, 0.011),
     "part_new": (0.12, 0.10, 0.28, 0.15, 0.10, 0.23, 0.02),
 }
 
@@ -107,7 +107,7 @@ def draw_people(number: int, *, total: int, seed: int) -> People:
     days = np.round(months_ago * 30.44 - rng.random(n) * 5).astype(np.int64)
     joined = (np.datetime64("2015-01-28") - days).astype("datetime64[D]").astype(np.int32)
     segment = _segments(rng, cohort, first, months_ago)
-    age = _ages(rng, segment)
+    age = _ages(rng, segment, months_ago)
     male = rng.random(n) < np.array([0.640, 0.606, 0.437, 0.545])[segment]
     shares = np.array([rows for _, rows, _ in facts.PROVINCES], float)
     province = rng.choice(52, size=n, p=shares / shares.sum()) + 1
@@ -116,9 +116,9 @@ def draw_people(number: int, *, total: int, seed: int) -> People:
     sizes = np.bincount(household, minlength=n)[household]
     province = province[lead]
     income = _incomes(rng, province, segment)[lead]
-    known = rng.random(n) >= np.array([0.147, 0.181, 0.231, 0.3])[segment]
+    known = rng.random(n) >= 1.27 * np.array([0.147, 0.181, 0.231, 0.55])[segment]
     known |= (sizes > 1) & (rng.random(n) < 0.9)
-    missing = rng.random(n) < 93_591 / facts.ROWS.sum()
+    missing = rng.random(n) < (93_591 - 27_734) / facts.ROWS.sum()
     together = 0.1 * rng.normal(size=n)[lead]
     return People(
         customer_id=ids,
@@ -178,7 +178,7 @@ def _segments(rng: np.random.Generator, cohort: Ints, first: Ints, months_ago: F
     )
     autumn = (cohort == ENTRANT) & (first >= 7) & (first <= 9)
     university = np.where(autumn, 0.70, university)
-    top = np.interp(months_ago, [-20, 6, 60, 120, 240], [0.004, 0.006, 0.02, 0.06, 0.13])
+    top = np.interp(months_ago, [-20, 6, 60, 120, 240], [0.004, 0.006, 0.022, 0.08, 0.15])
     u = rng.random(len(cohort))
     none = np.where(cohort == DORMANT, 0.03, np.where(cohort == ENTRANT, 0.03, 0.007))
     return np.where(
@@ -188,16 +188,20 @@ def _segments(rng: np.random.Generator, cohort: Ints, first: Ints, months_ago: F
     )
 
 
-def _ages(rng: np.random.Generator, segment: Ints) -> Floats:
+def _ages(rng: np.random.Generator, segment: Ints, months_ago: Floats) -> Floats:
+    """Years in January 2015; nobody joined before birth."""
     n = len(segment)
     part = rng.random(n)
     z = rng.normal(size=n)
-    age = np.where(part < 0.75, 46 + 11 * z, np.where(part < 0.95, 66 + 9 * z, rng.uniform(2, 18, n)))
+    middle = 44.5 + 9.5 * z
+    age = np.where(part < 0.74, middle, np.where(part < 0.935, 69 + 10 * z, rng.uniform(2, 18, n)))
+    minor = (part >= 0.935) & (segment == PART) & (age * 12 > months_ago)
+    age = np.where((part >= 0.935) & ~minor, middle, age)
     age = np.where(segment == UNIV, np.clip(23 + 3 * z, 17, 35), age)
     age = np.where(segment == TOP, 54 + 11 * z, age)
-    age = np.where((part < 0.95) | (segment != PART), np.maximum(age, 18), age)
+    age = np.where(minor, age, np.maximum(age, np.maximum(18, months_ago / 12 + 1)))
     odd = rng.random(n) < 20 / facts.CUSTOMERS
-    return np.where(odd, rng.uniform(110, 164, n), np.clip(age, 2, 105))
+    return np.asarray(np.where(odd, rng.uniform(110, 164, n), np.clip(age, 2, 105)))
 
 
 def _households(rng: np.random.Generator, n: int) -> Ints:
@@ -214,15 +218,16 @@ def _household_shares() -> Floats:
     """Shares of household sizes such that 22.6 % of customers live in one of two or more."""
     weights = np.array([0.704, 0.182, 0.069, 0.029, 0.015]) / 0.999
     people = weights @ np.arange(2, 7)
-    several = 0.245 / people / (0.755 + 0.245 / people)  # a few members' incomes stay unknown
+    several = 0.233 / people / (0.767 + 0.233 / people)  # a few members' incomes stay unknown
     return np.concatenate([[1 - several], several * weights / weights.sum()])
 
 
 def _incomes(rng: np.random.Generator, province: Ints, segment: Ints) -> Floats:
     level = np.array([log for _, _, log in facts.PROVINCES])[province - 1]
-    level = level + np.array([0.22, 0.0, -0.17, 0.0])[segment]
-    tail = 0.1 * rng.standard_t(3, size=len(level))
-    income = np.exp(level + 0.58 * rng.normal(size=len(level)) + tail)
+    level = level + np.array([0.26, 0.03, -0.16, 0.0])[segment]
+    tail = 0.17 * rng.standard_t(3, size=len(level))
+    tail += np.where(rng.random(len(level)) < 0.08, rng.exponential(0.5, len(level)), 0)
+    income = np.exp(level + 0.42 * rng.normal(size=len(level)) + tail)
     return np.asarray(np.round(np.clip(income, 1202.73, 28_894_396), 2))
 
 
