@@ -21,6 +21,7 @@ from nextbest.errors import InputError
 from nextbest.models.products.base import FloatArray, Frozen, State
 
 Library = Literal["lightgbm", "catboost"]
+_END_OF_TREES = "\nend of trees"
 _SUFFIX = {"lightgbm": "txt", "catboost": "cbm"}
 
 
@@ -125,8 +126,9 @@ class GBM:
     def state(self) -> State:
         """Booster as text (LightGBM) or cbm (CatBoost), and the bias."""
         if self.library == "lightgbm":
-            # without the settings at its end: they name threads, which don't change the trees
-            content = self.booster.model_to_string(num_iteration=-1).split("\nparameters:")[0].encode()
+            # without what follows the trees: settings, which name threads
+            trees = self.booster.model_to_string(num_iteration=-1).split(_END_OF_TREES)[0]
+            content = (trees + _END_OF_TREES + "\n").encode()
         else:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "model.cbm"
