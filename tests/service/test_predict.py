@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nextbest.data.panel.schema import SANTANDER
 from nextbest.service.app import create_app
@@ -287,3 +289,35 @@ def test_predictions_never_ask_for_reasons_and_offers_by_age(bank) -> None:
     query = engine(bank).queries[-1]
     assert (query.purpose, query.explain) == ("predict", False)
     assert DEBIT not in predicted(bank.post("/predict?names=code", json=client_with(age=20)))
+
+
+texts = st.text(max_size=30)
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | texts
+    | st.sampled_from([" NA", "1.0", " 35", "2016-05-28", "2016-02-30", "H", "28", "9" * 50])
+)
+anything = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from([*SEED_CLIENT, "other"])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changed=st.dictionaries(fields, anything, max_size=4), whole=st.none() | anything, names=texts)
+def test_whatever_is_posted_is_answered_or_refused_in_words(bank, changed, whole, names) -> None:
+    body = client_with(**changed) if whole is None else whole
+    if not (isinstance(body, dict) and body.get("ncodpers") in (666, "666")):
+        response = bank.post("/predict", content=json.dumps(body), headers=JSON, params={"names": names})
+        assert response.status_code in (200, 422)
+        if names in ("seed", "corrected", "code") or not names:
+            assert response.status_code == 422 or list(response.json()) == ["predicted_products"]
+        response = bank.post(
+            "/products/recommendations", content=json.dumps({"clients": [body]}), headers=JSON
+        )
+        assert response.status_code in (200, 422)

@@ -187,6 +187,8 @@ def test_contacts_hold_offers_back_and_are_part_of_what_a_batch_is(bank, made, t
     result = batch(bank.advisor, tmp_path, contacts=contacts, decided_at=decided_at)
     assert client not in table(result, "offers")["user_id"]
     assert batch(bank.advisor, tmp_path, contacts=contacts, decided_at=decided_at).status == "unchanged"
+    again = batch(bank.advisor, tmp_path, contacts=contacts)  # the first moment of the target month
+    assert (again.status, again.summary["decided_at"]) == ("unchanged", "2015-09-01T00:00:00+00:00")
     with pytest.raises(InputError, match="made with another contacts, decided_at"):
         batch(bank.advisor, tmp_path)
 

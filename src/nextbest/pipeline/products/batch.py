@@ -87,8 +87,10 @@ def batch(
         Folder of all batches; made where it isn't there.
     month
         Newest month known; offers are for the month after. None: the newest of the panel.
-    channel, contacts, decided_at
+    channel, contacts
         See `decide`.
+    decided_at
+        Contacts at or after it are not read; None: the first moment of the target month, UTC.
     replace
         Write a folder anew that is there already.
     progress
@@ -108,6 +110,10 @@ def batch(
     ExternalError
         Another batch is writing below `out`, or the disk refused; what was there still is.
     """
+    if contacts is not None and decided_at is None and advisor.panel is not None:
+        panel = advisor.panel
+        target = panel.schema.month_before(panel.months[-1] if month is None else month, n=-1)
+        decided_at = datetime(target.year, target.month, 1, tzinfo=UTC)
     asked = _asked(advisor, month, channel, contacts, decided_at)
     out = Path(out)
     final = out / f"{asked['as_of']}_{asked['model']}"
