@@ -203,15 +203,16 @@ def _turnover(facts: PanelFacts, w: Writer) -> Section:
         w.say("turnover", "оборот"),
         w.say("drop rate", "доля отказов"),
     )
-    restless = [names[i] for i in order if np.nan_to_num(facts.turnover_P[i]) >= 0.05][:6]
+    both_P = np.fmin(np.nan_to_num(facts.turnover_P), np.nan_to_num(facts.drop_P))
+    restless = [names[i] for i in order if both_P[i] >= 0.05][:6]
     return Section(
         "turnover",
         w.say("Turnover and hazard", "Оборот и риск добавления"),
         w.say(
-            f"{enough} of {len(names)} products make 95% of additions: spend training there. Products with a high turnover "
-            f"({', '.join(restless) or 'none'}) are switched on and off, the others are bought once.",
-            f"{enough} из {len(names)} продуктов дают 95 % добавлений: на них и тратьте обучение. Продукты с большим оборотом "
-            f"({', '.join(restless) or 'нет'}) включают и выключают, остальные берут однажды.",
+            f"{enough} of {len(names)} products make 95% of additions: spend training there. Products added and dropped by 5% of "
+            f"their holders and more a month ({', '.join(restless) or 'none'}) are switched on and off, the others are bought once.",
+            f"{enough} из {len(names)} продуктов дают 95 % добавлений: на них и тратьте обучение. Продукты, которые за месяц "
+            f"берут и бросают от 5 % владельцев ({', '.join(restless) or 'нет'}), включают и выключают, остальные берут однажды.",
         ),
         tables=(Table(header, rows, n_text=2),),
     )
