@@ -382,3 +382,18 @@ def test_clients_are_found_by_ids_of_the_panels_own_type(tmp_path, ids, known, u
     assert panel.ids.decode([history.row(known)]).to_list() == [known]
     assert {history.row(i) for i in unknown} == {-1}
     assert history.newest_month == date(2024, 2, 28)
+
+
+def test_features_of_a_question_are_those_of_training_stored_or_posted_one_or_many(bank) -> None:
+    """The steps' own road from the panel, as training goes it, against the advisor's two."""
+    steps, target = bank.model.fitted_.steps, bank.model.target
+    rows = bank.panel.rows(bank.panel.months[-1])[:150]
+    trained = steps.transform(steps.inputs(bank.panel, target, rows)).x_NF
+    history, newest = bank.advisor.history, bank.panel.months[-1]
+    nobody = [None] * len(rows)
+    np.testing.assert_array_equal(bank.model.features(history.inputs(newest, rows, nobody)).x_NF, trained)
+    posted = [bank.advisor.form.read(raw_row(bank, i)) for i in bank.panel.ids.decode(rows).to_list()]
+    np.testing.assert_array_equal(bank.model.features(history.inputs(newest, rows, posted)).x_NF, trained)
+    for n in range(0, len(rows), 25):
+        one = history.inputs(newest, rows[n : n + 1], posted[n : n + 1])
+        np.testing.assert_array_equal(bank.model.features(one).x_NF, trained[n : n + 1])
