@@ -71,8 +71,7 @@ class WrittenPanel:
         lines = [f"{self.rows:,} rows of {self.customers:,} customers in {self.months} months"]
         lines += [f"panel   {path}" for path in self.panel]
         lines += [f"offers  {self.offers}  ({self.offers_made:,} contacts)"]
-        if self.truth:
-            lines += [f"truth   {self.truth[0].parent}  ({len(self.truth)} files)"]
+        lines += [f"truth   {self.truth[0].parent}  ({len(self.truth)} files)"]
         lines += [f"dirt    {kind}: {n:,}" for kind, n in self.dirt.items()]
         return "\n".join(lines)
 
