@@ -57,6 +57,11 @@ def test_a_problem_sends_at_most_the_start_of_a_large_value_back() -> None:
     assert len(document["value"]) == 200
 
 
+def test_a_problem_tells_the_size_of_a_number_that_json_cannot_hold() -> None:
+    document = json.loads(problem_of(InputError("k", "is too large", value=2**70)).to_bytes())
+    assert document["value"] == "an integer of 71 bits"
+
+
 def test_a_log_line_is_json_with_its_fields_and_its_stack() -> None:
     try:
         raise ValueError("odd")

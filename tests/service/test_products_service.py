@@ -1,5 +1,6 @@
 """A service of bank products as operators see it: health, metrics, swaps, one process for two kinds of model."""
 
+import asyncio
 import threading
 from datetime import date
 
@@ -62,6 +63,23 @@ def test_a_service_of_profiles_alone_is_ready_without_a_panel(tmp_path) -> None:
     with AppClient(bank_app(save_bank(tmp_path / "m"), load=load, config=config)) as client:
         health = client.get("/health")
     assert (health.status_code, health.json()["checks"]) == (200, {"products": "ok"})
+
+
+def test_a_model_that_breaks_for_everybody_breaks_each_request_alone(tmp_path) -> None:
+    with AppClient(bank_app(save_bank(tmp_path / "m"))) as client:
+
+        def broken(_queries):
+            raise RuntimeError("inside")
+
+        client.app.state.service.products.engine.answer = broken
+        waiting = [client.later("POST", "/predict", json=client_with(ncodpers=i)) for i in range(20)]
+        assert {answer.result(30).status_code for answer in waiting} == {500}
+
+
+def test_a_stop_before_the_start_is_none(tmp_path) -> None:
+    service = bank_app(save_bank(tmp_path / "m")).state.service
+    asyncio.run(service.stop())
+    assert not service.products.holder.is_loaded
 
 
 def test_a_model_that_stops_answering_makes_the_service_not_ready(tmp_path) -> None:
