@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.panel.toy_panels import ACCOUNT, CARD, SCHEMA, attributes_of, month, write_panel
+from nextbest.data.panel.break_words import breaks_in_words
 from nextbest.data.panel.breaks import Break, find_breaks, find_jumps
 from nextbest.data.panel.panel import Panel
 from nextbest.data.panel.profile import profile
@@ -125,6 +126,17 @@ def test_clients_first_seen_without_products_are_told_from_new_ones(tmp_path: Pa
     assert "впервые видны" in rows.words("ru")
     assert "who came or left" in shares[0].words()
     assert "из-за состава" in shares[0].words("ru")
+
+
+def test_breaks_in_words_tell_prevalences_that_moved_with_the_crowd_once(tmp_path: Path) -> None:
+    panel = panel_with_a_wave(tmp_path, wave_mask=0, joined=date(2014, 7, 1))
+    breaks = find_breaks(panel, profile(panel))
+    rows, shares = breaks_in_words(breaks)
+    assert rows.startswith("2024-07: rows go from 8,000 to 12,000")
+    assert "prevalences of 2 products" in shares
+    assert "account 1.000 -> 0.667" in shares
+    assert "доли владельцев 2 продуктов" in breaks_in_words(breaks, "ru")[1]
+    assert breaks_in_words(breaks[:2])[1] == f"2024-07: {breaks[1].words()}"
 
 
 def test_a_new_crowd_with_products_is_told_apart(tmp_path: Path) -> None:
