@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from simulate.panel.bits import bits, present, unpack
 
 from nextbest.data.panel.panel import additions
 from nextbest.data.panel.schema import SANTANDER
 from nextbest.errors import InputError
 from nextbest.simulate.panel import SimulatedPanel, facts, simulate_panel
+from simulate.panel.bits import bits, present, unpack
 
 JUNE = date(2015, 6, 28)
 

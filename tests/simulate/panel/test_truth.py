@@ -1,14 +1,15 @@
 """The stated probabilities of additions are those that additions are drawn from."""
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from simulate.panel.bits import additions, bits, present
 
 from nextbest.simulate.panel import SimulatedPanel, facts
 from nextbest.simulate.panel.dynamics import Run
 from nextbest.simulate.panel.laws import LINKS
+from simulate.panel.bits import additions, bits, present
 
 NOMINA, NOM_PENS, CTJU = (facts.PRODUCT[name] for name in ("nomina", "nom_pens", "ctju"))
 MONTHS = (1, 5, 8, 13, 16)
@@ -56,7 +57,7 @@ def test_sure_and_unsure_statements_are_both_right(panel: SimulatedPanel, truths
         [additions(panel, m)[places][probability > 0] for m, (places, probability) in truths.items()]
     )
     edges = [0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         mine = (stated > low) & (stated <= high)
         expected, variance = stated[mine].sum(), (stated[mine] * (1 - stated[mine])).sum()
         assert abs(added[mine].sum() - expected) < 4 * np.sqrt(variance) + 1, (low, high)

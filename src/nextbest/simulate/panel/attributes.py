@@ -4,6 +4,8 @@ Attributes of a month depend on the constant ones, the month and the activity; n
 (seed, customer, month), so that any part of a month can be made alone.
 """
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -22,25 +24,8 @@ LOST_SENIORITY = 38 / facts.ROWS.sum()
 """Share of rows whose seniority is -999999."""
 AS_OF = 6
 """Until July 2015 the bank's table counts age and seniority, and names who leaves, as of July 2015."""
-COUNTRIES = (
-    "ES",
-    "FR",
-    "AR",
-    "DE",
-    "GB",
-    "US",
-    "CO",
-    "IT",
-    "RO",
-    "MX",
-    "CH",
-    "BR",
-    "BE",
-    "EC",
-    "VE",
-    "PT",
-    "CN",
-)
+COUNTRIES = ("ES", "FR", "AR", "DE", "GB", "US", "CO", "IT", "RO", "MX", "CH", "BR", "BE", "EC", "VE", "PT")
+"""The published heads; the real panel has 118."""
 EMPLOYEES = ("N", "B", "F", "A", "S")
 _EMPLOYEE_ROWS = np.array([13_610_977, 3_566, 2_523, 2_492, 17])
 RELATIONS = ("A", "I", "P", "R", "N")
@@ -131,17 +116,17 @@ def attributes_frame(people: People, month: int, *, active: Bools, seed: int) ->
 
 def stated_age(people: People, month: int) -> NDArray[np.int16]:
     """Age in years as the table states it, impossible ones (to 164) too."""
-    return np.floor(people.age + max(month, AS_OF) / 12).astype(np.int16)
+    return np.asarray(np.floor(people.age + max(month, AS_OF) / 12), dtype=np.int16)
 
 
 def lost_seniority(ids: NDArray[np.int64], *, seed: int) -> Bools:
     """Customers whose seniority was lost."""
-    return uniform(ids, seed=seed, month=0, what=13) < LOST_SENIORITY
+    return np.asarray(uniform(ids, seed=seed, month=0, what=13) < LOST_SENIORITY)
 
 
 def joint_gap(ids: NDArray[np.int64], *, seed: int) -> Bools:
     """Customers of whom the columns `JOINT` are missing."""
-    return uniform(ids, seed=seed, month=0, what=1) < JOINT_GAP
+    return np.asarray(uniform(ids, seed=seed, month=0, what=1) < JOINT_GAP)
 
 
 def _months(day: NDArray[np.datetime64] | np.datetime64) -> NDArray[np.int64]:
@@ -149,7 +134,9 @@ def _months(day: NDArray[np.datetime64] | np.datetime64) -> NDArray[np.int64]:
     return np.asarray(day).astype("datetime64[M]").astype(np.int64)
 
 
-def _enum(words: tuple[str, ...], code: NDArray[np.int64], *, missing: Bools | None = None) -> pl.Series:
+def _enum(
+    words: tuple[str, ...], code: NDArray[np.integer[Any]], *, missing: Bools | None = None
+) -> pl.Series:
     code = np.where((code < 0) | (code >= len(words)), 0, code)
     kind = pl.Enum(words)
     out = pl.Series(words, dtype=kind).gather(code)

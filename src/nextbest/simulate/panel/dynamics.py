@@ -5,6 +5,8 @@ the next month; `step` draws from the same numbers, so the stated truth is the l
 Axes: N customers, P products, Q processes (the products, and pension payroll of pensioners apart), K kinds.
 """
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +19,12 @@ from nextbest.simulate.panel.laws import (
     HELD_WITH,
     INTERRUPTED,
     LINKS,
-    Link,
     N_KINDS,
     N_PRODUCTS,
     STABLE,
     TRAITS,
     LawArrays,
+    Link,
 )
 from nextbest.simulate.panel.people import CHANNELS, DORMANT, ENTRANT, TOP, UNIV, People
 

@@ -3,7 +3,6 @@
 Sources, all of the public competition "Santander Product Recommendation" (2016): rows by month and
 ownership totals from public notebooks; additions by month and mean log income by province from the
 second place's public repository (ttvand/Santander-Product-Recommendation).
-
 """
 
 from datetime import date
@@ -17,19 +16,23 @@ MONTHS = tuple(date(2015 + m // 12, m % 12 + 1, 28) for m in range(17))
 CUSTOMERS = 956_645
 """Customers ever seen."""
 FIRST_ID, LAST_ID = 15_889, 1_553_689
-ROWS = np.array(
-    [625457, 627394, 629209, 630367, 631957, 632110, 829817, 843201, 865440, 892251, 906109, 912021]
-    + [916269, 920904, 925076, 928274, 931453]
-)
+# fmt: off
+ROWS = np.array((
+    625457, 627394, 629209, 630367, 631957, 632110, 829817, 843201, 865440, 892251, 906109, 912021,
+    916269, 920904, 925076, 928274, 931453,
+))
+# fmt: on
 """Rows by month. July 2015 is the break: customers without activity and almost without products appear."""
 BREAK = 6
 """Place of July 2015 in `MONTHS`."""
 BREAK_ROWS = 196_100
 """Customers that July 2015 reveals: its step less the month's usual newcomers."""
-OWNED = np.array(
-    [1396, 316, 8945588, 5376, 1103620, 129297, 132742, 1760616, 591008, 24275, 22671, 586381]
-    + [1129227, 252284, 80336, 125159, 35857, 716980, 605786, 349475, 52511, 745961, 810085, 1745712]
-)
+# fmt: off
+OWNED = np.array((
+    1396, 316, 8945588, 5376, 1103620, 129297, 132742, 1760616, 591008, 24275, 22671, 586381,
+    1129227, 252284, 80336, 125159, 35857, 716980, 605786, 349475, 52511, 745961, 810085, 1745712,
+))
+# fmt: on
 """Rows that hold each product, of all rows."""
 PREVALENCE = OWNED / ROWS.sum()
 # fmt: off

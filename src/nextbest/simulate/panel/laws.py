@@ -3,6 +3,8 @@
 What of this is fitted to published figures and what is assumed stands in docs/rooms/simulate.md.
 """
 
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal

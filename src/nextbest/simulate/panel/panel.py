@@ -19,7 +19,7 @@ from nextbest.simulate.panel import facts
 from nextbest.simulate.panel.attributes import attributes_frame
 from nextbest.simulate.panel.dynamics import Calibration, Chances, Run
 from nextbest.simulate.panel.laws import N_PRODUCTS, law_arrays
-from nextbest.simulate.panel.offers import OfferConfig, Offers, draw_offers
+from nextbest.simulate.panel.offers import OfferConfig, Offers, simulate_offers
 from nextbest.simulate.panel.people import N_MONTHS, People, draw_people, join, n_blocks, n_customers
 
 _BITS = (1 << np.arange(N_PRODUCTS)).astype(np.uint32)
@@ -143,13 +143,7 @@ class SimulatedPanel:
         >>> offers.log.columns[:4], offers.truth.height == offers.log.height
         (['customer_id', 'month', 'time', 'product'], True)
         """
-        return draw_offers(
-            self._run,
-            n_blocks=self.n_blocks,
-            n_months=len(self.months_),
-            seed=self.seed,
-            config=config or OfferConfig(),
-        )
+        return simulate_offers(self, config=config)
 
     def _run(self, number: int) -> tuple[Run, np.random.Generator]:
         if not 0 <= number < self.n_blocks:

@@ -14,6 +14,7 @@ from nextbest.simulate.panel import facts
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Codes = NDArray[np.int8]
 
 BLOCK = 16_384
 """Customers drawn together."""
@@ -105,7 +106,9 @@ def draw_people(number: int, *, total: int, seed: int) -> People:
     ids = facts.FIRST_ID + np.floor((rank + jitter) * step).astype(np.int64)
     cohort, first, last, months_ago = _cohorts(rank, total)
     days = np.round(months_ago * 30.44 - rng.random(n) * 5).astype(np.int64)
-    joined = (np.datetime64("2015-01-28") - days).astype("datetime64[D]").astype(np.int32)
+    joined = np.datetime64(facts.MONTHS[0]) - days
+    seen, before = (np.array(facts.MONTHS, "datetime64[D]")[np.maximum(first - back, 0)] for back in (0, 1))
+    joined = np.where(cohort == ENTRANT, np.clip(joined, before + 1, seen), np.minimum(joined, seen))
     segment = _segments(rng, cohort, first, months_ago)
     age = _ages(rng, segment, months_ago)
     male = rng.random(n) < np.array([0.640, 0.606, 0.437, 0.545])[segment]
@@ -125,7 +128,7 @@ def draw_people(number: int, *, total: int, seed: int) -> People:
         cohort=cohort,
         first=first,
         last=last,
-        joined=joined,
+        joined=joined.astype(np.int32),
         age=age.astype(np.float32),
         segment=segment.astype(np.int8),
         male=male,
@@ -150,7 +153,7 @@ def join(parts: list[People]) -> People:
     )
 
 
-def _cohorts(rank: Ints, total: int) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int8], Floats]:
+def _cohorts(rank: Ints, total: int) -> tuple[Codes, Codes, Codes, Floats]:
     """Cohort, first and last month, and months between joining and January 2015 (negative for entrants)."""
     place = (rank + 0.5) / total  # 0 = longest with the bank
     old = 1 - ENTRIES.sum() / facts.CUSTOMERS
@@ -171,7 +174,7 @@ def _cohorts(rank: Ints, total: int) -> tuple[NDArray[np.int8], NDArray[np.int8]
     return cohort.astype(np.int8), first.astype(np.int8), last.astype(np.int8), ago
 
 
-def _segments(rng: np.random.Generator, cohort: Ints, first: Ints, months_ago: Floats) -> Ints:
+def _segments(rng: np.random.Generator, cohort: Codes, first: Codes, months_ago: Floats) -> Ints:
     """Students joined in the last years and in the autumn; the rich long ago."""
     university = np.interp(
         months_ago, [-20, 3, 6, 45, 60, 110, 140, 240], [0.3, 0.3, 0.58, 0.58, 0.4, 0.2, 0.08, 0.05]
@@ -231,7 +234,7 @@ def _incomes(rng: np.random.Generator, province: Ints, segment: Ints) -> Floats:
     return np.asarray(np.round(np.clip(income, 1202.73, 28_894_396), 2))
 
 
-def _channels(rng: np.random.Generator, segment: Ints, cohort: Ints) -> NDArray[np.int16]:
+def _channels(rng: np.random.Generator, segment: Ints, cohort: Codes) -> NDArray[np.int16]:
     u = rng.random(len(segment))
     other = np.minimum(rng.zipf(1.35, size=len(segment)) - 1, len(CHANNELS) - 6) + 5
     out = np.empty(len(segment), dtype=np.int16)
