@@ -320,6 +320,11 @@ def _together(facts: PanelFacts, w: Writer) -> Section:
         f"Добавляют вместе: {told or 'почти ничего'}. Независимые модели продуктов этого не видят: упорядочивайте пары "
         "правилом или переранжируйте по ожидаемой точности.",
     )
+    if not added:
+        meaning = w.say(
+            "Too few additions to say which come together; what is held together hints at bundles.",
+            "Добавлений слишком мало, чтобы судить, что берут вместе; о наборах говорит совместное владение.",
+        )
     charts = [
         Chart(
             w.say(

@@ -126,7 +126,7 @@ def _gaps(report: dict[str, Any], w: Writer) -> tuple[str, ...]:
             "причина - один признак.",
         )
         for gap in report.get("joint_gaps", ())
-        if gap["rows"]
+        if gap["rows"] > 1
     )
 
 
