@@ -66,6 +66,9 @@ class GBMConfig(Frozen):
             "num_threads": n_threads,
             "deterministic": True,
             "force_col_wise": True,
+            # LightGBM 4.7 writes past its arrays when it splits a subset of rows on bundled features: some
+            # panels ended in a segmentation fault. Bundles save no time on these features.
+            "enable_bundle": False,
             "verbose": -1,
             "feature_pre_filter": False,
         }
