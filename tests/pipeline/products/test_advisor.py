@@ -315,10 +315,11 @@ def test_a_saved_model_answers_as_the_fitted_one(bank, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("panel", [None, "nowhere"])
-def test_without_a_panel_everybody_is_answered_by_profile(bank, tmp_path, panel) -> None:
+def test_without_a_panel_everybody_is_answered_by_profile(bank, tmp_path, panel, caplog) -> None:
     bank.model.save(tmp_path / "model")
     advisor = ProductAdvisor.load(tmp_path / "model", panel=None if panel is None else tmp_path / panel)
     assert (advisor.newest_month, advisor.n_clients) == (None, None)
+    assert ("no panel there" in caplog.text) == (panel is not None)
     known = bank.ids[0]
     posted = profile(bank, ncodpers=known)
     (answer,) = advisor.answer([ProductQuery(known, posted, purpose="predict")])

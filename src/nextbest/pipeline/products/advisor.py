@@ -128,6 +128,10 @@ class ProductAdvisor:
         """
         model = ProductModel.load(Path(folder))
         found = None if panel is None else find_panel(Path(panel))
+        if panel is not None and found is None:
+            log.warning(
+                "no panel there: every client is answered by profile alone", extra={"folder": str(panel)}
+            )
         opened = None if found is None else Panel.open(found)
         chosen = load_policy(model.schema.name if policy is None else policy)
         return cls(model, panel=opened, policy=chosen)
