@@ -42,7 +42,6 @@ PATHS = {"predict": "/predict", "offer": "/products/recommendations"}
 def prepare(folder: Path, *, scale: float, rng: int) -> tuple[Path, Path]:
     """A simulated panel in a workspace, and a model trained on it."""
     from nextbest.models.products.product_model import ProductModel
-
     from nextbest.simulate.panel import simulate_panel
 
     store, model = folder / "store", folder / "model"
