@@ -96,7 +96,7 @@ class ProductConfig(Frozen):
     features: FeatureConfig = FeatureConfig()
     months: PositiveInt = 12
     """Newest target months with known additions that are learned from, the validation month not counted."""
-    half_life_months: PositiveFloat | None = 6.0
+    half_life_months: PositiveFloat | None = 12.0
     """Age at which a training month counts half; None: all count the same."""
     last_year_weight: PositiveFloat = 2.0
     """How much more the same calendar month of last year counts than its age says."""
@@ -118,13 +118,9 @@ class ProductConfig(Frozen):
     """Lists ordered by expected average precision with co-additions; None: by probability."""
     refit: bool = True
     """Fit the members once more with the validation month among their rows, everything else kept."""
-    ownership: PerProductConfig | None = PerProductConfig(
-        negatives=10, gbm=GBMConfig(n_trees=60), max_positives=30_000
-    )
+    ownership: PerProductConfig | None = PerProductConfig(max_positives=30_000)
     """Boosters of drops for P(own next month); None: no answer to that."""
-    profile: PerProductConfig | None = PerProductConfig(
-        known_products=False, gbm=GBMConfig(n_trees=60), negatives=10, max_positives=30_000
-    )
+    profile: PerProductConfig | None = PerProductConfig(known_products=False, max_positives=30_000)
     """Boosters on attributes alone for clients without stored history; None: the members answer for them too."""
     profile_features: FeatureConfig = FeatureConfig(blocks=PROFILE_BLOCKS)
     profile_months: PositiveInt = 4

@@ -29,7 +29,7 @@ class GBMConfig(Frozen):
     """Trees: few and shallow, because a bank scores a million clients and explains each offer."""
 
     library: Library = "lightgbm"
-    n_trees: PositiveInt = 80
+    n_trees: PositiveInt = 60
     """Trees for each output."""
     learning_rate: PositiveFloat = 0.1
     max_leaves: int = Field(default=16, ge=2, le=256)
@@ -38,7 +38,7 @@ class GBMConfig(Frozen):
     """Tests between root and leaf; the cost of a TreeSHAP reason grows with its square."""
     min_leaf_rows: PositiveInt = 40
     min_leaf_hessian: NonNegativeFloat = 1.0
-    feature_fraction: float = Field(default=0.3, gt=0, le=1)
+    feature_fraction: float = Field(default=0.6, gt=0, le=1)
     """Share of features that a tree may use."""
     row_fraction: float = Field(default=1.0, gt=0, le=1)
     """Share of rows that a tree is grown on."""

@@ -33,9 +33,9 @@ class PerProductConfig(Frozen):
     """How many rows a product's booster sees, and which features."""
 
     gbm: GBMConfig = GBMConfig()
-    negatives: PositiveFloat = 15.0
+    negatives: PositiveFloat = 5.0
     """Clients without the transition drawn for each client with it."""
-    min_negatives: PositiveInt = 20_000
+    min_negatives: PositiveInt = 10_000
     """But at least so many, where there are."""
     max_positives: PositiveInt | None = 60_000
     """At most so many with the transition are drawn; None: all."""
