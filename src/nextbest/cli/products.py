@@ -269,7 +269,8 @@ def _config(args: argparse.Namespace) -> "ProductConfig":
     """The model's settings: `--set NAME=VALUE`, a name with dots for a setting inside a setting."""
     from nextbest.models.products.config import ProductConfig
 
-    fields: dict[str, Any] = {"features": {"attributes": args.attributes}}
+    fields: dict[str, Any] = ProductConfig().model_dump(mode="json")  # a part that is set leaves the others
+    fields["features"]["attributes"] = args.attributes
     for text in args.settings:
         name, separator, value = text.partition("=")
         if not separator or not name.strip():
@@ -277,9 +278,10 @@ def _config(args: argparse.Namespace) -> "ProductConfig":
         *parents, last = name.strip().split(".")
         place = fields
         for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
+            inner = place.setdefault(parent, {})
+            if not isinstance(inner, dict):
                 raise InputError("--set", f"{parent} has a value and can't have parts too", value=text)
+            place = inner
         place[last] = _value(value)
     return ProductConfig.of(fields)
 

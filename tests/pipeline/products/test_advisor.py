@@ -379,7 +379,7 @@ def toy_panel(folder, *, ids: list) -> Panel:
 )
 def test_clients_are_found_by_ids_of_the_panels_own_type(tmp_path, ids, known, unknown) -> None:
     panel = toy_panel(tmp_path, ids=ids)
-    history = ClientHistory(panel.schema, panel, columns=["age"], fallback_month=date(2020, 1, 28))
+    history = ClientHistory(panel.schema, panel, columns=bank.model.columns, fallback_month=date(2020, 1, 28))
     assert panel.ids.decode([history.row(known)]).to_list() == [known]
     assert {history.row(i) for i in unknown} == {-1}
     assert history.newest_month == date(2024, 2, 28)
@@ -398,3 +398,21 @@ def test_features_of_a_question_are_those_of_training_stored_or_posted_one_or_ma
     for n in range(0, len(rows), 25):
         one = history.inputs(newest, rows[n : n + 1], posted[n : n + 1])
         np.testing.assert_array_equal(bank.model.features(one).x_NF, trained[n : n + 1])
+
+
+def test_a_model_of_scoring_time_sees_the_months_own_attributes_where_the_panel_has_them(bank: Bank) -> None:
+    """What it was trained on; at the newest month, where there are none yet, the newest known stand in."""
+    panel = bank.panel
+    before, newest = panel.months[-2:]
+    history = ClientHistory(
+        panel.schema, panel, columns=bank.model.columns, fallback_month=newest, attributes="scoring_time"
+    )
+    rows = np.flatnonzero(panel.present(before) & panel.present(newest)).astype(np.int32)
+    age = {month: dict(panel.attributes(month, ["age"]).iter_rows()) for month in (before, newest)}
+    wanted = [age[newest][row] for row in rows.tolist()]
+    assert wanted != [age[before][row] for row in rows.tolist()]  # birthdays
+    nobody = [None] * len(rows)
+    assert history.inputs(before, rows, nobody).attributes["age"].to_list() == wanted
+    assert history.inputs(newest, rows, nobody).attributes["age"].to_list() == wanted
+    month_end = ClientHistory(panel.schema, panel, columns=bank.model.columns, fallback_month=newest)
+    assert month_end.inputs(before, rows, nobody).attributes["age"].to_list() != wanted

@@ -98,6 +98,7 @@ class ProductAdvisor:
             panel,
             columns=sorted(columns),
             fallback_month=self.schema.month_before(model.target),
+            attributes=model.config.features.attributes,
         )
         if model.config.features.attributes == "scoring_time":
             log.warning(

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.ids import UNKNOWN, OutsideId
-from nextbest.data.panel.panel import Panel
+from nextbest.data.panel.panel import AttributesKnown, Panel
 from nextbest.data.panel.schema import PanelSchema
 from nextbest.models.products.features.clients import StoredClients
 from nextbest.models.products.features.tables import FeatureInput
@@ -35,6 +35,9 @@ class ClientHistory:
         Attributes that model and policy read.
     fallback_month
         Newest month known where there is no panel and a question names none.
+    attributes
+        Newest attributes that the model was trained to see. With `scoring_time` those of the month foretold, where
+        the panel has them; else those of the month before stand in, and posted values go over them.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class ClientHistory:
         *,
         columns: Sequence[str],
         fallback_month: date,
+        attributes: AttributesKnown = "month_end",
     ) -> None:
         self.schema, self.panel = schema, panel
+        self._attributes: AttributesKnown = attributes
         self.columns = tuple(name for name in schema.attribute_names if name in set(columns))
         # Categories as plain text: ten times faster to make for a few rows, and a text that somebody made up
         # doesn't stay in memory as a category of its own.
@@ -94,7 +99,8 @@ class ClientHistory:
         kept = self._kept.get(as_of)
         if kept is None:
             target = self.schema.month_before(as_of, n=-1)
-            kept = StoredClients(self.panel.as_of(target), columns=self.columns)
+            known: AttributesKnown = self._attributes if target in self.panel.months else "month_end"
+            kept = StoredClients(self.panel.as_of(target, attributes=known), columns=self.columns)
             self._kept[as_of] = kept
             if len(self._kept) > KEPT_MONTHS:
                 oldest = next(month for month in self._kept if month != self._newest)

@@ -1,0 +1,114 @@
+"""`nextbest products`: the README's seven lines on a bank of two thousand clients, their JSON, and wrong calls."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nextbest.cli import main
+
+SMALL = (
+    "--set",
+    "months=3",
+    "--set",
+    'members=[{"kind": "per_product", "config": {"gbm": {"n_trees": 6}}}]',
+    "--set",
+    "ownership.gbm.n_trees=6",
+    "--set",
+    "profile.gbm.n_trees=6",
+    "--set",
+    "refit=false",
+)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a simulated bank and, in `store`, its panel."""
+    folder = tmp_path_factory.mktemp("bank")
+    assert main(["products", "simulate", "--scale", "0.002", "--out", str(folder / "raw"), "--json"]) == 0
+    raw = str(folder / "raw" / "train_ver2.csv")
+    assert main(["ingest", raw, "--source", "santander", "--store", str(folder / "store"), "--json"]) == 0
+    return folder
+
+
+def _run(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, Any]:
+    capsys.readouterr()
+    code = main([*argv, "--json"])
+    out = capsys.readouterr().out
+    assert code == 0, out
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def test_train_batch_twice_and_the_offers_are_there(bank: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, model, offers = str(bank / "store"), str(bank / "model"), str(bank / "offers")
+    trained = _run(capsys, "products", "train", "--store", store, "--out", model, *SMALL)
+    assert trained["target"] == "2016-06"
+    assert json.loads((bank / "model" / "manifest.json").read_text())["kind"] == "products"
+    first = _run(capsys, "products", "batch", "--store", store, "--model", model, "--out", offers)
+    again = _run(capsys, "products", "batch", "--store", store, "--model", model, "--out", offers)
+    assert first["status"] == "written"
+    assert first["n_offers"] > 0
+    assert again["status"] == "unchanged"
+    assert {**again, "status": "written"} == first
+
+
+def test_evaluate_gives_the_contract_rows(bank: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = bank / "table.md"
+    document = _run(
+        capsys,
+        *("products", "evaluate", "--store", str(bank / "store"), "--months", "1", "--resamples", "20"),
+        *("--models", "persistence", "masked_popularity", "product_model", "--markdown", str(table), *SMALL),
+    )
+    assert document["months"] == ["2016-05"]
+    assert [row["model"] for row in document["rows"]] == ["persistence", "masked_popularity", "product_model"]
+    for row in document["rows"]:
+        assert set(row) >= {"map@7_adders", "map@7", "f1_weighted", "ece"}
+    assert "| product_model |" in table.read_text(encoding="utf-8")
+
+
+def test_a_raw_file_can_be_named_instead_of_a_store(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = _run(
+        capsys,
+        *("products", "evaluate", "--panel", str(bank / "raw" / "train_ver2.csv"), "--store", str(tmp_path)),
+        *("--months", "1", "--models", "masked_popularity", "--resamples", "20"),
+    )
+    assert document["rows"][0]["n_adders"] > 0
+    assert (tmp_path / "panel" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (["evaluate", "--models", "oracle"], 2, "oracle"),
+        (["evaluate", "--months", "40"], 2, "before it"),
+        (["evaluate", "--set", "trees"], 2, "NAME=VALUE"),
+        (["evaluate", "--set", "moths=3"], 2, "months"),
+        (["train", "--out", "new", "--target", "soon"], 2, "YYYY-MM"),
+        (["train", "--out", "new", "--target", "2015-02"], 2, "before"),
+        (["batch", "--model", "nowhere", "--out", "offers"], 4, "nowhere"),
+        (["simulate", "--scale", "0", "--out", "new"], 2, "scale"),
+        (["simulate", "--out", "new", "--dirt", "mud"], 2, "mud"),
+    ],
+)
+def test_wrong_calls(
+    bank: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    argv: list[str],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["products", *argv, "--store", str(bank / "store")]) == code
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_panel_the_remedy_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["products", "train", "--store", str(tmp_path), "--out", str(tmp_path / "m")]) == 4
+    assert "--source santander" in capsys.readouterr().err
