@@ -16,7 +16,6 @@ import numpy as np
 
 from nextbest.simulate.panel import facts
 from nextbest.simulate.panel.dynamics import (
-    CNO,
     CTJU,
     N_PROCESSES,
     NOM_PENS,
@@ -45,43 +44,56 @@ from nextbest.simulate.panel.people import (
 
 TARGET = Path(__file__).parents[1] / "src/nextbest/simulate/panel/calibration.json"
 PLACES = 4
+"""Decimals kept."""
+WITH_PENSION = 0.973
+"""Share of payroll additions that bring the pension payroll with them (published, May 2016)."""
+FEWEST_PENSIONS = 15
+"""A month's additions of pension payroll by pensioners, at least."""
+ALL_ADOPT = 0.95
+"""Share of adopters from which on a product counts as having no other kind of addition."""
 
 
-def additions_MQ():
-    """Published additions by process: the workers' pension payroll is the payroll's."""
+def additions_by_process():
+    """Published additions, (months - 1, processes): workers' pension payroll comes with their payroll."""
     adds = np.zeros((N_MONTHS - 1, N_PROCESSES))
     adds[:, :N_PRODUCTS] = facts.ADDITIONS
-    both = np.minimum(adds[:, NOMINA] / 1.0 * 0.973, adds[:, NOM_PENS])
-    adds[:, PENSION] = np.maximum(adds[:, NOM_PENS] - both, 15)
-    adds[:, NOM_PENS] = adds[:, NOM_PENS] - adds[:, PENSION]
+    with_payroll = np.minimum(WITH_PENSION * adds[:, NOMINA], adds[:, NOM_PENS])
+    adds[:, PENSION] = np.maximum(adds[:, NOM_PENS] - with_payroll, FEWEST_PENSIONS)
+    adds[:, NOM_PENS] -= adds[:, PENSION]
     return adds
 
 
-def owners_MQ(entry_Q, dormant_Q):
-    """Owners of each process by month: a constant drop rate that meets the published mean prevalence."""
-    adds = additions_MQ()
+def owners_by_process(entry, dormant):
+    """Owners, (months, processes), that follow from the additions and one drop rate for all months.
+
+    The rate is the one at which the mean over all months is the published one.
+    """
+    adds = additions_by_process()
     owned = np.zeros(N_PROCESSES)
     owned[:N_PRODUCTS] = facts.OWNED
     owned[PENSION] = owned[NOM_PENS] - owned[NOMINA] / WITH_WAGE
     owned[NOM_PENS] = owned[NOMINA] / WITH_WAGE
-    start = np.array([law.start for law in LAWS.values()] + [1.0])
+    start = np.array([law.start for law in LAWS.values()] + [1.0]) * owned / N_MONTHS
     stay = 1 - EXITS / (N_MONTHS - 1) / facts.ROWS[:-1]
     out = np.zeros((N_MONTHS, N_PROCESSES))
     for q in range(N_PROCESSES):
-
-        def path(drop):
-            n = [start[q] * owned[q] / N_MONTHS]
-            for m in range(N_MONTHS - 1):
-                new = ENTRIES[m] * entry_Q[q] + (m + 1 == facts.BREAK) * facts.BREAK_ROWS * dormant_Q[q]
-                n.append(n[-1] * stay[m] * (1 - drop) + adds[m, q] + new)
-            return np.array(n)
-
+        come = adds[:, q] + ENTRIES * entry[q]
+        come[facts.BREAK - 1] += facts.BREAK_ROWS * dormant[q]
         low, high = 0.0, 0.95
         for _ in range(60):
-            mid = (low + high) / 2
-            low, high = (mid, high) if path(mid).sum() > owned[q] else (low, mid)
-        out[:, q] = path(low)
+            middle = (low + high) / 2
+            more = owners_path(start[q], stay, come, middle).sum() > owned[q]
+            low, high = (middle, high) if more else (low, middle)
+        out[:, q] = owners_path(start[q], stay, come, low)
     return out
+
+
+def owners_path(start, stay, come, drop):
+    """Owners of a product in every month."""
+    out = [start]
+    for m in range(N_MONTHS - 1):
+        out.append(out[-1] * stay[m] * (1 - drop) + come[m])
+    return np.array(out)
 
 
 def cohort_shares():
@@ -113,8 +125,8 @@ def main(scale, seed, passes, warm, verbose):
     blocks = n_blocks(total)
     people = [draw_people(b, total=total, seed=seed) for b in range(blocks)]
     dormant, entry = cohort_shares()
-    owners = owners_MQ(entry, dormant) * scale
-    adds = additions_MQ() * scale
+    owners = owners_by_process(entry, dormant) * scale
+    adds = additions_by_process() * scale
     adopt = np.log(np.maximum(adds.mean(0) / scale, 0.3) / 400_000)
     if warm:
         adopt = np.array(json.loads(TARGET.read_text("utf-8"))["adopt_Q"])
@@ -139,7 +151,9 @@ def main(scale, seed, passes, warm, verbose):
         if turn < passes - 1:
             step = 1.5 * np.clip(np.log(np.maximum(ratio, 1e-3)), -3, 3)
             # where all are adopters, the level alone decides: shifts around zero
-            calibration.adopt_Q[:] += np.where(wanted < 0.95, step, np.median(calibration.add_MQ, axis=0))
+            calibration.adopt_Q[:] += np.where(
+                wanted < ALL_ADOPT, step, np.median(calibration.add_MQ, axis=0)
+            )
         if verbose:
             names = [*facts.PRODUCT, "pension"]
             print(f"pass {turn}: adopted share, mean shift of additions and drops")
@@ -149,8 +163,7 @@ def main(scale, seed, passes, warm, verbose):
                     f" {calibration.add_MQ[:, q].mean():7.2f} sd {calibration.add_MQ[:, q].std():5.2f}"
                     f" {calibration.drop_MQ[:, q].mean():7.2f} sd {calibration.drop_MQ[:, q].std():5.2f}"
                 )
-    if TARGET is not None:
-        save(calibration)
+    save(calibration)
     return calibration
 
 

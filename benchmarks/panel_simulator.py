@@ -265,10 +265,9 @@ def difficulty(panel: SimulatedPanel, adds: Additions, folder: Path) -> Iterator
 
 def attributes(panel: SimulatedPanel) -> Iterator[Check]:
     total = facts.ROWS.sum()
-    parts, incomes = [], panel.people.income[panel.people.income_known]
-    for month in panel.months():
-        parts.append(month.attributes.sample(fraction=min(1.0, 4e5 / panel.n_customers / 17), seed=0))
-    table = pl.concat(parts)
+    incomes = panel.people.income[panel.people.income_known]
+    share = min(1.0, 4e5 / panel.n_customers / 17)
+    table = pl.concat([month.attributes.sample(fraction=share, seed=0) for month in panel.months()])
     n = len(table)
     for name, low, mid, high in (
         ("age", 24, 39, 50),

@@ -379,7 +379,7 @@ def toy_panel(folder, *, ids: list) -> Panel:
 )
 def test_clients_are_found_by_ids_of_the_panels_own_type(tmp_path, ids, known, unknown) -> None:
     panel = toy_panel(tmp_path, ids=ids)
-    history = ClientHistory(panel.schema, panel, columns=bank.model.columns, fallback_month=date(2020, 1, 28))
+    history = ClientHistory(panel.schema, panel, columns=["age"], fallback_month=date(2020, 1, 28))
     assert panel.ids.decode([history.row(known)]).to_list() == [known]
     assert {history.row(i) for i in unknown} == {-1}
     assert history.newest_month == date(2024, 2, 28)

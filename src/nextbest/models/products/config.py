@@ -15,7 +15,6 @@ from nextbest.models.products.baselines import MaskedPopularity, Persistence, Po
 from nextbest.models.products.blend import BlendConfig
 from nextbest.models.products.calibration import CalibrationConfig
 from nextbest.models.products.features.config import PROFILE_BLOCKS, FeatureConfig
-from nextbest.models.products.gbm import GBMConfig
 from nextbest.models.products.multiclass import Multiclass
 from nextbest.models.products.multilogloss import CatBoostMultiLogloss
 from nextbest.models.products.per_product import PerProduct, PerProductConfig

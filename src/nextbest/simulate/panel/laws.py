@@ -99,7 +99,7 @@ LAWS: Mapping[str, ProductLaw] = {
             "awake": 2.5,
         },
     ),
-    "ctju": ProductLaw(start=1.02, likes={"teen": 8.0}),
+    "ctju": ProductLaw(start=1.06, likes={"teen": 8.0}),
     "ctma": ProductLaw(
         start=0.6,
         drop=(0.04, 0.1, 0.4),
