@@ -80,7 +80,6 @@ class Server:
         words = ["serve", "--model", str(model), "--store", str(store), "--port", str(self.port)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "nextbest", *words, "--workers", str(workers), "--log-level", "warning"],
-            start_new_session=True,
         )
 
     def wait(self) -> dict[str, Any]:
