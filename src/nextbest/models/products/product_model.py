@@ -21,15 +21,12 @@ from nextbest.data.panel.panel import Panel
 from nextbest.data.panel.schema import PanelSchema
 from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.products.base import AdditionModel, FloatArray, Rng, State
-from nextbest.models.products.calibration import Calibrator
 from nextbest.models.products.config import ProductConfig
-from nextbest.models.products.ensemble import Ensemble
 from nextbest.models.products.explaining import Explanation, grouped_contributions
-from nextbest.models.products.features.steps import FeatureSteps
 from nextbest.models.products.features.tables import FeatureInput, FeatureTable
 from nextbest.models.products.fitting import Fitted, learn
+from nextbest.models.products.keeping import described, restored, state_of, timeless
 from nextbest.models.products.ownership import own_next_month
-from nextbest.models.products.per_product import PerProduct
 from nextbest.models.products.priors import shifted
 from nextbest.models.products.rerank import rank_products
 from nextbest.models.store import read_arrays, read_files, read_manifest, write_folder
@@ -243,8 +240,9 @@ class ProductModel:
     @property
     def version(self) -> str:
         """Target month and a digest of everything fitted: equal models have equal versions."""
-        described, state = _timeless(self._described()), self._state()
-        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        state = state_of(self._fitted())
+        settled = timeless(described(self._fitted(), self.config))
+        digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode())
         for name, array in sorted(state.arrays.items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         for name, content in sorted(state.files.items()):
@@ -267,7 +265,8 @@ class ProductModel:
         ExternalError
             The disk refused; what stood there before still does.
         """
-        fitted, state = self._fitted(), self._state()
+        fitted = self._fitted()
+        state = state_of(fitted)
         about = {
             "created": None if created is None else created.isoformat(),
             "model_version": self.version,
@@ -279,7 +278,7 @@ class ProductModel:
         write_folder(
             Path(folder),
             kind=KIND,
-            config=self._described(),
+            config=described(fitted, self.config),
             arrays=state.arrays,
             ids={},
             files=state.files,
@@ -303,43 +302,11 @@ class ProductModel:
         state = State(read_arrays(folder, manifest), read_files(folder, manifest))
         try:
             model = cls(ProductConfig.model_validate(manifest["config"]["settings"]), n_threads=n_threads)
-            model.fitted_ = _restored(manifest["config"], state, model.config, folder, n_threads)
+            model.fitted_ = restored(manifest["config"], state, model.config, folder, n_threads)
         except (ValidationError, KeyError, TypeError, ValueError, InputError) as error:
             raise ArtifactError(folder, f"lacks a part of a product model ({error})") from error
         model.manifest = manifest
         return model
-
-    def _described(self) -> dict[str, Any]:
-        """Everything fitted that is plain JSON."""
-        fitted = self._fitted()
-        return {
-            "settings": self.config.model_dump(mode="json"),
-            "target": fitted.target.isoformat(),
-            "products": list(fitted.products),
-            "features": fitted.steps.state(),
-            "ensemble": fitted.ensemble.described(),
-            "drops": fitted.drops and fitted.drops.described(),
-            "profile": fitted.profile and fitted.profile.described(),
-            "profile_features": fitted.profile_steps and fitted.profile_steps.state(),
-            "metrics": fitted.metrics,
-        }
-
-    def _state(self) -> State:
-        """Everything fitted that is arrays and boosters."""
-        fitted = self._fitted()
-        state = State(
-            {
-                "shift": fitted.shift_P,
-                "expected": fitted.expected_P,
-                "threshold": np.array([fitted.threshold]),
-            }
-        )
-        state.update(fitted.ensemble.state().under("ensemble"))
-        state.update(State(fitted.drop_calibrator.arrays()).under("drop_calibration"))
-        for name, model in (("drops", fitted.drops), ("profile", fitted.profile)):
-            if model is not None:
-                state.update(model._state().under(name))
-        return state
 
     # --- shared steps ---------------------------------------------------------------------------
     def _fitted(self) -> Fitted:
@@ -372,51 +339,3 @@ class ProductModel:
 def _some(table: FeatureTable, rows: NDArray[np.int64]) -> FeatureTable:
     """These rows of a table; the table itself when they are all."""
     return table if len(rows) == len(table) else table.take(rows)
-
-
-def _restored(
-    described: dict[str, Any], state: State, config: ProductConfig, folder: Path, n_threads: int
-) -> Fitted:
-    """What `_described` and `_state` gave. KeyError, TypeError or ValueError when a part is missing."""
-
-    def boosters(name: str) -> PerProduct | None:
-        one = described[name]
-        if one is None:
-            return None
-        return PerProduct.restored(one, state.of(name), folder=folder, n_threads=n_threads)
-
-    products = tuple(described["products"])
-    profile_features = described["profile_features"]
-    fitted = Fitted(
-        target=date.fromisoformat(described["target"]),
-        products=products,
-        steps=FeatureSteps.from_state(described["features"]),
-        ensemble=Ensemble.restored(
-            described["ensemble"],
-            state.of("ensemble"),
-            config=config,
-            folder=folder,
-            n_products=len(products),
-            n_threads=n_threads,
-        ),
-        shift_P=state.arrays["shift"],
-        expected_P=state.arrays["expected"],
-        threshold=float(state.arrays["threshold"][0]),
-        drops=boosters("drops"),
-        drop_calibrator=Calibrator.from_arrays(state.of("drop_calibration").arrays, config.calibration),
-        profile_steps=None if profile_features is None else FeatureSteps.from_state(profile_features),
-        profile=boosters("profile"),
-        metrics=described["metrics"],
-    )
-    if len(fitted.shift_P) != len(products) or fitted.steps.schema.product_columns != products:
-        raise ValueError("products of the parts differ")
-    return fitted
-
-
-def _timeless(value: Any) -> Any:
-    """The same JSON without metrics, which hold seconds."""
-    if isinstance(value, dict):
-        return {name: _timeless(one) for name, one in value.items() if name != "metrics"}
-    if isinstance(value, list):
-        return [_timeless(one) for one in value]
-    return value
