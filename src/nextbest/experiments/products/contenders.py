@@ -21,7 +21,7 @@ from nextbest.models.products.base import AdditionModel
 from nextbest.models.products.config import ProductConfig, make_estimator, month_weights, without_lags
 from nextbest.models.products.features.steps import FeatureSteps
 from nextbest.models.products.features.tables import FeatureInput, FeatureTable
-from nextbest.models.products.priors import MonthlyAdditions
+from nextbest.models.products.priors import MonthlyAdditions, shifted
 from nextbest.models.products.product_model import Predictions, ProductModel
 from nextbest.models.products.training import TrainingSet, training_set
 
@@ -169,7 +169,7 @@ class Whole(Contender):
         """Blend, with priors, and the served list and ownership."""
         table = self.model.features(inputs)
         answer = self.model.predict(inputs, table=table)
-        blend_NP = self.model.fitted_.ensemble.probabilities(table, inputs.held_N)
+        blend_NP = shifted(answer.p_NP, -self.model.fitted_.shift_P)  # the priors taken back
         own_NP = None
         if self.model.fitted_.drops is not None:
             own_NP = self.model.own(inputs, predictions=answer, table=table)
