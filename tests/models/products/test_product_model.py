@@ -12,6 +12,7 @@ from nextbest.data.panel.panel import Panel, additions
 from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.products.config import ProductConfig, month_weights, months_learned
+from nextbest.models.products.explaining import grouped_contributions
 from nextbest.models.products.product_model import ProductModel
 from nextbest.models.products.rerank import average_precision_at_k, rank_products
 from nextbest.simulate.panel import simulate_panel
@@ -249,15 +250,20 @@ def test_features_made_once_give_the_same(model, inputs):
 def test_reasons_add_up_to_the_log_odds_of_the_explained_booster(model, inputs):
     few = inputs.take(slice(0, 40))
     table = model.features(few)
-    member = model.fitted_.ensemble.explained
+    # the member explained is the one with weight; only per-product boosters speak in log-odds of one product
+    member = next(m for m in model.fitted_.ensemble.members_ if m.kind == "per_product")
+    groups = model.fitted_.steps.groups_
     p = member.probabilities(table, np.zeros(40, np.uint32)).astype(np.float64)
-    asked = np.tile([23, 2, -1], (40, 1))
-    found = model.explain(few, asked, table=table)
-    assert found.parts_NKG.shape == (40, 3, len(found.groups))
-    for place, product in ((0, 23), (1, 2)):
-        rest = np.log(p[:, product] / (1 - p[:, product])) - found.parts_NKG[:, place].sum(axis=1)
+    boosted = sorted(member.boosters_)  # which products are common enough is the simulated bank's affair
+    first, last = boosted[0], boosted[-1]
+    assert first != last
+    asked = np.tile([last, first, -1], (40, 1))
+    parts_NKG = grouped_contributions(member, table, asked, groups=tuple(dict.fromkeys(groups)))
+    assert model.explain(few, asked, table=table).parts_NKG.shape[:2] == (40, 3)
+    for place, product in ((0, last), (1, first)):
+        rest = np.log(p[:, product] / (1 - p[:, product])) - parts_NKG[:, place].sum(axis=1)
         assert rest == pytest.approx(np.full(40, rest[0]), abs=5e-3)
-    assert np.isnan(found.parts_NKG[:, 2]).all()
+    assert np.isnan(parts_NKG[:, 2]).all()
 
 
 def test_reasons_of_a_client_without_history_name_no_history(model, inputs):
