@@ -195,6 +195,7 @@ def test_masks_of_another_shape_than_the_manifest_says_are_refused(panel: Panel)
         ([1, 2], [0, 0], {"age": [5, 121]}, "age must lie in 0 to 120"),
         ([1, 2], [0, 0], {"segment": ["top", "middle"]}, "segment must be Enum"),
         ([1, 2], [0, 0], {"income": [1.0, float("nan")]}, "income must lie"),
+        ([1, 2], [0, 0], {"income": [1.0, float("inf")]}, "income must lie"),
         ([1, 2], [0, 0], {"zip": [1, 2]}, "not of the schema: \\['zip'\\]"),
         (["x", "y"], [0, 0], {}, "customer_id must be Int64"),
     ],

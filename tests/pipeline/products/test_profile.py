@@ -106,6 +106,8 @@ def test_the_place_in_a_larger_document_stands_before_the_field() -> None:
         ("7x", "must be an integer of 64 bits"),
         ("7.5", "must be an integer of 64 bits"),
         (".0", "must be an integer of 64 bits"),
+        ("-+5", "must be an integer of 64 bits"),
+        ("--5", "must be an integer of 64 bits"),
         ("٧", "must be an integer of 64 bits"),
         (str(2**63), "must be an integer of 64 bits"),
         (2**63, "must be a number of 64 bits"),
@@ -147,6 +149,14 @@ def test_an_open_range_says_its_one_end_and_none_its_size() -> None:
         "must be 5 or less",
         "must be a number of 32 bits",
     ]
+
+
+@pytest.mark.parametrize("raw", ["9" * 100, "1e300", 1e39, "9" * 39])
+def test_an_income_past_32_bits_is_missing_and_said_not_infinite_or_a_crash(raw) -> None:
+    profile = read(renta=raw)
+    assert profile.values["renta"] is None
+    assert profile.ignored == (Ignored("renta", "must be a number of 32 bits", raw),)
+    assert read(renta=3e38).values["renta"] == 3e38
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300)

@@ -37,6 +37,10 @@ _NULL_WORDS = frozenset({"", "NA", "N/A", "<NA>", "NAN", "NAT", "NULL", "NONE", 
 _TRUTHS = {"0": "0", "1": "1", "FALSE": "0", "TRUE": "1"}
 _YEARS = range(1900, 2101)
 _N_EXAMPLES = 5
+MOST_NUMBER = float(np.finfo(np.float32).max)
+"""Largest size of a `number`: what is larger would be stored as infinite."""
+MOST_INTEGER = 2**31 - 1
+"""Largest size of an `integer`."""
 
 Scalar = str | int | float | bool | date
 
@@ -229,9 +233,8 @@ def _parse_number(text: str, attribute: Attribute) -> Parsed:
         return Parsed(None, "unreadable")
     low = -math.inf if attribute.low is None else attribute.low
     high = math.inf if attribute.high is None else attribute.high
-    if attribute.kind == "integer" and not (attribute.dtype == pl.Int16 or -(2**31) <= value < 2**31):
-        return Parsed(None, "out_of_range")
-    if not low <= value <= high:
+    most = MOST_INTEGER if attribute.kind == "integer" else MOST_NUMBER
+    if not (low <= value <= high and abs(value) <= most):
         return Parsed(None, "out_of_range")
     return Parsed(value, None if plain == bare or plain is None else "variant")
 
@@ -287,7 +290,7 @@ class NumberReader:
             values = values.set(told, None)
         low = -math.inf if attribute.low is None else attribute.low
         high = math.inf if attribute.high is None else attribute.high
-        outside = ~values.is_between(low, high).fill_null(value=True)
+        outside = ~(values.is_between(low, high) & (values.abs() <= MOST_NUMBER)).fill_null(value=True)
         counts.add("out_of_range", int(outside.sum()), *_first(column, outside))
         return values.set(outside, None).cast(attribute.dtype), missing.to_numpy()
 

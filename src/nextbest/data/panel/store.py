@@ -299,7 +299,7 @@ def _obeying(name: str, values: pl.Series, attribute: Attribute) -> pl.Series:
         high = np.inf if attribute.high is None else attribute.high
         bad = ~typed.is_between(low, high).fill_null(value=True)
         if typed.dtype == pl.Float32:
-            bad |= typed.is_nan().fill_null(value=False)
+            bad |= ~typed.is_finite().fill_null(value=True)
         if n_bad := int(bad.sum()):
             raise DataError(
                 name,

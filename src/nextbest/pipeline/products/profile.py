@@ -12,7 +12,13 @@ from datetime import date
 from typing import NoReturn
 
 from nextbest.data.ids import OutsideId
-from nextbest.data.panel.repairs import Scalar, attribute_parser, month_parser
+from nextbest.data.panel.repairs import (
+    MOST_INTEGER,
+    MOST_NUMBER,
+    Scalar,
+    attribute_parser,
+    month_parser,
+)
 from nextbest.data.panel.rows import folded
 from nextbest.data.panel.schema import Attribute, PanelSchema
 from nextbest.errors import InputError
@@ -89,7 +95,7 @@ class ProfileForm:
             if parsed.repair == "unreadable":
                 _refuse(at + name, _kind_rule(attribute), raw[name])
             if parsed.repair in ("out_of_domain", "out_of_range"):
-                ignored.append(Ignored(name, _domain_rule(attribute), _plain(raw[name])))
+                ignored.append(Ignored(name, _domain_rule(attribute, text), _plain(raw[name])))
             values[name] = parsed.value
         for code, name, code_of in self._codes:
             if values.get(code) is None and (told := values.get(name)) is not None:
@@ -114,7 +120,7 @@ class ProfileForm:
         if not is_integer:
             return text
         whole, point, rest = text.partition(".")
-        digits = whole.removeprefix("-").removeprefix("+")
+        digits = whole[1:] if whole[:1] in ("-", "+") else whole
         if not (digits.isascii() and digits.isdigit()) or rest.strip("0") or (point and not whole):
             _refuse(at, "must be an integer of 64 bits", raw)
         number = int(whole)
@@ -175,8 +181,8 @@ def _kind_rule(attribute: Attribute) -> str:
     }[attribute.kind]
 
 
-def _domain_rule(attribute: Attribute) -> str:
-    """What a value that can be read must be to be used."""
+def _domain_rule(attribute: Attribute, text: str) -> str:
+    """What a value that can be read, but not used, must be to be used."""
     low, high, domain = attribute.low, attribute.high, attribute.domain
     if attribute.kind == "category":
         shown = str(list(domain)) if len(domain) <= 10 else f"{list(domain[:5])} and {len(domain) - 5} more"
@@ -187,6 +193,7 @@ def _domain_rule(attribute: Attribute) -> str:
         return YEARS_RULE
     if low is not None and high is not None:
         return f"must lie in {low:g} to {high:g}"
-    if low is None and high is None:
+    is_too_large = abs(float(text)) > (MOST_INTEGER if attribute.kind == "integer" else MOST_NUMBER)
+    if is_too_large or (low is None and high is None):
         return "must be a number of 32 bits"
     return f"must be {low:g} or more" if low is not None else f"must be {high:g} or less"
