@@ -141,6 +141,9 @@ class TestSuitability:
             ({"attribute": "seg", "forbidden": ["top"], "when_unknown": "allow"}, {"seg": None}, False),
             ({"attribute": "active", "min": 1}, {"active": False}, True),
             ({"attribute": "active", "min": 1}, {"active": True}, False),
+            ({"attribute": "activity", "forbidden": ["0"]}, {"active": False}, True),
+            ({"attribute": "activity", "forbidden": ["0"]}, {"active": True}, False),
+            ({"attribute": "activity", "allowed": ["1"]}, {"active": True}, False),
         ],
     )
     def test_a_rule_of_the_bank_stops_by_its_own_code(

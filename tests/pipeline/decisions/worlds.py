@@ -31,7 +31,7 @@ BANK = PanelSchema(
         Attribute("dead", "category", ("S", "N")),
         Attribute("rel", "category", ("A", "I", "P")),
         Attribute("emp", "category", ("N", "A")),
-        Attribute("seg", "category", ("top", "mass")),
+        Attribute("seg", "category", ("top", "mass", "gone")),
         Attribute("income", "number", low=0),
         Attribute("active", "flag"),
         Attribute("since", "integer"),

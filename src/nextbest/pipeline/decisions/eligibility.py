@@ -94,7 +94,10 @@ class Attributes:
 
     def _text(self, column: str) -> pl.Series:
         if column not in self._texts:
-            self._texts[column] = self._table[column].cast(pl.String)
+            values = self._table[column]
+            if values.dtype == pl.Boolean:
+                values = values.cast(pl.Int8)  # `rules.FLAG_VALUES`
+            self._texts[column] = values.cast(pl.String)
         return self._texts[column]
 
     def is_one_of(self, column: str, values: tuple[str, ...], *, unknown: bool) -> BoolArray:

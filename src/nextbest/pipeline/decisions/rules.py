@@ -25,6 +25,10 @@ FIRST_SUITABILITY = 32
 """Filter number of a policy's first suitability rule; below it are the built-in filters."""
 
 
+FLAG_VALUES = ("0", "1")
+"""How a policy names the two values of a flag, as a raw table does."""
+
+
 @dataclass(frozen=True)
 class Suitability:
     """A rule with its column and products as bits."""
@@ -94,8 +98,8 @@ def compile_policy(policy: DecisionPolicy, schema: PanelSchema) -> Rules:
     Raises
     ------
     InputError
-        A product, role or attribute isn't the schema's, or a protected attribute weighs or decides where only
-        age and residence may: the message names the key.
+        A product, role, attribute or value isn't the schema's, so that the rule could never fire; or age or a
+        protected attribute weighs or decides outside of eligibility: the message names the key.
     """
     if policy.panel != schema.name:
         raise InputError(
@@ -118,6 +122,8 @@ def compile_policy(policy: DecisionPolicy, schema: PanelSchema) -> Rules:
         if rule.max_age is not None:
             by_max[rule.max_age] = by_max.get(rule.max_age, 0) | 1 << bit
         if rule.residence:
+            key = f"policy.products.{schema.product_columns[bit]}.residence"
+            _check_values(schema, _role(schema, "residence", "residence"), rule.residence, key)
             by_residence[rule.residence] = by_residence.get(rule.residence, 0) | 1 << bit
     all_mask = (1 << len(rules_P)) - 1
     columns: dict[str, None] = {}
@@ -138,7 +144,7 @@ def compile_policy(policy: DecisionPolicy, schema: PanelSchema) -> Rules:
         Suitability(
             FIRST_SUITABILITY + n,
             rule,
-            _column(schema, rule.attribute, f"policy.suitability.{n}.attribute", may_be_protected=False),
+            _tested(schema, rule, f"policy.suitability.{n}"),
             _products(schema, rule.products, rule.families, f"policy.suitability.{n}"),
         )
         for n, rule in enumerate(policy.suitability)
@@ -207,7 +213,10 @@ def _weights(
         key = f"policy.context.{n}"
         mask = _products(schema, weight.products, weight.families, key)
         own_P = np.where([mask >> bit & 1 for bit in range(len(factor_P))], weight.weight, 1.0)
-        column = None if weight.attribute is None else _column(schema, weight.attribute, f"{key}.attribute")
+        column = None
+        if weight.attribute is not None:
+            column = _column(schema, weight.attribute, f"{key}.attribute")
+            _check_values(schema, column, weight.values, f"{key}.values")
         if weight.channel is not None and weight.channel != channel:
             continue
         if column is None:
@@ -230,7 +239,7 @@ def _mask(bits: Iterable[int]) -> int:
 def _products(schema: PanelSchema, products: Sequence[str], families: Sequence[str], key: str) -> int:
     """Products named one by one or by family; all where none is named.
 
-    A family that the panel lacks is told: a rule on nobody is a rule somebody believes in.
+    A family that the panel lacks is told, as are values (see `_check_values`).
     """
     if not products and not families:
         return (1 << len(schema.products)) - 1
@@ -253,18 +262,47 @@ def _role(schema: PanelSchema, role: str, rule: str) -> str:
     return schema.roles[role]
 
 
-def _column(schema: PanelSchema, name: str, key: str, *, may_be_protected: bool = False) -> str:
+def _column(schema: PanelSchema, name: str, key: str) -> str:
     column = schema.roles.get(name, name)
     if column not in schema.attribute_names:
         raise InputError(key, f"must be a role or an attribute of the panel {schema.name!r}", value=name)
-    if schema.attribute(column).is_protected and not may_be_protected:
+    if schema.attribute(column).is_protected:
         raise InputError(key, "a protected attribute must neither weigh nor decide", value=name)
+    if column == schema.roles.get("age"):
+        raise InputError(
+            key,
+            "age decides in eligibility only",
+            value=name,
+            remedy="set min_age and max_age of the products",
+        )
     return column
+
+
+def _tested(schema: PanelSchema, rule: SuitabilityRule, key: str) -> str:
+    """The column that a suitability rule tests, where its test can be made of it."""
+    column = _column(schema, rule.attribute, f"{key}.attribute")
+    if values := rule.allowed or rule.forbidden:
+        _check_values(schema, column, values, f"{key}.{'allowed' if rule.allowed else 'forbidden'}")
+    elif (kind := schema.attribute(column).kind) not in ("integer", "number", "flag"):
+        raise InputError(f"{key}.attribute", f"min and max need a number, this is a {kind}", value=column)
+    return column
+
+
+def _check_values(schema: PanelSchema, column: str, values: Sequence[str], key: str) -> None:
+    """Values that the column can't have are told: a rule on nobody is a rule somebody believes in."""
+    attribute = schema.attribute(column)
+    if attribute.kind not in ("category", "flag"):
+        raise InputError(key, f"{column} is a {attribute.kind} and has no values to name", value=list(values))
+    domain = FLAG_VALUES if attribute.kind == "flag" else attribute.domain
+    if domain and (unknown := [value for value in values if value not in domain]):
+        raise InputError(key, f"must be among {list(domain)}", value=unknown)
 
 
 def _selectors(schema: PanelSchema, selectors: Selectors, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, values in selectors.items():
-        yield _column(schema, name, f"{key}.{name}"), values
+        column = _column(schema, name, f"{key}.{name}")
+        _check_values(schema, column, values, f"{key}.{name}")
+        yield column, values
 
 
 def _in_order(pairs: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
