@@ -30,7 +30,7 @@ BANK = PanelSchema(
         Attribute("sex", "category", ("H", "V"), is_protected=True),
         Attribute("dead", "category", ("S", "N")),
         Attribute("rel", "category", ("A", "I", "P")),
-        Attribute("emp", "category", ("N", "A")),
+        Attribute("emp", "category", ("N", "A", "F")),
         Attribute("seg", "category", ("top", "mass", "gone")),
         Attribute("income", "number", low=0),
         Attribute("active", "flag"),
