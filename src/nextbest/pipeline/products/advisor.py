@@ -289,16 +289,19 @@ class ProductAdvisor:
     def _above(self, p_P: NDArray[np.float32], *, possible: int, held: int) -> list[int]:
         """Possible products that pass the threshold, or the best one, likeliest first.
 
-        A product that must wait for another isn't foretold before it.
+        A product that must wait for another comes after it, however likely: place by place, as offers are made.
         """
+        left = [bit for bit in np.argsort(-p_P, kind="stable").tolist() if possible >> bit & 1]
         chosen: list[int] = []
         there = held
-        for bit in np.argsort(-p_P, kind="stable").tolist():
-            if not possible >> bit & 1 or (p_P[bit] < self._threshold and chosen):
-                continue
-            if all(there >> first & 1 for first, second in self._forecast_rules.before if second == bit):
-                chosen.append(bit)
-                there |= 1 << bit
+        while left:
+            waiting = {second for first, second in self._forecast_rules.before if not there >> first & 1}
+            best = next((bit for bit in left if bit not in waiting), None)
+            if best is None or (chosen and p_P[best] < self._threshold):
+                break
+            chosen.append(best)
+            left.remove(best)
+            there |= 1 << best
         return chosen
 
 
