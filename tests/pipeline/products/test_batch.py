@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from nextbest.data.locking import writer_lock
+from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, ExternalError, InputError
 from nextbest.pipeline.decisions.decisions import DECISION_LOG
 from nextbest.pipeline.products import batch as batch_module
@@ -170,6 +171,35 @@ def test_an_earlier_month_has_a_folder_of_its_own(bank, made) -> None:
     assert earlier.folder != made.folder
     assert (earlier.summary["as_of"], earlier.summary["target"]) == ("2015-07", "2015-08")
     assert earlier.summary["n_clients"] == len(bank.panel.rows(bank.panel.months[-2]))
+
+
+def test_rows_of_an_earlier_month_that_changed_are_other_rows_and_the_same_in_a_new_store_the_same(
+    bank, tmp_path
+) -> None:
+    first = batch(bank.advisor, tmp_path / "out")
+
+    def advisor(store, *, without_products: bool) -> ProductAdvisor:
+        """The bank's panel in another store; two months before the last nobody holds anything, or as it was."""
+        with PanelWriter(store) as writer:
+            for month in bank.panel.months:
+                rows = bank.panel.rows(month)
+                held = bank.panel.held(month)[rows]
+                is_emptied = without_products and month == bank.panel.months[-3]
+                attributes = bank.panel.attributes(month).drop("row")
+                writer.append_month(month, bank.panel.ids.decode(rows), held * (not is_emptied), attributes)
+            return ProductAdvisor(bank.model, panel=writer.commit(), policy=bank.policy)
+
+    same = advisor(tmp_path / "same", without_products=False)
+    assert batch(same, tmp_path / "out").status == "unchanged"
+    other = advisor(tmp_path / "other", without_products=True)
+    with pytest.raises(InputError, match="made with another panel"):
+        batch(other, tmp_path / "out")
+    replaced = batch(other, tmp_path / "out", replace=True)
+    assert replaced.folder == first.folder
+    assert replaced.summary["panel"] != first.summary["panel"]
+    (other.panel.folder / other.panel.manifest.months[0].file).unlink()
+    with pytest.raises(ArtifactError, match="can't be read"):
+        batch(other, tmp_path / "out")
 
 
 def test_contacts_hold_offers_back_and_are_part_of_what_a_batch_is(bank, made, tmp_path) -> None:

@@ -12,6 +12,7 @@ A second run of the same month and model finds the folder and does nothing; a ki
 nothing but a hidden folder, which the next run sweeps away.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ import polars as pl
 
 from nextbest.data.locking import writer_lock
 from nextbest.data.manifest import disk_errors, sync_folder
+from nextbest.data.panel.panel import Panel
 from nextbest.errors import ArtifactError, InputError
 from nextbest.pipeline.decisions.decisions import Decisions
 from nextbest.pipeline.products.advisor import ProductAdvisor
@@ -100,18 +102,20 @@ def batch(
     -------
     BatchResult
         `unchanged` where the folder of this month and model was there, made by the same policy, channel, contacts
-        and rows of the panel.
+        and rows of the panel, those of earlier months included.
 
     Raises
     ------
     InputError
         There is no panel or no such month; or the folder is there, made by another policy or of other data, and
         `replace` is False.
+    ArtifactError
+        What is there is no batch, or files of the panel are gone.
     ExternalError
         Another batch is writing below `out`, or the disk refused; what was there still is.
     """
-    if contacts is not None and decided_at is None and advisor.panel is not None:
-        panel = advisor.panel
+    panel = advisor.panel
+    if contacts is not None and decided_at is None and panel is not None and panel.months:
         target = panel.schema.month_before(panel.months[-1] if month is None else month, n=-1)
         decided_at = datetime(target.year, target.month, 1, tzinfo=UTC)
     asked = _asked(advisor, month, channel, contacts, decided_at)
@@ -152,19 +156,36 @@ def _asked(
     panel = advisor.panel
     if panel is None or not panel.months:
         raise InputError("panel", "must be there: a batch is of stored clients")
-    part = panel.manifest.months[panel.index(panel.months[-1] if month is None else month)]
+    as_of = panel.months[-1 if month is None else panel.index(month)]
+    target = panel.schema.month_before(as_of, n=-1)
     policy = advisor.rules.policy
     return {
-        "as_of": f"{part.month:%Y-%m}",
-        "target": f"{panel.schema.month_before(part.month, n=-1):%Y-%m}",
+        "as_of": f"{as_of:%Y-%m}",
+        "target": f"{target:%Y-%m}",
         "model": advisor.version,
         "policy": policy.version,
         "policy_digest": advisor.rules.digest,
         "channel": policy.default_channel if channel is None else channel,
         "contacts": None if contacts is None else _digest(contacts),
         "decided_at": None if decided_at is None else decided_at.astimezone(UTC).isoformat(),
-        "panel": part.file,
+        "panel": _rows_digest(panel, target if advisor.history.reads_target else as_of),
     }
+
+
+def _rows_digest(panel: Panel, last: date) -> str:
+    """Of the rows that answers are made from: all months to the last one read, for lags reach back.
+
+    By content: files of a store that was made anew have the old names.
+    """
+    digest = hashlib.sha256()
+    for part in panel.manifest.months:
+        if part.month <= last:
+            try:
+                with (panel.folder / part.file).open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise ArtifactError(panel.folder / part.file, f"can't be read: {error}") from error
+    return digest.hexdigest()[:16]
 
 
 def _unchanged(final: Path, asked: dict[str, Any]) -> BatchResult:
@@ -265,7 +286,5 @@ def _added(counts: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
 
 def _digest(table: pl.DataFrame) -> str:
     """Of a table's content, whatever the order of its rows."""
-    import hashlib
-
     ordered = table.select(sorted(table.columns)).sort(sorted(table.columns))
     return hashlib.sha256(ordered.write_csv().encode()).hexdigest()[:16]

@@ -69,6 +69,11 @@ class ClientHistory:
         """Newest month of the panel; None without one."""
         return None if self.panel is None else self._newest
 
+    @property
+    def reads_target(self) -> bool:
+        """Whether attributes of the month foretold are read, where the panel has them."""
+        return self._attributes == "scoring_time"
+
     def row(self, customer_id: OutsideId | None) -> int:
         """Row of a client in the panel, -1 for one who isn't in it."""
         if self.panel is None or customer_id is None:
