@@ -1,12 +1,13 @@
 """`nextbest products`: the README's seven lines on a bank of two thousand clients, their JSON, and wrong calls."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nextbest.cli import main
+from nextbest.cli import main, parser
 
 SMALL = (
     "--set",
@@ -89,6 +90,7 @@ def test_a_raw_file_can_be_named_instead_of_a_store(
         (["evaluate", "--set", "moths=3"], 2, "months"),
         (["train", "--out", "new", "--target", "soon"], 2, "YYYY-MM"),
         (["train", "--out", "new", "--target", "2015-02"], 2, "before"),
+        (["train", "--out", "new", "--attributes", "scoring_time"], 2, "2016-05 at the latest"),
         (["batch", "--model", "nowhere", "--out", "offers"], 4, "nowhere"),
         (["simulate", "--scale", "0", "--out", "new"], 2, "scale"),
         (["simulate", "--out", "new", "--dirt", "mud"], 2, "mud"),
@@ -107,6 +109,37 @@ def test_wrong_calls(
     assert main(["products", *argv, "--store", str(bank / "store")]) == code
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "x"])
+def test_a_seed_that_is_none_is_a_wrong_call(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["products", "train", "--out", "new", "--rng", seed])
+    assert left.value.code == 2
+    assert "--rng: must be an integer of 0 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "content"), [("c.csv", ""), ("c.csv", 'x;y\n"1'), ("c.parquet", "junk")])
+def test_contacts_that_cannot_be_read_are_told_in_words(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    store, model = str(bank / "store"), str(bank / "model")
+    if not (bank / "model").exists():
+        _run(capsys, "products", "train", "--store", store, "--out", model, *SMALL)
+    argv = ["products", "batch", "--store", store, "--model", model, "--out", str(tmp_path / "out")]
+    assert main([*argv, "--contacts", str(tmp_path / name)]) == 3
+    assert f"{name}: can't be read" in capsys.readouterr().err
+
+
+def test_the_examples_of_the_help_are_calls_that_exist() -> None:
+    from nextbest.cli import products as commands
+    from nextbest.experiments.products.contenders import ALL_ROWS
+
+    texts = (commands.SIMULATE_EXAMPLES, commands.TRAIN_EXAMPLES, commands.EVALUATE_EXAMPLES)
+    for line in "\n".join([*texts, commands.BATCH_EXAMPLES]).splitlines():
+        args = parser().parse_args(shlex.split(line)[1:])
+        assert set(getattr(args, "models", None) or ()) <= set(ALL_ROWS)
 
 
 def test_without_a_panel_the_remedy_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.output import emit, new_command, note, show_progress, text_file, write_text
-from nextbest.errors import InputError
+from nextbest.errors import DataError, InputError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from nextbest.data.panel.panel import Panel
     from nextbest.models.products.config import ProductConfig
 
@@ -26,11 +28,11 @@ SIMULATE_EXAMPLES = """\
   nextbest products simulate --scale 0.01 --dirt duplicate_rows --dirt bad_province --out dirty"""
 TRAIN_EXAMPLES = """\
   nextbest products train --out models/products
-  nextbest products train --panel train_ver2.csv --out models/products --attributes scoring_time
+  nextbest products train --panel train_ver2.csv --out models/products --attributes scoring_time --target 2016-05
   nextbest products train --out models/products --target 2016-03 --set months=6 --set rerank=null"""
 EVALUATE_EXAMPLES = """\
   nextbest products evaluate --months 4
-  nextbest products evaluate --models popularity_masked multiclass product_model --months 2 --json
+  nextbest products evaluate --models masked_popularity multiclass product_model --months 2 --json
   nextbest products evaluate --panel train_ver2.csv --refit once --markdown products.md"""
 BATCH_EXAMPLES = """\
   nextbest products batch --model models/products --out offers
@@ -170,7 +172,15 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rng(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rng", type=int, default=0, help="seed of everything random (default: %(default)s)")
+    parser.add_argument(
+        "--rng", type=_seed, default=0, help="seed of everything random, 0 or more (default: %(default)s)"
+    )
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"must be an integer of 0 or more; got {text!r}")
+    return int(text)
 
 
 def run_simulate(args: argparse.Namespace) -> None:
@@ -227,29 +237,31 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
 def run_batch(args: argparse.Namespace) -> None:
     """Offers for everybody."""
-    import polars as pl
-
     from nextbest.pipeline.products.advisor import ProductAdvisor
     from nextbest.pipeline.products.batch import batch
 
     advisor = ProductAdvisor.load(args.model, panel=_panel(args).folder, policy=args.policy)
-    contacts = None
-    if args.contacts:
-        path = Path(args.contacts)
-        if not path.is_file():
-            raise InputError("--contacts", "must be a file", value=args.contacts)
-        contacts = (
-            pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
-        )
     result = batch(
         advisor,
         Path(args.out),
         month=_month(args.month),
-        contacts=contacts,
+        contacts=_contacts(Path(args.contacts)) if args.contacts else None,
         replace=args.replace,
         progress=show_progress(args),
     )
     emit(args, result.to_dict(), result.to_text())
+
+
+def _contacts(path: Path) -> "pl.DataFrame":
+    """The contact history in a file, as it stands: `decide` checks it."""
+    import polars as pl
+
+    if not path.is_file():
+        raise InputError("--contacts", "must be a file", value=str(path))
+    try:
+        return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(str(path), f"can't be read: {str(error).splitlines()[0]}") from error
 
 
 def _panel(args: argparse.Namespace) -> "Panel":

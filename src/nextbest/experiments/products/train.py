@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbest.data.panel.panel import Panel
-from nextbest.errors import DataError
+from nextbest.errors import DataError, InputError
 from nextbest.experiments.cost import measured
 from nextbest.models.products.config import ProductConfig
 from nextbest.models.products.product_model import ProductModel
@@ -71,7 +71,8 @@ def train_products(
     DataError
         The panel is empty.
     InputError
-        Too few months before the target, a setting out of range, or `out` holds something else than a model.
+        Too few months before the target, a setting out of range, `out` holds something else than a model, or
+        the model is to know attributes of a target that the panel hasn't.
     """
     if not panel.months:
         raise DataError(
@@ -82,6 +83,13 @@ def train_products(
         panel.schema.month_before(panel.months[-1], n=-1) if target is None else panel.schema.month_of(target)
     )
     model = ProductModel(config, n_threads=n_threads)
+    if model.config.features.attributes == "scoring_time" and target not in panel.months:
+        raise InputError(
+            "target",
+            "must be a month of the panel where attributes of the target itself are known (scoring_time)",
+            value=f"{target:%Y-%m}",
+            remedy=f"name one, {panel.months[-1]:%Y-%m} at the latest, or train with month_end",
+        )
     with measured() as cost:
         model.fit(panel, target=target, rng=rng, progress=progress)
     model.save(out, created=datetime.now(UTC))
