@@ -184,7 +184,7 @@ class Decisions:
         ).select(LOG_COLUMNS)
 
     def counts(self) -> pl.DataFrame:
-        """How often each filter fired: `code`, `stage_order` and a column for each product, sorted by stage.
+        """How often each filter fired: `code` and a column for each product, built-in filters by number first.
 
         `passed` counts what no filter forbade; a row sums to the clients it concerns.
         """

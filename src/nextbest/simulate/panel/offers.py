@@ -112,6 +112,13 @@ def simulate_offers(
     product that wasn't held the month before, drawn with chances in proportion to the square root of how
     often it is added. Both outcomes are coupled: a contact with `tau >= 0` takes nothing away (y1 >= y0, with
     P(y1 = 1 | y0 = 0) = tau / (1 - P0)), one with `tau < 0` only prevents.
+
+    Examples
+    --------
+    >>> from nextbest.simulate.panel.panel import simulate_panel
+    >>> offers = simulate_offers(simulate_panel(scale=0.001, rng=0, months=3))
+    >>> offers.log.columns[:4], offers.truth.height == offers.log.height
+    (['customer_id', 'month', 'time', 'product'], True)
     """
     return draw_offers(
         panel._run,

@@ -19,7 +19,6 @@ from nextbest.simulate.panel import facts
 from nextbest.simulate.panel.attributes import attributes_frame
 from nextbest.simulate.panel.dynamics import Calibration, Chances, Run
 from nextbest.simulate.panel.laws import N_PRODUCTS, law_arrays
-from nextbest.simulate.panel.offers import OfferConfig, Offers, simulate_offers
 from nextbest.simulate.panel.people import N_MONTHS, People, draw_people, join, n_blocks, n_customers
 
 _BITS = (1 << np.arange(N_PRODUCTS)).astype(np.uint32)
@@ -133,17 +132,6 @@ class SimulatedPanel:
             probability.append(run.marginal(chances)[there])
         order = np.argsort(np.concatenate(ids), kind="stable")
         return np.concatenate(ids)[order], np.concatenate(probability)[order]
-
-    def offers(self, *, config: OfferConfig | None = None) -> Offers:
-        """The causal layer: a log of offers made at random, and the truth behind it in a table apart.
-
-        Examples
-        --------
-        >>> offers = simulate_panel(scale=0.001, rng=0, months=3).offers()
-        >>> offers.log.columns[:4], offers.truth.height == offers.log.height
-        (['customer_id', 'month', 'time', 'product'], True)
-        """
-        return simulate_offers(self, config=config)
 
     def _run(self, number: int) -> tuple[Run, np.random.Generator]:
         if not 0 <= number < self.n_blocks:
