@@ -79,6 +79,26 @@ def test_an_answer_does_not_depend_on_who_else_is_asked_about(bank) -> None:
         assert [p.reasons for p in one.products] == [p.reasons for p in other.products]
 
 
+def test_the_same_question_many_times_costs_as_much_as_once(bank, monkeypatch) -> None:
+    asked: list[int] = []
+    answer = bank.advisor._answer
+
+    def counted(kind, queries, rows_N):
+        asked.append(len(queries))
+        return answer(kind, queries, rows_N)
+
+    monkeypatch.setattr(bank.advisor, "_answer", counted)
+    one, other, russian = (
+        ProductQuery(bank.ids[0]),
+        ProductQuery(bank.ids[1]),
+        ProductQuery(bank.ids[0], lang="ru"),
+    )
+    answers = bank.advisor.answer([one, other, one, russian, one])
+    assert asked == [2, 1]
+    assert answers[0] == answers[2] == answers[4]
+    assert [a.customer_id for a in answers] == [bank.ids[i] for i in (0, 1, 0, 0, 0)]
+
+
 def test_a_client_asked_about_twice_in_one_batch_gets_an_answer_for_each_profile(bank) -> None:
     young, old = profile(bank, age=9), profile(bank, age=70)
     asked = [young, old, young]

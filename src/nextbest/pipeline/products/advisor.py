@@ -168,8 +168,13 @@ class ProductAdvisor:
         """
         answers: list[ProductAnswer | None] = [None] * len(queries)
         groups: dict[_Kind, list[int]] = {}
+        first: dict[ProductQuery, int] = {}
+        copies: dict[int, int] = {}
         rows = np.array([self.history.row(query.customer_id) for query in queries], np.int32)
         for place, query in enumerate(queries):
+            if query.profile is None and first.setdefault(query, place) != place:
+                copies[place] = first[query]
+                continue
             month = None if query.profile is None else query.profile.month
             as_of = self.history.as_of(int(rows[place]), month)
             kind = _Kind(as_of, query.purpose, query.channel, query.explain)
@@ -179,6 +184,8 @@ class ProductAdvisor:
                 own = [queries[place] for place in places]
                 for place, answer in zip(places, self._answer(kind, own, rows[places]), strict=True):
                     answers[place] = answer
+        for place, at in copies.items():
+            answers[place] = answers[at]
         return [answer for answer in answers if answer is not None]
 
     def _answer(
