@@ -160,3 +160,18 @@ def test_a_line_takes_a_missing_value_for_the_mean_and_a_constant_for_nothing():
     line = Logistic.fit(x, x[:, 0] > 0, np.ones(200), l2=1.0)
     assert line.raw([[np.nan, 7.0]]) == pytest.approx(line.raw([[line.mean_F[0], 7.0]]))
     assert line.parts(x)[:, 1] == pytest.approx(0)
+
+
+def test_in_time_order_answers_that_all_come_late_are_told_in_words():
+    table, _, _ = clients(400)
+    yes = np.arange(400) >= 360
+    with pytest.raises(DataError, match="said_yes: needs 10 rows that said yes"):
+        OfferModel(QUICK.model_copy(update={"order": "time"})).fit(table, yes)
+
+
+def test_a_number_that_became_a_text_is_told_in_words(fitted):
+    table, _, _ = clients(5)
+    with pytest.raises(DataError, match="column 'balance' must be a number or a flag, is String"):
+        fitted.probabilities(table.with_columns(balance=pl.lit("much")))
+    nothing = table.with_columns(balance=pl.Series([None] * 5))
+    assert fitted.probabilities(nothing).shape == (5,)

@@ -62,6 +62,8 @@ class FlatTable:
         ------
         InputError
             A column is missing.
+        DataError
+            A column that was a number or a flag is neither.
         """
         if missing := [name for name in self.names_ if name not in table.columns]:
             raise InputError("table", f"lacks {len(missing)} column(s) of the model", value=missing[:5])
@@ -73,6 +75,8 @@ class FlatTable:
                 column = column.cast(pl.String).replace_strict(
                     words, list(range(len(words))), default=None, return_dtype=pl.Float32
                 )
+            elif not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+                raise DataError("table", f"column {name!r} must be a number or a flag, is {column.dtype}")
             x_NF[:, at] = column.cast(pl.Float32).fill_null(float("nan")).to_numpy()
         return x_NF
 

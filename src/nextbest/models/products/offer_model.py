@@ -102,7 +102,7 @@ class OfferModel:
         InputError
             Not one answer for each row, or a learner whose library isn't installed.
         DataError
-            Fewer than 20 of either answer, or a column of another type.
+            Fewer than 20 of either answer, or in time order none but late ones; or a column of another type.
         """
         config, gen = self.config, np.random.default_rng(rng)
         y_N = np.asarray(said_yes, np.bool_)
@@ -114,6 +114,12 @@ class OfferModel:
         self.table_ = FlatTable(min_count=config.min_count).fit(table)
         x_NF = self.table_.codes(table)
         parts = _folds(y_N, config, gen)
+        if not parts:
+            raise DataError(
+                "said_yes",
+                "needs 10 rows that said yes, and one that didn't, before the newest part",
+                remedy="fewer n_folds, or order='none' if rows are in no order of time",
+            )
         trials = self._tried(x_NF, y_N, parts, gen, start=start, progress=progress)
         judged = np.isfinite(trials[0].raw_N)
         raw_N = self._picked(trials, y_N, judged)
