@@ -59,7 +59,13 @@ class FakeBank:
         wanted = [product for product in wanted if not known or product != ACCOUNT]
         reason = Reason("income", "Доход" if query.lang == "ru" else "Income")
         products = tuple(
-            RankedProduct(product, rank, 0.5 / rank, reasons=(reason,) if query.explain else ())
+            RankedProduct(
+                product,
+                rank,
+                0.5 / rank,
+                policy_probability=1.0,
+                reasons=(reason,) if query.explain else (),
+            )
             for rank, product in enumerate(wanted[: query.k], start=1)
         )
         return ProductAnswer(

@@ -49,6 +49,7 @@ def test_an_offer_says_all_that_a_bank_must_know_of_it(bank) -> None:
                 "probability": 0.5,
                 "score": 0.0,
                 "source": "model",
+                "policy_probability": 1.0,
                 "reasons": [{"code": "income", "text": "Income"}],
             }
         ],

@@ -12,6 +12,7 @@ from nextbest.data.locking import writer_lock
 from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, ExternalError, InputError
 from nextbest.pipeline.decisions.decisions import DECISION_LOG
+from nextbest.pipeline.decisions.policy import load_policy
 from nextbest.pipeline.products import batch as batch_module
 from nextbest.pipeline.products.advisor import ProductAdvisor
 from nextbest.pipeline.products.batch import batch
@@ -50,6 +51,7 @@ def test_the_batch_has_the_very_answers_of_the_api(bank, made) -> None:
         assert rows["propensity"].to_list() == pytest.approx([p.probability for p in answer.products])
         assert rows["score"].to_list() == pytest.approx([p.score for p in answer.products])
         assert rows["source"].to_list() == [p.source for p in answer.products]
+        assert rows["policy_probability"].to_list() == [p.policy_probability for p in answer.products]
         assert rows["reasons"].to_list() == [[r.code for r in p.reasons] for p in answer.products]
         n_fired = sum(number > 0 for number in fired_of[customer_id])
         assert n_fired == len(answer.fired)
@@ -68,6 +70,8 @@ def test_its_tables_keep_their_contracts_and_its_summary_counts_them(bank, made)
     assert (summary["as_of"], summary["target"]) == ("2015-08", "2015-09")
     assert summary["model"] == bank.model.version
     assert decisions["model_version"].unique().to_list() == [bank.model.version]
+    kept = load_policy(made.folder / "policy.json")
+    assert (kept, kept.digest) == (bank.policy, summary["policy_digest"])
     filters = pl.read_parquet(made.folder / "filters.parquet")
     numbers = filters.drop("code").select(pl.all().sum()).row(0)
     assert set(numbers) == {len(bank.ids)}

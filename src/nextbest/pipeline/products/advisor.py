@@ -347,6 +347,7 @@ def _offered(decisions: Decisions, client: int, query: ProductQuery) -> tuple[Ra
             probability=float(decisions.propensity_NK[client, place]),
             score=float(decisions.score_NK[client, place]),
             source=SOURCES[decisions.source_NK[client, place]],
+            policy_probability=float(decisions.probability_NK[client, place]),
             reasons=tuple(
                 Reason(code, text)
                 for code, text in zip(

@@ -5,6 +5,7 @@
     OUT/2016-05_2016-06-0f3a9c21b7/      as-of month and model version
         offers/part-00000.parquet        one row an offer: rank, probability, score, source, reasons
         decisions/part-00000.parquet     one row an offer and one for each client without: filters that fired, odds
+        policy.json                      the rules that held
         filters.parquet                  how often each filter fired, by product
         summary.json                     what was asked, counts, seconds
 
@@ -247,6 +248,7 @@ def _write(
         by_product += np.bincount(offered, minlength=len(by_product))
         own_counts = decisions.counts()
         counts = own_counts if counts is None else _added(counts, own_counts)
+    _write_text(fresh / "policy.json", advisor.rules.policy.to_json())
     if counts is not None:
         _flushed(counts, fresh / "filters.parquet")
     summary = asked | {
@@ -258,10 +260,7 @@ def _write(
         "seconds": round(time.perf_counter() - started, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
     }
-    with (fresh / SUMMARY).open("w", encoding="utf-8") as file:
-        json.dump(summary, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    _write_text(fresh / SUMMARY, json.dumps(summary, ensure_ascii=False, indent=1))
     sync_folder(fresh)
     return summary
 
@@ -269,6 +268,13 @@ def _write(
 def _write_part(fresh: Path, part: int, decisions: Decisions) -> None:
     _flushed(decisions.to_frame(), fresh / "offers" / f"part-{part:05d}.parquet")
     _flushed(decisions.to_log(), fresh / "decisions" / f"part-{part:05d}.parquet")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _flushed(table: pl.DataFrame, path: Path) -> None:

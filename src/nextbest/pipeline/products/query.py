@@ -54,6 +54,9 @@ class RankedProduct:
     """Of an offer: what it is worth, in the policy's currency; 0 where nothing is weighed."""
     source: str = "model"
     """Of an offer: arbitration, exploration, mandatory or control; else `model`."""
+    policy_probability: float | None = None
+    """Of an offer: P(this product at this place | the places before it) under the policy, to be logged by whoever shows
+    it; None of a prediction."""
     reasons: tuple[Reason, ...] = ()
 
 

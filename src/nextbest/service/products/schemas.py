@@ -101,6 +101,10 @@ class OfferedProduct(BaseModel):
     probability: float = Field(description="Calibrated: of 1,000 such clients, so many thousandths add it.")
     score: float = Field(description="Probability x value x lever x weights, in the policy's currency.")
     source: str = Field(description="arbitration, exploration, mandatory or control.")
+    policy_probability: float = Field(
+        description="P(this product at this place, given the places before it) under the policy: log it where the "
+        "offer is shown, or what exploration showed can't be learned from."
+    )
     reasons: list[ReasonAnswer]
 
 

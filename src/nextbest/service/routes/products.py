@@ -160,6 +160,7 @@ def document(
                 "probability": product.probability,
                 "score": product.score,
                 "source": product.source,
+                "policy_probability": product.policy_probability,
                 "reasons": product.reasons,
             }
             for product in answer.products
