@@ -18,10 +18,10 @@ def world(n=20_000, *, rng=0, bend=lambda z: 0.5 * z - 1):
     return sigmoid(z)[:, None], (gen.random(n) < true)[:, None], true[:, None]
 
 
-def fit(p, y, weight=None, **config):
+def fit(p, y, weight=None, *, level="month", **config):
     weight = np.ones(len(p)) if weight is None else weight
     can = np.ones(p.shape, bool)
-    return Calibrator(CalibrationConfig(**config)).fit(p, y, can_NP=can, weight_N=weight)
+    return Calibrator(CalibrationConfig(level=level, **config)).fit(p, y, can_NP=can, weight_N=weight)
 
 
 @pytest.mark.parametrize("method", ["isotonic", "platt", "auto"])
@@ -50,6 +50,20 @@ def test_a_curve_never_reorders_clients_and_keeps_the_weighted_total(method, see
     assert (np.diff(out[np.argsort(p[:, 0])]) >= -1e-7).all()
     if y.sum() >= 5:
         assert weight @ out == pytest.approx(weight @ y[:, 0], rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["isotonic", "platt"])
+def test_a_month_with_more_additions_than_usual_moves_no_level_when_it_is_kept(method):
+    p, y, _ = world(bend=lambda z: z)
+    more = y | (np.random.default_rng(1).random(y.shape) < 0.15)
+    weight = np.random.default_rng(2).uniform(0.5, 20, len(p))
+    said = float(weight @ p[:, 0])
+    for hit in (y, more):
+        shift = shift_for_total(logit(p[:, 0]), weight, float(weight @ hit[:, 0]))
+        kept = fit(p, hit, weight, method=method, level="kept")
+        met = fit(p, hit, weight, method=method, level="month")(p)[:, 0]
+        assert sigmoid(logit(kept(p)[:, 0]) + shift) == pytest.approx(met, abs=1e-5)
+    assert weight @ fit(p, y, weight, method=method, level="kept")(p)[:, 0] == pytest.approx(said, rel=0.02)
 
 
 def test_platt_is_weighted_logistic_regression():
@@ -90,7 +104,7 @@ def test_what_can_not_come_is_not_looked_at_and_0_stays_0():
     p, y, _ = world(5000)
     p2, y2 = np.vstack([p, np.zeros((5000, 1))]), np.vstack([y, np.zeros((5000, 1), bool)])
     can = np.vstack([np.ones((5000, 1), bool), np.zeros((5000, 1), bool)])
-    both = Calibrator().fit(p2, y2, can_NP=can, weight_N=np.ones(10_000))
+    both = Calibrator(CalibrationConfig(level="month")).fit(p2, y2, can_NP=can, weight_N=np.ones(10_000))
     assert (both(p) == fit(p, y)(p)).all()
     assert both(np.zeros((3, 1))).tolist() == [[0], [0], [0]]
 

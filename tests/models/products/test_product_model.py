@@ -129,6 +129,47 @@ def test_the_target_month_need_not_be_there(panel, tmp_path):
     assert ahead.metrics["valid_month"] == str(panel.months[5])
 
 
+@pytest.fixture(scope="module")
+def early(panel):
+    """Fitted for the month before the target's, so that it can be asked about a later one."""
+    return ProductModel(CONFIG).fit(panel, target=panel.months[-2], rng=0)
+
+
+def test_moved_to_another_month_it_expects_that_months_numbers(early, panel, target):
+    moved = early.for_month(panel, target=target)
+    assert (early.target, moved.target) == (panel.months[-2], target)
+    rows = moved.fitted_.steps.clients(panel, target).present()
+    inputs = moved.fitted_.steps.inputs(panel, target, rows)
+    expected = moved.fitted_.expected_P
+    many = expected > 5
+    assert moved.predict(inputs).p_NP.sum(axis=0)[many] == pytest.approx(expected[many], rel=0.1)
+    stale = early.predict(inputs).p_NP.sum(axis=0)[many]
+    assert np.abs(stale / expected[many] - 1).max() > 0.1
+    assert moved.version != early.version
+    assert moved.fitted_.ensemble is early.fitted_.ensemble
+
+
+def test_moved_to_its_own_month_it_is_itself(model, panel, target):
+    assert model.for_month(panel, target=target) is model
+
+
+def test_moving_reads_nothing_of_the_month_it_moves_to(early, panel, target, tmp_path):
+    noise = rebuilt(panel, tmp_path, months=12, scramble=True)
+    assert early.for_month(noise, target=target).version == early.for_month(panel, target=target).version
+
+
+def test_a_moved_model_survives_its_folder(early, panel, target, tmp_path):
+    moved = early.for_month(panel, target=target)
+    moved.save(tmp_path / "moved")
+    loaded = ProductModel.load(tmp_path / "moved")
+    assert (loaded.version, loaded.target) == (moved.version, target)
+
+
+def test_a_month_whose_month_before_is_unknown_can_not_be_moved_to(model, panel):
+    with pytest.raises(InputError, match="month"):
+        model.for_month(panel, target=panel.schema.month_before(panel.months[-1], n=-3))
+
+
 def test_too_few_months_are_refused(panel):
     with pytest.raises(InputError, match="two months with known additions"):
         ProductModel(CONFIG).fit(panel, target=panel.months[2])

@@ -177,6 +177,24 @@ def test_an_earlier_month_is_answered_as_if_later_ones_did_not_exist(bank, tmp_p
         assert now == before
 
 
+def test_a_model_of_an_earlier_month_is_moved_to_the_panels_newest(bank, tmp_path) -> None:
+    shorter = tiny_panel(tmp_path / "panel", months=6)
+    bank.model.save(tmp_path / "model")
+    advisor = ProductAdvisor.load(tmp_path / "model", panel=shorter.folder)
+    target = shorter.schema.month_before(shorter.months[-1], n=-1)
+    assert target != bank.model.target
+    assert advisor.model.target == target
+    assert advisor.version.startswith(f"{target:%Y-%m}")
+    assert advisor.manifest["target"] == bank.model.target.isoformat()  # the folder's own
+    assert advisor.for_month(shorter.months[-1]) is advisor
+
+
+def test_a_panel_with_too_little_before_its_month_leaves_the_model_as_it_is(bank, tmp_path) -> None:
+    shorter = tiny_panel(tmp_path, months=1)
+    advisor = ProductAdvisor(bank.model, panel=shorter, policy=bank.policy)
+    assert advisor.for_month(shorter.months[-1]) is advisor
+
+
 def test_only_a_few_months_stay_in_memory_and_the_newest_always(bank) -> None:
     history = bank.advisor.history
     for month in (*bank.panel.months, bank.panel.months[-1], *bank.panel.months[:-1]):

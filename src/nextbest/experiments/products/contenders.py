@@ -60,6 +60,9 @@ class Contender(ABC):
     def fit(self, month: "Month", *, rng: int, progress: bool) -> None:
         """Learn for the month; reads nothing of it but what its cutoff allows."""
 
+    def move(self, month: "Month", target: date) -> None:
+        """Get ready to be asked about a later month without another fit; most have nothing to do."""
+
     @abstractmethod
     def ask(self, inputs: FeatureInput, table: FeatureTable) -> dict[str, Said]:
         """What each of `rows` says of the clients; `table` holds the month's own features."""
@@ -164,6 +167,10 @@ class Whole(Contender):
         """Fit as `nextbest products train` does."""
         month.forget()
         self.model.fit(month.panel, target=month.target, rng=rng, progress=progress)
+
+    def move(self, month: Month, target: date) -> None:
+        """Expect the numbers of that month, as `batch` and `serve` do with a model of an earlier one."""
+        self.model = self.model.for_month(month.panel, target=target)
 
     def ask(self, inputs: FeatureInput, table: FeatureTable) -> dict[str, Said]:
         """Blend, with priors, and the served list and ownership."""

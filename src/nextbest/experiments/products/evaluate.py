@@ -113,7 +113,8 @@ def evaluate_products(
     config
         Settings of the product model; single estimators take their own part of it and the same training months.
     refit
-        `every`: fit anew for each month. `once`: one fit, for the month before the first, asked about all.
+        `every`: fit anew for each month. `once`: one fit, for the month before the first, asked about all; the
+        product model expects each month's own numbers (`ProductModel.for_month`).
     rng
         Seed of rows drawn, of models and of the bootstrap.
     n_resamples
@@ -177,6 +178,7 @@ def _ask_month(
     clients = steps.clients(panel, target)
     for contender in contenders:
         bar.set_description(f"{target:%Y-%m} ask {contender.rows[-1]}")
+        contender.move(month, target)
         answers = {name: _Said() for name in contender.rows if name in tallies}
         with measured() as cost:
             for start in range(0, len(row_N), _CHUNK):

@@ -31,6 +31,10 @@ class CalibrationConfig(Frozen):
     max_knots: PositiveInt = 25
     strength: NonNegativeFloat = 30.0
     """Additions that Platt's slope of 1 and offset of 0 count for (ridge towards no change)."""
+    level: Literal["kept", "month"] = "kept"
+    """How many additions the curves lead to. `kept`: as many as before calibration, so that one month's accident
+    (a payroll that came late) doesn't become a rule; the level is the members' and the priors' business.
+    `month`: as many as the month that the curves are learned on."""
 
 
 class Calibrator:
@@ -86,11 +90,14 @@ class Calibrator:
         if config.method == "none" or n < config.min_platt or z.max(initial=-99) <= z.min(initial=99):
             return _UNCHANGED
         isotonic = config.method == "isotonic" or (config.method == "auto" and n >= config.min_isotonic)
+        total = float(w @ y)
+        # the curve is learned on log-odds that are right on the whole, so that it tells shape from level
+        level = shift_for_total(z, w, total)
+        z = z + level
         before, after = self._isotonic(z, y, w) if isotonic else self._platt(z, y, w)
         # a curve between knots isn't the step function that was fitted: meet the total again
-        total = float(w @ y)
         after = after + shift_for_total(_applied(z, before, after), w, total)
-        return before, after
+        return before - level, after - (level if config.level == "kept" else 0)
 
     def _isotonic(self, z: Floats, y: NDArray[np.bool_], w: Floats) -> tuple[Floats, Floats]:
         """Knots: groups of clients with equally many additions, made monotone by pooling."""

@@ -20,6 +20,7 @@ from nextbest.models.products.blend import blended, fit_weights
 from nextbest.models.products.calibration import Calibrator
 from nextbest.models.products.config import ESTIMATORS, ProductConfig, make_estimator
 from nextbest.models.products.features.tables import FeatureTable
+from nextbest.models.products.priors import shifted, shifts_for
 from nextbest.models.products.rerank import CoAdditions, average_precision_at_k, rank_products
 from nextbest.models.products.training import TrainingSet
 
@@ -69,8 +70,11 @@ class Ensemble:
         p_NP = blended(parts, self.weights_)
         self.together_ = CoAdditions(n_products)
         if self.config.rerank is not None:
+            # links are about products, not about how many came in one month
+            seen_P = valid.weight_N.astype(np.float64) @ added_NP
+            leveled_NP = shifted(p_NP, shifts_for(p_NP, seen_P, weight_N=valid.weight_N))
             self.together_ = CoAdditions.fit(
-                p_NP, valid.added_N, weight_N=valid.weight_N, config=self.config.rerank
+                leveled_NP, valid.added_N, weight_N=valid.weight_N, config=self.config.rerank
             )
         self.metrics_ |= {
             "map_at_7": _map_at_7(p_NP, valid),

@@ -9,7 +9,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def learn(
         rows["refit"] = len(everything)
         clock.lap("refit")
     del everything, train
-    shift_P, expected_P, threshold = _fit_priors(panel, past, target, steps, ensemble, draw)
+    priors = _priors(panel, past, target, steps, ensemble, draw)
     clock.lap("priors")
     profile_steps, profile_model = _fit_profile(
         panel, (*months, valid_month), config, profile, n_threads=n_threads, progress=progress
@@ -126,15 +126,33 @@ def learn(
         products=panel.schema.product_columns,
         steps=steps,
         ensemble=ensemble,
-        shift_P=shift_P,
-        expected_P=expected_P,
-        threshold=threshold,
         drops=drops,
         drop_calibrator=drop_calibrator,
         profile_steps=profile_steps,
         profile=profile_model,
         metrics=metrics,
+        **priors,
     )
+
+
+def moved_to(fitted: Fitted, panel: Panel, *, target: date, rng: np.random.Generator) -> Fitted:
+    """The same boosters for another month: its expected numbers, shifts and threshold, and nothing else anew.
+
+    Parameters
+    ----------
+    panel
+        Read up to the month before `target`.
+
+    Raises
+    ------
+    InputError
+        The panel lacks the month before the target.
+    """
+    target = panel.schema.month_of(target)
+    panel.index(panel.schema.month_before(target))
+    past = MonthlyAdditions.of(panel, before=target)
+    priors = _priors(panel, past, target, fitted.steps, fitted.ensemble, rng)
+    return replace(fitted, target=target, **priors)
 
 
 def _fit_drops(
@@ -160,14 +178,22 @@ def _fit_drops(
     return drops, calibrator
 
 
-def _fit_priors(
+class _Priors(TypedDict):
+    """Fields of `Fitted` that belong to one target month."""
+
+    shift_P: Floats
+    expected_P: Floats
+    threshold: float
+
+
+def _priors(
     panel: Panel,
     past: MonthlyAdditions,
     target: date,
     steps: FeatureSteps,
     ensemble: Ensemble,
     rng: np.random.Generator,
-) -> tuple[Floats, Floats, float]:
+) -> _Priors:
     """Shifts on a sample of the clients that will be scored, the numbers they meet, and the threshold then."""
     config, n_products = ensemble.config, len(panel.schema.products)
     clients = steps.clients(panel, target)
@@ -183,7 +209,7 @@ def _fit_priors(
         weight_N = np.full(len(rows), n_all / max(len(rows), 1))
         shift_P = shifts_for(p_NP, expected_P, weight_N=weight_N, config=config.priors)
     threshold, _ = expected_f1_threshold(shifted(p_NP, shift_P))
-    return shift_P, expected_P, threshold
+    return {"shift_P": shift_P, "expected_P": expected_P, "threshold": threshold}
 
 
 def _fit_profile(

@@ -24,7 +24,7 @@ from nextbest.models.products.base import AdditionModel, FloatArray, Rng, State
 from nextbest.models.products.config import ProductConfig
 from nextbest.models.products.explaining import Explanation, grouped_contributions
 from nextbest.models.products.features.tables import FeatureInput, FeatureTable
-from nextbest.models.products.fitting import Fitted, learn
+from nextbest.models.products.fitting import Fitted, learn, moved_to
 from nextbest.models.products.keeping import described, restored, state_of, timeless
 from nextbest.models.products.ownership import own_next_month
 from nextbest.models.products.priors import shifted
@@ -102,6 +102,31 @@ class ProductModel:
         )
         self.manifest = {}
         return self
+
+    def for_month(self, panel: Panel, *, target: date, rng: Rng = 0) -> Self:
+        """This model for another month, the model itself for its own; boosters and curves stay as they are.
+
+        How many additions to expect belongs to a month; asked about a later one with the old numbers, a model
+        expects February of March. Takes a forecast and one question about `population_rows` clients.
+
+        Parameters
+        ----------
+        panel
+            Read up to the month before `target`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            The panel lacks the month before the target.
+        """
+        fitted = self._fitted()
+        if panel.schema.month_of(target) == fitted.target:
+            return self
+        other = type(self)(self.config, n_threads=self.n_threads)
+        other.fitted_ = moved_to(fitted, panel, target=target, rng=np.random.default_rng(rng))
+        return other
 
     # --- ask ------------------------------------------------------------------------------------
     def features(self, inputs: FeatureInput) -> FeatureTable:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from nextbest.data.ids import OutsideId
 from nextbest.data.panel.manifest import find_panel
 from nextbest.data.panel.panel import Panel
 from nextbest.data.panel.schema import PanelSchema
-from nextbest.errors import ArtifactError
+from nextbest.errors import ArtifactError, InputError
 from nextbest.models.products.features.tables import FeatureInput
 from nextbest.models.products.product_model import ProductModel
 from nextbest.pipeline.decisions.decide import decide
@@ -135,7 +135,25 @@ class ProductAdvisor:
             )
         opened = None if found is None else Panel.open(found)
         chosen = load_policy(model.schema.name if policy is None else policy)
-        return cls(model, panel=opened, policy=chosen)
+        advisor = cls(model, panel=opened, policy=chosen)
+        return advisor if opened is None or not opened.months else advisor.for_month(opened.months[-1])
+
+    def for_month(self, as_of: date) -> Self:
+        """This advisor with its model moved to the month after `as_of`; itself where that is the model's own.
+
+        A panel with too little before that month leaves the model as it is, and the log says so.
+        """
+        target = self.schema.month_before(as_of, n=-1)
+        if self.panel is None or target == self.model.target:
+            return self
+        try:
+            model = self.model.for_month(self.panel, target=target)
+        except InputError as error:
+            log.warning("the model expects the numbers of another month", extra={"why": str(error)})
+            return self
+        log.info("model moved", extra={"from": f"{self.model.target:%Y-%m}", "to": f"{target:%Y-%m}"})
+        model.manifest = self.model.manifest
+        return type(self)(model, panel=self.panel, policy=self.rules.policy)
 
     @property
     def manifest(self) -> Mapping[str, Any]:

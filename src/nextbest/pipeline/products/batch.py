@@ -119,6 +119,8 @@ def batch(
     if contacts is not None and decided_at is None and panel is not None and panel.months:
         target = panel.schema.month_before(panel.months[-1] if month is None else month, n=-1)
         decided_at = datetime(target.year, target.month, 1, tzinfo=UTC)
+    if panel is not None and panel.months:
+        advisor = advisor.for_month(panel.months[-1 if month is None else panel.index(month)])
     asked = _asked(advisor, month, channel, contacts, decided_at)
     out = Path(out)
     final = out / f"{asked['as_of']}_{asked['model']}"
