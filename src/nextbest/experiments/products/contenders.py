@@ -60,7 +60,7 @@ class Contender(ABC):
     def fit(self, month: "Month", *, rng: int, progress: bool) -> None:
         """Learn for the month; reads nothing of it but what its cutoff allows."""
 
-    def move(self, month: "Month", target: date) -> None:
+    def move(self, month: "Month", target: date) -> None:  # noqa: B027  (no part of what each must write)
         """Get ready to be asked about a later month without another fit; most have nothing to do."""
 
     @abstractmethod
