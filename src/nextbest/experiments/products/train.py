@@ -1,4 +1,4 @@
-"""From a panel to a product model's folder: fit, keep, say what the validation month said."""
+"""From a panel to a product model's folder: fit, audit, keep, say what the validation month said."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -8,6 +8,7 @@ from typing import Any
 from nextbest.data.panel.panel import Panel
 from nextbest.errors import DataError, InputError
 from nextbest.experiments.cost import measured
+from nextbest.models.products.audit import audit_leaks
 from nextbest.models.products.config import ProductConfig
 from nextbest.models.products.product_model import ProductModel
 from nextbest.models.store import check_free
@@ -26,6 +27,8 @@ class ProductTraining:
     n_clients: int
     metrics: dict[str, Any]
     """Months and rows learned from, MAP@7 on the validation month, CPU-seconds by step."""
+    leak_audit: dict[str, Any]
+    """Month whose future was replaced by noise, clients and features that didn't change, newest month read of each thing."""
     fit_cpu_s: float
     peak_mb: float
 
@@ -36,6 +39,9 @@ class ProductTraining:
     def to_text(self) -> str:
         """A few lines for people."""
         lines = [f"{name}: {value}" for name, value in self.metrics.items() if not isinstance(value, dict)]
+        lines.append(
+            "leak audit of {month}: {n_features} features of {n_clients:,} clients".format(**self.leak_audit)
+        )
         lines.append(
             f"additions of {self.target}, {self.n_clients:,} clients in the panel, fitted in {self.fit_cpu_s:.1f} "
             f"CPU-s; written to {self.model} (version {self.model_version})"
@@ -53,7 +59,7 @@ def train_products(
     n_threads: int = 1,
     progress: bool = False,
 ) -> ProductTraining:
-    """Fit a `ProductModel` and write its folder.
+    """Fit a `ProductModel`, audit its features for leaks, and write its folder.
 
     Parameters
     ----------
@@ -70,6 +76,9 @@ def train_products(
     ------
     DataError
         The panel is empty.
+    LeakError
+        A feature, or what was fitted of it, depends on what isn't known when the validation month is scored; nothing
+        is written.
     InputError
         Too few months before the target, a setting out of range, `out` holds something else than a model, or
         the model is to know attributes of a target that the panel hasn't.
@@ -92,6 +101,9 @@ def train_products(
         )
     with measured() as cost:
         model.fit(panel, target=target, rng=rng, progress=progress)
+    audit = audit_leaks(
+        model.fitted_.steps, panel, date.fromisoformat(str(model.metrics["valid_month"])), rng=rng
+    )
     model.save(out, created=datetime.now(UTC))
     return ProductTraining(
         model=str(out),
@@ -100,6 +112,13 @@ def train_products(
         attributes=model.config.features.attributes,
         n_clients=panel.n_customers,
         metrics=model.metrics,
+        leak_audit={
+            "month": f"{audit.target:%Y-%m}",
+            "n_clients": audit.n_clients,
+            "n_features": audit.n_features,
+            "latest": {what: f"{month:%Y-%m}" for what, month in audit.latest.items()},
+            "is_refitted": audit.is_refitted,
+        },
         fit_cpu_s=cost.cpu_s,
         peak_mb=cost.peak_mb,
     )
