@@ -1,0 +1,1 @@
+"""Sequence models: what comes next, from the order of events. Torch loads only below this package."""
