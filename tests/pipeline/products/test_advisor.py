@@ -186,6 +186,7 @@ def test_a_model_of_an_earlier_month_is_moved_to_the_panels_newest(bank, tmp_pat
     assert advisor.model.target == target
     assert advisor.version.startswith(f"{target:%Y-%m}")
     assert advisor.manifest["target"] == bank.model.target.isoformat()  # the folder's own
+    assert advisor.manifest["model_version"] == advisor.version  # what the service tells and the batch writes
     assert advisor.for_month(shorter.months[-1]) is advisor
 
 

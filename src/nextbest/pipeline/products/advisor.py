@@ -157,8 +157,8 @@ class ProductAdvisor:
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """The model folder's manifest."""
-        return self.model.manifest
+        """The model folder's manifest, with the version that answers: a model that was moved has one of its own."""
+        return {**self.model.manifest, "model_version": self.version}
 
     @property
     def newest_month(self) -> date | None:
