@@ -277,6 +277,16 @@ def test_a_product_that_waits_is_foretold_after_the_one_it_waits_for(
     assert [schema.product_columns[bit] for bit in found] == told
 
 
+@pytest.mark.parametrize("salt", ["santander-control-1", "s0", "s1", "s16"])
+def test_nobody_in_particular_gets_offers_whatever_the_control_groups_salt(bank, salt) -> None:
+    control = bank.policy.control.model_copy(update={"salt": salt, "share": 0.3})
+    policy = bank.policy.model_copy(update={"control": control})
+    advisor = ProductAdvisor(bank.model, panel=None, policy=policy)
+    (answer,) = advisor.answer([ProductQuery(None, profile(bank, renta=50_000))])
+    assert answer.products
+    assert not answer.control
+
+
 @pytest.mark.parametrize("values", [{"indfall": "S"}, {"tiprel_1mes": "P"}, {"indrel": 99}])
 def test_nothing_is_foretold_of_the_dead_and_of_those_who_left(bank, values) -> None:
     (answer,) = predict(bank, STRANGER, profile=profile(bank, **values))

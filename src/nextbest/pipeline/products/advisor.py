@@ -23,6 +23,7 @@ from nextbest.data.panel.schema import PanelSchema
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models.products.features.tables import FeatureInput
 from nextbest.models.products.product_model import ProductModel
+from nextbest.pipeline.decisions.control import in_control
 from nextbest.pipeline.decisions.decide import decide
 from nextbest.pipeline.decisions.decisions import Decisions
 from nextbest.pipeline.decisions.exploration import SOURCES
@@ -43,8 +44,8 @@ from nextbest.pipeline.products.reasons import reason_source
 
 log = logging.getLogger(__name__)
 
-NOBODY = -1
-"""Id that stands for a question about nobody in particular."""
+NOBODIES = range(-1, -65, -1)
+"""Ids of which one stands for a question about nobody in particular: the first outside of the control group."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class ProductAdvisor:
         self.rules: Rules = compile_policy(policy, self.schema)
         self._forecast_rules = compile_policy(forecast_policy(policy), self.schema)
         self._threshold = model.threshold
+        self._nobody = _nobody(policy)
         columns = {*model.columns, *self.rules.columns, *self._forecast_rules.columns}
         self.history = ClientHistory(
             self.schema,
@@ -210,7 +212,7 @@ class ProductAdvisor:
         self, kind: _Kind, queries: Sequence[ProductQuery], rows_N: NDArray[np.int32]
     ) -> list[ProductAnswer]:
         inputs = self.history.inputs(kind.as_of, rows_N, [query.profile for query in queries])
-        ids = [NOBODY if query.customer_id is None else query.customer_id for query in queries]
+        ids = [self._nobody if query.customer_id is None else query.customer_id for query in queries]
         client_ids = pl.Series(ids, dtype=self.schema.id_dtype, strict=False)
         if kind.purpose == "predict":
             return self._predict(kind, queries, inputs, client_ids)
@@ -328,6 +330,12 @@ class ProductAdvisor:
             left.remove(best)
             there |= 1 << best
         return chosen
+
+
+def _nobody(policy: DecisionPolicy) -> int:
+    """The id of a question about nobody, whom no control group must leave without an offer."""
+    is_control = in_control(pl.Series(list(NOBODIES)), policy.control)
+    return NOBODIES[int(is_control.argmin())]
 
 
 def _check_products(model: PanelSchema, panel: Panel | None) -> None:
