@@ -282,7 +282,7 @@ def test_nobody_in_particular_gets_offers_whatever_the_control_groups_salt(bank,
     control = bank.policy.control.model_copy(update={"salt": salt, "share": 0.3})
     policy = bank.policy.model_copy(update={"control": control})
     advisor = ProductAdvisor(bank.model, panel=None, policy=policy)
-    (answer,) = advisor.answer([ProductQuery(None, profile(bank, renta=50_000))])
+    (answer,) = advisor.answer([ProductQuery(None, profile(bank, ind_empleado="N"))])
     assert answer.products
     assert not answer.control
 
