@@ -372,7 +372,7 @@ class RecommenderContract:
             for broken in (missing, {**missing, name: np.zeros((1, 1, 1), whole[name].dtype)}):
                 monkeypatch.setattr(fitted, "_arrays", lambda arrays=broken: arrays)
                 fitted.save(tmp_path / "m")
-                with pytest.raises(ArtifactError, match="lacks an array"):
+                with pytest.raises(ArtifactError, match="lacks a part"):
                     load_model(tmp_path / "m")
 
     def test_a_folder_with_the_arrays_of_another_catalogue_is_an_artifact_error(
@@ -381,7 +381,7 @@ class RecommenderContract:
         arrays = self.model().fit(checkerboard())._arrays()
         monkeypatch.setattr(fitted, "_arrays", lambda: arrays)
         fitted.save(tmp_path / "m")
-        with pytest.raises(ArtifactError, match="lacks an array"):
+        with pytest.raises(ArtifactError, match="lacks a part"):
             load_model(tmp_path / "m")
 
     def test_the_manifest_tells_kind_config_versions_and_ids(self, fitted, tmp_path):

@@ -77,5 +77,5 @@ def test_a_blend_that_lost_a_members_arrays_is_not_loaded(tmp_path) -> None:
     arrays = blend._arrays()
     blend._arrays = lambda: {n: a for n, a in arrays.items() if not n.startswith("1.")}
     blend.save(tmp_path / "m")
-    with pytest.raises(ArtifactError, match="lacks an array"):
+    with pytest.raises(ArtifactError, match="lacks a part"):
         load_model(tmp_path / "m")

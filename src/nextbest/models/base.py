@@ -20,7 +20,7 @@ from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, InputError, NotFittedError
 from nextbest.models.checks import check_items, check_k, checked_mask, checked_rows
 from nextbest.models.histories import renumbered, seen_pairs, with_segments
-from nextbest.models.store import read_arrays, read_ids, read_manifest, write_folder
+from nextbest.models.store import read_arrays, read_files, read_ids, read_manifest, write_folder
 from nextbest.models.threads import WORTH_THREADS, for_each
 from nextbest.models.topk import FloatArray, TopK, block_size, no_evidence, select_top_k
 from nextbest.tables import ITEM_ID, USER_ID
@@ -87,6 +87,13 @@ class Recommender(ABC):
     @abstractmethod
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put the arrays back. KeyError or ValueError when one is missing or has a wrong shape."""
+
+    def _files(self) -> dict[str, bytes]:
+        """What else `_restore_files` needs, by plain file name: what other programs read too (weights, graphs)."""
+        return {}
+
+    def _restore_files(self, files: dict[str, bytes]) -> None:  # noqa: B027  (most models have none)
+        """Put back what `_files` gave, after `_restore`. KeyError or ValueError when it is missing or wrong."""
 
     def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
         """`contributions` of checked histories with events; every place of `item_idx` holds an item."""
@@ -337,7 +344,14 @@ class Recommender(ABC):
             {} if self.segment_ids_ is None else {"segment_ids": self.segment_ids_}
         )
         config = self.config.model_dump(mode="json")
-        write_folder(Path(folder), kind=self.kind, config=config, arrays=self._arrays(), ids=ids)
+        write_folder(
+            Path(folder),
+            kind=self.kind,
+            config=config,
+            arrays=self._arrays(),
+            ids=ids,
+            files=self._files(),
+        )
 
     @classmethod
     def load(cls, folder: Path, *, item_ids: IdIndex | None = None) -> Self:
@@ -360,8 +374,9 @@ class Recommender(ABC):
         model.segment_ids_ = read_ids(folder, "segment_ids", manifest) if segments else None
         try:
             model._restore(read_arrays(folder, manifest))
+            model._restore_files(read_files(folder, manifest))
         except (KeyError, ValueError) as error:
-            raise ArtifactError(folder, f"lacks an array that {cls.kind!r} needs ({error})") from error
+            raise ArtifactError(folder, f"lacks a part that {cls.kind!r} needs ({error})") from error
         return model
 
     # --- shared steps -----------------------------------------------------------------------

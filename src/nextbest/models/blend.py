@@ -118,6 +118,19 @@ class Blend(Recommender):
             prefix = f"{place}."
             member._restore({n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)})
 
+    def _files(self) -> dict[str, bytes]:
+        return {
+            f"{place}.{name}": content
+            for place, member in enumerate(self.members_)
+            for name, content in member._files().items()
+        }
+
+    def _restore_files(self, files: Mapping[str, bytes]) -> None:
+        for place, member in enumerate(self.members_):
+            prefix = f"{place}."
+            own = {n.removeprefix(prefix): c for n, c in files.items() if n.startswith(prefix)}
+            member._restore_files(own)
+
 
 def _scale(scores: FloatArray) -> FloatArray:
     """Largest absolute score of each row, 1 where all are 0. Shape (B,)."""
