@@ -190,6 +190,17 @@ def test_a_model_of_an_earlier_month_is_moved_to_the_panels_newest(bank, tmp_pat
     assert advisor.for_month(shorter.months[-1]) is advisor
 
 
+def test_a_moved_model_moved_back_is_the_fitted_one(bank) -> None:
+    panel = bank.panel
+    config = CONFIG.model_copy(update={"population_rows": 300})  # another sample would give other shifts
+    model = ProductModel(config).fit(panel, target=panel.months[-1], rng=5)
+    fitted = ProductAdvisor(model, panel=panel, policy=bank.policy)
+    moved = fitted.for_month(panel.months[-1])
+    assert moved.version != fitted.version
+    assert moved.for_month(panel.months[-2]).version == fitted.version
+    assert moved.for_month(panel.months[-2]).for_month(panel.months[-1]).version == moved.version
+
+
 def test_a_panel_with_too_little_before_its_month_leaves_the_model_as_it_is(bank, tmp_path) -> None:
     shorter = tiny_panel(tmp_path, months=1)
     advisor = ProductAdvisor(bank.model, panel=shorter, policy=bank.policy)

@@ -86,6 +86,7 @@ class ProductAdvisor:
     def __init__(self, model: ProductModel, *, panel: Panel | None, policy: DecisionPolicy) -> None:
         _check_products(model.schema, panel)
         self.model, self.panel = model, panel
+        self._as_fitted = model
         self.version = model.version
         """Of the model, logged with every offer."""
         self.schema: PanelSchema = model.schema
@@ -143,19 +144,23 @@ class ProductAdvisor:
     def for_month(self, as_of: date) -> Self:
         """This advisor with its model moved to the month after `as_of`; itself where that is the model's own.
 
-        A panel with too little before that month leaves the model as it is, and the log says so.
+        Always moved from the model as it was fitted, and back to that itself: a month has one version, whatever
+        months were asked before. A panel with too little before that month leaves the model as it is, and the log
+        says so.
         """
         target = self.schema.month_before(as_of, n=-1)
         if self.panel is None or target == self.model.target:
             return self
         try:
-            model = self.model.for_month(self.panel, target=target)
+            model = self._as_fitted.for_month(self.panel, target=target)
         except InputError as error:
             log.warning("the model expects the numbers of another month", extra={"why": str(error)})
             return self
         log.info("model moved", extra={"from": f"{self.model.target:%Y-%m}", "to": f"{target:%Y-%m}"})
-        model.manifest = self.model.manifest
-        return type(self)(model, panel=self.panel, policy=self.rules.policy)
+        model.manifest = self._as_fitted.manifest
+        moved = type(self)(model, panel=self.panel, policy=self.rules.policy)
+        moved._as_fitted = self._as_fitted
+        return moved
 
     @property
     def manifest(self) -> Mapping[str, Any]:
