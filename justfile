@@ -32,8 +32,9 @@ fix:
     ruff check --fix src tests benchmarks
     ruff format src tests benchmarks
 
-# pin every dependency without naming a registry; torch's local build tag is dropped
+# pin every dependency without naming a registry; torch's local build tag is dropped, and what only its
+# CUDA build needs, which that build pins itself
 lock:
     UV_FIND_LINKS="${PIP_FIND_LINKS:-}" uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-find-links --no-emit-index-url --all-extras pyproject.toml -o constraints.txt
-    sed -i -e '/^nextbest/d' -e '/^torch==/d' -e '/^--/d' constraints.txt
+    sed -i -e '/^nextbest/d' -e '/^torch==/d' -e '/^--/d' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d' constraints.txt
     echo "torch==2.13.0" >> constraints.txt
