@@ -193,5 +193,18 @@ class TestBadContacts:
         with pytest.raises(DataError, match=message):
             after(change(shown((0, "acc", 1))))
 
+    @pytest.mark.parametrize("dtype", [pl.Datetime("us"), pl.Datetime("ms"), pl.Date(), pl.String()])
+    def test_times_without_an_offset_are_refused_with_the_remedy(self, dtype: pl.DataType) -> None:
+        table = shown((0, "acc", 1)).with_columns(pl.col("time").dt.replace_time_zone(None).cast(dtype))
+        with pytest.raises(
+            DataError, match=r"found: \['20.*write times with an offset, for example 2016-05-01T00"
+        ):
+            after(table)
+
+    def test_times_of_another_zone_are_refused_by_their_type(self) -> None:
+        table = shown((0, "acc", 1)).with_columns(pl.col("time").dt.convert_time_zone("Europe/Madrid"))
+        with pytest.raises(DataError, match=r"column 'time' must be .*UTC.*Europe/Madrid"):
+            after(table)
+
     def test_a_day_is_a_day(self) -> None:
         assert shown((0, "acc", 1))["time"][0] == NOW - timedelta(days=1)

@@ -98,6 +98,7 @@ def read_contacts(
     DataError
         The table breaks `CONTACTS`, or its ids are of another type than the clients'.
     """
+    _refuse_naive_times(table)
     CONTACTS.check(table)
     id_dtype = table.schema[CUSTOMER_ID]
     if id_dtype.is_integer() != client_ids.dtype.is_integer():
@@ -156,6 +157,18 @@ def contact_limits(contacts: Contacts, rules: Rules, *, channel: str) -> Contact
     if rules.policy.contacts.refusal_days:
         masks["suppressed_refusal"] = _refused(contacts, rules)
     return ContactLimits(places_N, tuple((filter_number(code), mask_N) for code, mask_N in masks.items()))
+
+
+def _refuse_naive_times(table: pl.DataFrame) -> None:
+    """Text, days and moments without a zone: which moments they are, only the sender knows."""
+    found = table.schema.get(TIME)
+    if isinstance(found, pl.Date | pl.String) or (isinstance(found, pl.Datetime) and found.time_zone is None):
+        raise DataError(
+            "contacts",
+            f"column {TIME!r} must be {TIME_DTYPE}, is {found}",
+            examples=table[TIME].head(5).cast(pl.String).to_list(),
+            remedy="write times with an offset, for example 2016-05-01T00:00:00Z",
+        )
 
 
 def _texts(table: pl.DataFrame, column: str) -> pl.Series:
