@@ -111,6 +111,19 @@ def test_wrong_calls(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("known", ["month_end", "scoring_time"])
+def test_attributes_known_are_those_of_all_boosters(known: str) -> None:
+    from nextbest.cli.products import _config
+
+    args = parser().parse_args(["products", "train", "--out", "new", "--attributes", known])
+    config = _config(args)
+    assert (config.features.attributes, config.profile_features.attributes) == (known, known)
+    one = parser().parse_args(
+        ["products", "train", "--out", "new", "--set", f"profile_features.attributes={known}"]
+    )
+    assert _config(one).profile_features.attributes == known
+
+
 @pytest.mark.parametrize("seed", ["-1", "1.5", "x"])
 def test_a_seed_that_is_none_is_a_wrong_call(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:

@@ -282,7 +282,8 @@ def _config(args: argparse.Namespace) -> "ProductConfig":
     from nextbest.models.products.config import ProductConfig
 
     fields: dict[str, Any] = ProductConfig().model_dump(mode="json")  # a part that is set leaves the others
-    fields["features"]["attributes"] = args.attributes
+    for part in ("features", "profile_features"):  # clients with and without history are known alike
+        fields[part]["attributes"] = args.attributes
     for text in args.settings:
         name, separator, value = text.partition("=")
         if not separator or not name.strip():
