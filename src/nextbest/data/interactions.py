@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from nextbest.data.ids import UNKNOWN, IdIndex, OutsideId
+from nextbest.data.item_features import ItemFeatures
 from nextbest.errors import DataError
 from nextbest.tables import ITEM_ID, TIME, USER_ID
 
@@ -117,6 +118,8 @@ class Interactions:
     """Row b belongs to `user_ids.decode([b])`."""
     segment_ids: IdIndex | None = None
     """Names of the segments that `histories.segment` counts."""
+    item_features: ItemFeatures | None = None
+    """What a catalogue says of the items, for models that read it; None = nothing."""
 
     @property
     def n_users(self) -> int:
