@@ -11,6 +11,7 @@ from nextbest.data.panel.masks import unpack_masks
 from nextbest.data.panel.panel import Panel, additions
 from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, InputError, NotFittedError
+from nextbest.models.products import fitting
 from nextbest.models.products.config import ProductConfig, month_weights, months_learned
 from nextbest.models.products.explaining import grouped_contributions
 from nextbest.models.products.product_model import ProductModel
@@ -173,6 +174,26 @@ def test_a_month_whose_month_before_is_unknown_can_not_be_moved_to(model, panel)
 def test_too_few_months_are_refused(panel):
     with pytest.raises(InputError, match="two months with known additions"):
         ProductModel(CONFIG).fit(panel, target=panel.months[2])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "n_ahead", "words"),
+    [
+        ("scoring_time", 1, "attributes of the target itself are known.*2015-12 at the latest"),
+        ("month_end", 2, "month: must be one of"),
+    ],
+)
+def test_a_target_that_can_not_be_asked_about_is_refused_before_anything_is_fitted(
+    panel, monkeypatch, attributes, n_ahead, words
+):
+    def never(*_, **__):
+        raise AssertionError("rows were made of a target that can't be asked about")
+
+    monkeypatch.setattr(fitting, "training_set", never)
+    config = ProductConfig.of({"features": {"attributes": attributes}})
+    target = panel.schema.month_before(panel.months[-1], n=-n_ahead)
+    with pytest.raises(InputError, match=words):
+        ProductModel(config).fit(panel, target=target)
 
 
 # --- folders ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbest.data.panel.panel import Panel
-from nextbest.errors import DataError, InputError
+from nextbest.errors import DataError
 from nextbest.experiments.cost import measured
 from nextbest.models.products.audit import audit_leaks
 from nextbest.models.products.config import ProductConfig
@@ -92,13 +92,6 @@ def train_products(
         panel.schema.month_before(panel.months[-1], n=-1) if target is None else panel.schema.month_of(target)
     )
     model = ProductModel(config, n_threads=n_threads)
-    if model.config.features.attributes == "scoring_time" and target not in panel.months:
-        raise InputError(
-            "target",
-            "must be a month of the panel where attributes of the target itself are known (scoring_time)",
-            value=f"{target:%Y-%m}",
-            remedy=f"name one, {panel.months[-1]:%Y-%m} at the latest, or train with month_end",
-        )
     with measured() as cost:
         model.fit(panel, target=target, rng=rng, progress=progress)
     audit = audit_leaks(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nextbest.data.panel.masks import unpack_masks
 from nextbest.data.panel.panel import Panel
+from nextbest.errors import InputError
 from nextbest.models.products.calibration import Calibrator
 from nextbest.models.products.config import ProductConfig, month_weights, months_learned
 from nextbest.models.products.ensemble import Ensemble
@@ -75,7 +76,8 @@ def learn(
     Raises
     ------
     InputError
-        The panel has too few months before the target.
+        The panel has too few months before the target, or lacks the newest of them; or the model is to know
+        attributes of a target (`scoring_time`) that the panel hasn't.
     DataError
         Nothing to learn from in these months.
     """
@@ -84,6 +86,7 @@ def learn(
     target = panel.schema.month_of(target)
     past = MonthlyAdditions.of(panel, before=target)
     months, valid_month = months_learned(past.months, target, config)
+    _check_target(panel, target, config)
     steps = FeatureSteps(config.features).fit(panel, months)
     everything = training_set(
         panel, steps, (*months, valid_month), keep_unchanged=config.unchanged_rows, rng=draw
@@ -153,6 +156,18 @@ def moved_to(fitted: Fitted, panel: Panel, *, target: date, rng: np.random.Gener
     past = MonthlyAdditions.of(panel, before=target)
     priors = _priors(panel, past, target, fitted.steps, fitted.ensemble, rng)
     return replace(fitted, target=target, **priors)
+
+
+def _check_target(panel: Panel, target: date, config: ProductConfig) -> None:
+    """What the target's clients are asked with must be there: better told before the boosters than after."""
+    panel.index(panel.schema.month_before(target))
+    if config.features.attributes == "scoring_time" and target not in panel.months:
+        raise InputError(
+            "target",
+            "must be a month of the panel where attributes of the target itself are known (scoring_time)",
+            value=f"{target:%Y-%m}",
+            remedy=f"name one, {panel.months[-1]:%Y-%m} at the latest, or train with month_end",
+        )
 
 
 def _fit_drops(
