@@ -20,9 +20,16 @@ from nextbest.experiments.lists import Encoded, encode, excludes_seen_in, fit
 from nextbest.experiments.pipelines import build_pipeline
 from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.report import CompareReport, Row
-from nextbest.experiments.selection import Choice, best_of, check_settings, choose, needs_validation
+from nextbest.experiments.selection import (
+    Choice,
+    best_of,
+    check_settings,
+    choose,
+    for_these_times,
+    needs_validation,
+)
 from nextbest.experiments.splitting import SplitPlan
-from nextbest.tables import ITEM_ID, USER_ID, TimeKind
+from nextbest.tables import ITEM_ID, USER_ID
 
 METRICS: tuple[Metric, ...] = ("ndcg", "hr", "recall", "precision", "mrr", "map")
 
@@ -101,7 +108,7 @@ def compare(
 
     for recipe in recipes:
         check_settings(recipe)
-    recipes, skipped = _for_these_times(recipes, plan.time_kind)
+    recipes, skipped = for_these_times(recipes, plan.time_kind)
     done: list[_Listed] = []
     with tqdm(total=_n_fits(recipes), disable=not progress, unit="fit") as bar:
 
@@ -153,22 +160,6 @@ class _Listed:
     fit_cpu_s: float
     recommend_cpu_s: float
     peak_mb: float
-
-
-def _for_these_times(
-    recipes: Sequence[Recipe], time_kind: TimeKind
-) -> tuple[list[Recipe], list[dict[str, str]]]:
-    """The recipes without the models that need real times, where there are none; and those models."""
-    if time_kind == "real":
-        return list(recipes), []
-    kept = [(r, tuple(m for m in r.models if not m.needs_time)) for r in recipes]
-    skipped = [
-        {"model": m.name, "why": f"it needs real times, this log's are of kind {time_kind!r}"}
-        for r in recipes
-        for m in r.models
-        if m.needs_time
-    ]
-    return [r.model_copy(update={"models": models}) for r, models in kept if models], skipped
 
 
 def _n_fits(recipes: Sequence[Recipe]) -> int:

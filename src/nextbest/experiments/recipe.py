@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from nextbest.errors import InputError
+from nextbest.experiments.search_range import SearchRange
 
 
 class ModelRecipe(BaseModel, frozen=True, extra="forbid"):
@@ -26,6 +27,9 @@ class ModelRecipe(BaseModel, frozen=True, extra="forbid"):
     """Settings of the model's own config class."""
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     """Setting -> values to try; every combination is fitted on the train part of the validation split."""
+    search: dict[str, SearchRange] = Field(default_factory=dict)
+    """Setting -> range that `nextbest tune` searches; `training.learning_rate` reaches into a nested config. Nothing
+    else reads it: `compare` and `train` take `config` and `grid`."""
 
     needs_time: bool = False
     """Left out, with that reason, where the times of the log mean nothing (windows of days, say)."""
@@ -36,6 +40,16 @@ class ModelRecipe(BaseModel, frozen=True, extra="forbid"):
         if empty := [name for name, values in grid.items() if not values]:
             raise ValueError(f"grid of {empty} holds no value")
         return grid
+
+    @model_validator(mode="after")
+    def _one_range_each(self) -> "ModelRecipe":
+        if both := sorted(self.grid.keys() & self.search.keys()):
+            raise ValueError(f"{both} must stand in grid or in search, not in both")
+        names = [*self.grid, *self.search]
+        for outer, inner in itertools.permutations(names, 2):
+            if inner.startswith(f"{outer}."):
+                raise ValueError(f"the range of {outer!r} holds that of {inner!r}: leave one out")
+        return self
 
     @property
     def name(self) -> str:

@@ -1,17 +1,21 @@
 """Choosing settings and models on a validation split, never on the test part."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from nextbest.data.ids import IdIndex
 from nextbest.errors import InputError
 from nextbest.evaluation.ranking import evaluate_ranking
 from nextbest.evaluation.splits import Split
-from nextbest.experiments.lists import encode, excludes_seen_in, fit
+from nextbest.experiments.lists import Encoded, encode, excludes_seen_in, fit
 from nextbest.experiments.recipe import ModelRecipe, Recipe
 from nextbest.models import make_model
+from nextbest.tables import ITEM_ID, USER_ID, TimeKind
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,59 @@ class Choice:
     """Every setting tried, `{"config": ..., "validation": x}` or `{"config": ..., "failed": why}`, in order."""
     failed: str | None = None
     """Why no setting of this model could be fitted here (too large for memory, say); None when one could."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationPart:
+    """A validation split as models take it, encoded once: every setting is judged by it in the same way."""
+
+    encoded: Encoded
+    targets: pl.DataFrame
+    exclude_seen: bool
+    k: int
+    rng: int
+
+    @classmethod
+    def of(
+        cls, split: Split, recipe: Recipe, *, k: int, rng: int, clients: pl.DataFrame | None = None
+    ) -> "ValidationPart":
+        """The part on which the recipe's models are judged by lists of `k`, each fitted from the seed `rng`."""
+        encoded = encode(split, recipe, clients=clients)
+        return cls(encoded, split.targets, excludes_seen_in(split, recipe), k, rng)
+
+    @property
+    def metric(self) -> str:
+        """Name of what `value` gives."""
+        return f"ndcg@{self.k}"
+
+    def value(self, kind: str, config: dict[str, Any]) -> float:
+        """Mean NDCG@k (variant: `evaluate_ranking`) over its users, of a model fitted on its train part.
+
+        Raises
+        ------
+        InputError
+            The model can't be fitted with these settings or on so much.
+        """
+        model, _ = fit(kind, config, self.encoded.train, rng=self.rng)
+        lists = model.recommend(self.encoded.asked, k=self.k, exclude_seen=self.exclude_seen)
+        per_user = evaluate_ranking(lists, self.targets, k=(self.k,), metrics=("ndcg",))
+        return float(per_user[self.metric].mean())  # type: ignore[arg-type]  # a mean of floats
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that `value` reads but `k`, `rng` and `exclude_seen`: equal digests, equal values."""
+        h = hashlib.sha256()
+        for part in (self.encoded.train, self.encoded.asked):
+            ids = (part.user_ids, part.item_ids, part.segment_ids)
+            h.update(",".join(index.digest if index else "-" for index in ids).encode())
+            events = part.histories
+            for array in (events.indptr, events.item_idx, events.weight, events.time_us, events.segment):
+                h.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        targets = self.targets.sort(USER_ID, ITEM_ID)
+        for column in (USER_ID, ITEM_ID):
+            index = IdIndex.from_values(targets[column])
+            h.update(index.digest.encode() + index.encode(targets[column]).tobytes())
+        return h.hexdigest()
 
 
 def needs_validation(recipe: Recipe) -> bool:
@@ -49,21 +106,18 @@ def choose(
     """
     if validation is None:
         return [Choice(m, next(m.candidates()), None) for m in recipe.models]
-    encoded = encode(validation, recipe, clients=clients)
-    exclude_seen = excludes_seen_in(validation, recipe)
+    part = ValidationPart.of(validation, recipe, k=k, rng=rng, clients=clients)
     choices = []
     for model_recipe in recipe.models:
         tried: list[dict[str, Any]] = []
         for config in model_recipe.candidates():
             tick(f"validate {model_recipe.name}")
             try:
-                model, _ = fit(model_recipe.kind, config, encoded.train, rng=rng)
+                value = part.value(model_recipe.kind, config)
             except InputError as error:
                 tried.append({"config": config, "failed": str(error)})
-                continue
-            lists = model.recommend(encoded.asked, k=k, exclude_seen=exclude_seen)
-            value = evaluate_ranking(lists, validation.targets, k=(k,), metrics=("ndcg",))[f"ndcg@{k}"].mean()
-            tried.append({"config": config, "validation": float(value)})  # type: ignore[arg-type]  # a mean of floats
+            else:
+                tried.append({"config": config, "validation": value})
         fitted = [t for t in tried if "validation" in t]
         if not fitted:
             choices.append(Choice(model_recipe, tried[0]["config"], None, tried, failed=tried[0]["failed"]))
@@ -71,6 +125,22 @@ def choose(
         best = max(fitted, key=lambda t: t["validation"])  # max keeps the first of equals
         choices.append(Choice(model_recipe, best["config"], best["validation"], tried))
     return choices
+
+
+def for_these_times(
+    recipes: Sequence[Recipe], time_kind: TimeKind
+) -> tuple[list[Recipe], list[dict[str, str]]]:
+    """The recipes without the models that need real times, where there are none; and those models."""
+    if time_kind == "real":
+        return list(recipes), []
+    kept = [(r, tuple(m for m in r.models if not m.needs_time)) for r in recipes]
+    skipped = [
+        {"model": m.name, "why": f"it needs real times, this log's are of kind {time_kind!r}"}
+        for r in recipes
+        for m in r.models
+        if m.needs_time
+    ]
+    return [r.model_copy(update={"models": models}) for r, models in kept if models], skipped
 
 
 def check_settings(recipe: Recipe) -> None:
