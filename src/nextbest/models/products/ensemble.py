@@ -6,7 +6,8 @@ alone once more on all months. Knows nothing of panels. Axes: N rows, P products
 
 import logging
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Ensemble:
         self.weights_: NDArray[np.float64] = np.zeros(0)
         self.together_ = CoAdditions(0)
         self.metrics_: dict[str, Any] = {}
-        """What the validation month said: `map_at_7` of each member and of the blend, seconds of fitting."""
+        """What the validation month said: `map_at_7` of each member by its name and of the blend, seconds of fitting."""
 
     def fit(
         self, train: TrainingSet, valid: TrainingSet, *, rng: np.random.Generator, progress: bool = False
@@ -51,7 +52,9 @@ class Ensemble:
         self.metrics_ = {"members": {}}
         self.members_, self.calibrators_ = [], []
         parts: list[FloatArray] = []
-        for spec, stream in zip(self.config.members, rng.spawn(len(self.config.members)), strict=True):
+        specs = self.config.members
+        names = member_names(spec.kind for spec in specs)
+        for name, spec, stream in zip(names, specs, rng.spawn(len(specs)), strict=True):
             start = time.process_time()
             member = make_estimator(spec.kind, spec.config, n_threads=self.n_threads)
             member.fit(train, valid=valid, rng=stream, progress=progress)
@@ -62,7 +65,7 @@ class Ensemble:
             parts.append(calibrator(raw_NP))
             self.members_.append(member)
             self.calibrators_.append(calibrator)
-            self.metrics_["members"][spec.kind] = {
+            self.metrics_["members"][name] = {
                 "map_at_7": _map_at_7(parts[-1], valid),
                 "cpu_s": round(time.process_time() - start, 2),
             }
@@ -98,11 +101,10 @@ class Ensemble:
 
     @property
     def explained(self) -> AdditionModel:
-        """The member whose contributions are shown: one with weight, the most readable first."""
-        there = {
-            member.kind: member for weight, member in zip(self.weights_, self.members_, strict=True) if weight
-        }
-        return next(there[kind] for kind in _EXPLAINED if kind in there)
+        """The member whose contributions are shown: the most readable kind with weight, of one kind the weightiest."""
+        asked = (at for at, weight in enumerate(self.weights_) if weight)
+        at = min(asked, key=lambda at: (_EXPLAINED.index(self.members_[at].kind), -self.weights_[at]))
+        return self.members_[at]
 
     def described(self) -> dict[str, Any]:
         """Members in JSON's own types, what `restored` reads beside the state."""
@@ -156,6 +158,20 @@ class Ensemble:
         if len(ensemble.weights_) != len(ensemble.members_):
             raise ArtifactError(folder, "has weights that don't fit its members")
         return ensemble
+
+
+def member_names(kinds: Iterable[str]) -> tuple[str, ...]:
+    """What members are called: their kind, a second one of a kind with its number.
+
+    >>> member_names(["per_product", "two_stage", "per_product"])
+    ('per_product', 'two_stage', 'per_product#2')
+    """
+    seen: Counter[str] = Counter()
+    names = []
+    for kind in kinds:
+        seen[kind] += 1
+        names.append(kind if seen[kind] == 1 else f"{kind}#{seen[kind]}")
+    return tuple(names)
 
 
 def _map_at_7(p_NP: FloatArray, known: TrainingSet, together: CoAdditions | None = None) -> float | None:
