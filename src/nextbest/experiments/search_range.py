@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, model_validator
+from pydantic_core import to_jsonable_python
 
 
 def _number(value: object) -> object:
@@ -15,6 +16,8 @@ def _number(value: object) -> object:
 
 
 Number = Annotated[int | float, BeforeValidator(_number)]
+Choices = Annotated[list[Any], BeforeValidator(to_jsonable_python)]
+"""In JSON's kinds, as they come back from a file."""
 
 
 class SearchRange(BaseModel, frozen=True, extra="forbid"):
@@ -34,8 +37,8 @@ class SearchRange(BaseModel, frozen=True, extra="forbid"):
     """Distance of neighbouring values; None: 1 for whole numbers, any value for real ones."""
     log: bool = False
     """Draw evenly by order of magnitude, as learning rates and penalties want."""
-    choices: list[Any] | None = None
-    """Instead of two ends: the values themselves, of any kind that TOML has; no order between them is assumed."""
+    choices: Choices | None = None
+    """Instead of two ends: the values themselves, numbers, words, lists or tables; no order between them is assumed."""
 
     @model_validator(mode="after")
     def _is_one_range(self) -> "SearchRange":
