@@ -37,9 +37,11 @@ def grouped_contributions(
 ) -> FloatArray:
     """Contributions of the model summed by group, shape (N, K, G); NaN where `product_NK` is -1.
 
-    Groups that the table doesn't have get 0. Cost: one TreeSHAP for each pair asked about.
+    Groups that the table doesn't have get 0. Cost: one TreeSHAP for each pair asked about. A row's sums don't
+    depend on how many rows stand beside it.
     """
-    gather_FG = np.zeros((table.n_features, len(groups)), np.float32)
+    # float64: a matrix product adds in an order that depends on its shape, and what differs there is cast away
+    gather_FG = np.zeros((table.n_features, len(groups)))
     for feature, group in enumerate(table.groups):
         gather_FG[feature, groups.index(group)] = 1
     parts_NKG = np.full((*product_NK.shape, len(groups)), np.nan, np.float32)
@@ -48,5 +50,5 @@ def grouped_contributions(
         for start in range(0, len(rows), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
             own_NF = model.contributions(table.take(rows[block]), product)
-            parts_NKG[rows[block], places[block]] = own_NF @ gather_FG
+            parts_NKG[rows[block], places[block]] = own_NF.astype(np.float64) @ gather_FG
     return parts_NKG
