@@ -24,6 +24,10 @@ MODEL_KINDS: Mapping[str, str] = MappingProxyType(
         "als": "nextbest.models.als:ALS",
         "svd": "nextbest.models.svd:TruncatedSVD",
         "blend": "nextbest.models.blend:Blend",
+        "gru4rec": "nextbest.models.sequence.gru4rec:GRU4Rec",
+        "sasrec": "nextbest.models.sequence.sasrec:SASRec",
+        "bert4rec": "nextbest.models.sequence.bert4rec:BERT4Rec",
+        "lstm": "nextbest.models.sequence.lstm:LSTM",
     }
 )
 """Kind -> where its class is."""

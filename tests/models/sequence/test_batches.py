@@ -1,6 +1,7 @@
 """Batches: what is asked of which history, against plain loops; padding and order change neither."""
 
 from collections import Counter
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from nextbest.data.interactions import Histories
 from nextbest.errors import InputError
+from nextbest.models.sequence import batches as batches_module
 from nextbest.models.sequence.batches import cloze_batches, next_item_batches, question_batches
 
 N_ITEMS = 7
@@ -115,7 +117,11 @@ def test_like_lengths_meet_so_that_little_is_padding():
     assert used / (2048 * len(batches)) > 0.85  # batches are full, too
 
 
+uncut = patch.object(batches_module, "CUT_QUESTIONS", 0.0)
+
+
 @given(histories=rows, every_window=st.booleans(), share=st.floats(0.01, 1), **sizes)
+@uncut
 def test_cloze_windows_cover_the_events_and_ask_for_what_they_hide(
     histories, every_window, share, max_len, batch_events, seed
 ):
@@ -143,6 +149,22 @@ def test_cloze_windows_cover_the_events_and_ask_for_what_they_hide(
     assert found == expected
 
 
+def test_every_second_question_ends_at_a_random_event():
+    histories = Histories.from_lists([list(range(40))] * 8000)
+    lengths, n_windows = [], 0
+    for batch in cloze_batches(histories, n_items=40, max_len=40, batch_events=20_000, mask_share=0.5, rng=0):
+        hidden = batch.target_BL >= 0
+        n_windows += len(hidden)
+        last = hidden[np.arange(len(hidden)), batch.length_B - 1] & (hidden.sum(axis=1) == 1)
+        lengths += batch.length_B[last & (batch.length_B < 40)].tolist()
+        read = np.where(hidden, batch.target_BL, batch.input_BL)
+        assert all(row[:n].tolist() == list(range(n)) for row, n in zip(read, batch.length_B, strict=True))
+    assert n_windows == 8000
+    assert len(lengths) / n_windows == pytest.approx(0.05, abs=0.01)
+    assert np.mean(lengths) == pytest.approx(20, abs=2)
+
+
+@uncut
 def test_cloze_hides_the_share_asked_for_and_only_the_newest_event_in_one_window_of_ten():
     histories = Histories.from_lists([[0] * 50] * 4000)
     batches = list(
@@ -154,6 +176,7 @@ def test_cloze_hides_the_share_asked_for_and_only_the_newest_event_in_one_window
     assert masked[~newest_only].mean() == pytest.approx(0.2, abs=0.01)
 
 
+@uncut
 def test_where_chance_hides_nothing_one_event_is_hidden_anywhere_in_the_window():
     histories = Histories.from_lists([[0] * 4] * 4000)
     (batch,) = cloze_batches(histories, n_items=1, max_len=4, batch_events=16_000, mask_share=1e-9, rng=0)

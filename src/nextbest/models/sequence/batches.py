@@ -18,9 +18,12 @@ from nextbest.models.checks import check_items
 
 NO_TARGET = -1
 """In `Batch.target_BL`: nothing is asked at this place."""
-LAST_ONLY = 0.1
+QUESTIONS = 0.1
 """Share of a Cloze epoch's windows of which only the newest event is masked, as at the question. BERT4Rec
 adds one such copy to its ten randomly masked ones."""
+CUT_QUESTIONS = 0.5
+"""Share of these that end at a random event instead of the newest: else a model taught by long histories alone
+has never met a mask behind a short one, and a new client's second question is a riddle to it."""
 _SPREAD = 0.1
 """Lengths that differ by less than this share may meet in a batch, so that epochs aren't all alike."""
 
@@ -97,7 +100,8 @@ def cloze_batches(
     """One epoch of windows with some events hidden; targets are those events.
 
     Every event is in one window (with `every_window`). A window's events are masked at random, each with
-    chance `mask_share` and one at least; in one window of ten only the newest is, as at the question.
+    chance `mask_share` and one at least; in one window of ten only the newest is, as at the question, and
+    every second of these ends at a random event, so that questions of all lengths are met.
 
     Parameters
     ----------
@@ -247,26 +251,33 @@ def _cloze(
     mask_share: float,
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
+    is_question_W = rng.random(len(length_W)) < QUESTIONS
+    cut_W = is_question_W & (rng.random(len(length_W)) < CUT_QUESTIONS)
+    length_W = np.where(cut_W, 1 + (rng.random(len(length_W)) * length_W).astype(np.int64), length_W)
     for windows in _grouped(length_W, batch_events=batch_events, rng=rng):
         length_B = length_W[windows]
         item_BL = _read(
             histories.item_idx, starts_W[windows], length_B, pad=n_items, width=int(length_B.max())
         )
-        masked_BL = _masks(length_B, item_BL.shape[1], mask_share=mask_share, rng=rng)
+        masked_BL = _masks(length_B, is_question_W[windows], item_BL.shape[1], mask_share=mask_share, rng=rng)
         yield Batch(
             np.where(masked_BL, n_items + 1, item_BL), np.where(masked_BL, item_BL, NO_TARGET), length_B
         )
 
 
 def _masks(
-    length_B: NDArray[np.int64], width: int, *, mask_share: float, rng: np.random.Generator
+    length_B: NDArray[np.int64],
+    is_question_B: NDArray[np.bool_],
+    width: int,
+    *,
+    mask_share: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
     """Which places are hidden: one at least in every row, none past its length."""
     place_L = np.arange(width)
     masked_BL = rng.random((len(length_B), width), dtype=np.float32) < mask_share
     masked_BL &= place_L < length_B[:, None]
-    newest_B = rng.random(len(length_B)) < LAST_ONLY
-    masked_BL[newest_B] = place_L == length_B[newest_B, None] - 1
+    masked_BL[is_question_B] = place_L == length_B[is_question_B, None] - 1
     bare = np.flatnonzero(~masked_BL.any(axis=1))
     masked_BL[bare, (rng.random(len(bare)) * length_B[bare]).astype(np.int64)] = True
     return masked_BL

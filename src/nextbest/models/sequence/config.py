@@ -79,6 +79,9 @@ class SequenceConfig(BaseModel, frozen=True, extra="forbid"):
     every_window: bool = True
     """Train on older stretches of a long history too; False: on its newest `max_len` + 1 events only."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of items read by their features alone in a training step, so that new items can be; without features
+    it has no meaning."""
     item_bias: bool = False
     """An own number for each item beside the product of vectors."""
     loss: LossConfig = LossConfig()

@@ -1,0 +1,234 @@
+"""From a log to a fitted network: shards, held-out questions, batches, training, export.
+
+The only place where the parts of this package meet. Axes: B windows, L places, D dims, I items, N targets,
+Q questions.
+"""
+
+# ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from nextbest.data.interactions import Histories, Interactions
+from nextbest.models.base import FloatArray
+from nextbest.models.sequence.batches import Batch, cloze_batches, next_item_batches, question_batches
+from nextbest.models.sequence.config import SequenceConfig
+from nextbest.models.sequence.encoders.base import Encoder
+from nextbest.models.sequence.item_table import ItemTable
+from nextbest.models.sequence.losses import loss
+from nextbest.models.sequence.negatives import NegativeSampler
+from nextbest.models.sequence.shards import InMemory, Shards
+from nextbest.models.sequence.trainer import train
+from nextbest.models.sequence.validation import Questions, held_out
+
+log = logging.getLogger(__name__)
+_NDCG_PLACES = 10
+_QUESTION_EVENTS = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A fitted network in the forms that answering and keeping need."""
+
+    item_vectors_ID: FloatArray
+    """What scores are products with; one more column where items have a bias. Shape (I, D) or (I, D + 1)."""
+    input_vectors_ID: FloatArray
+    """Shape (I + 2, D); the last two are `pad` and `mask`."""
+    known_items_I: NDArray[np.bool_]
+    """Items with an event, or with features."""
+    graph: bytes
+    weights: bytes
+    trained: dict[str, Any]
+
+
+class Network(nn.Module):
+    """Table, encoder and loss as one thing to train."""
+
+    def __init__(
+        self,
+        table: ItemTable,
+        encoder: Encoder,
+        config: SequenceConfig,
+        sampler: NegativeSampler | None,
+    ) -> None:
+        super().__init__()
+        self.table, self.encoder = table, encoder
+        self._config, self._sampler = config, sampler
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, int]:
+        """Mean loss of a batch's targets, and how many there are."""
+        device = self.table.all_vectors().device
+        input_BL = torch.from_numpy(batch.input_BL).to(device)
+        target_BL = torch.from_numpy(batch.target_BL).to(device)
+        length_B = torch.from_numpy(batch.length_B).to(device)
+        h_BLD = self.encoder(self.table.vectors(input_BL), length_B)
+        asked_BL = target_BL >= 0
+        targets_N = target_BL[asked_BL]
+        value = loss(
+            h_BLD[asked_BL],
+            targets_N,
+            self.table,
+            config=self._config.loss,
+            sampler=self._sampler,
+            generator=generator,
+        )
+        return value, len(targets_N)
+
+
+def learn(
+    interactions: Interactions,
+    *,
+    encoder: Callable[[], Encoder],
+    task: str,
+    config: SequenceConfig,
+    rng: np.random.Generator,
+    progress: bool = False,
+) -> Learned:
+    """Fit a network on a log; the same log, config and `rng` give the same network on a CPU."""
+    n_items = interactions.n_items
+    torch_seed, epoch_seed, held_rng = int(rng.integers(2**31)), int(rng.integers(2**31)), rng.spawn(1)[0]
+    training = config.training
+    kept, questions = held_out(
+        interactions.histories,
+        how=training.validation,
+        users=training.validation_users,
+        fraction=training.validation_fraction,
+        rng=held_rng,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(torch_seed)
+        table = _table(interactions, config)
+        if not n_items:  # nothing to learn, and nothing to answer
+            return exported(Network(table, encoder(), config, None), interactions.item_counts, trained={})
+        shards: Shards = InMemory(kept, n_items)
+        network = Network(table, encoder(), config, _sampler(shards, config))
+        trained = train(
+            network,
+            lambda epoch: _batches(shards, task, config, np.random.default_rng([epoch_seed, epoch])),
+            config=training,
+            validate=_validation(network, questions, task, config),
+            checkpoints=None,
+            rng=torch_seed,
+            progress=progress,
+        )
+    return exported(network, interactions.item_counts, trained=trained.described())
+
+
+def _table(interactions: Interactions, config: SequenceConfig) -> ItemTable:
+    features = interactions.item_features
+    if features is None or not features.x_IF.shape[1]:
+        return ItemTable(interactions.n_items, config.embedding_dim, bias=config.item_bias)
+    return ItemTable(
+        interactions.n_items,
+        config.embedding_dim,
+        features_IF=torch.from_numpy(features.x_IF),
+        bias=config.item_bias,
+        id_dropout=config.id_dropout,
+    )
+
+
+def _batches(shards: Shards, task: str, config: SequenceConfig, rng: np.random.Generator) -> Iterator[Batch]:
+    for histories in shards.epoch(rng):
+        common: dict[str, Any] = {
+            "n_items": shards.n_items,
+            "max_len": config.max_len,
+            "batch_events": config.training.batch_events,
+            "rng": rng,
+            "every_window": config.every_window,
+        }
+        if task == "cloze":
+            yield from cloze_batches(histories, mask_share=getattr(config, "mask_share", 0.2), **common)
+        else:
+            yield from next_item_batches(histories, **common)
+
+
+def _sampler(shards: Shards, config: SequenceConfig) -> NegativeSampler | None:
+    if config.loss.kind == "softmax":
+        return None
+    return NegativeSampler(shards.item_counts, power=config.loss.popularity_power)
+
+
+def _validation(
+    network: Network, questions: Questions, task: str, config: SequenceConfig
+) -> Callable[[], float] | None:
+    """NDCG@10 of held-out events among all items that the user hasn't had; None without questions."""
+    if not len(questions.target_idx):
+        return None
+
+    def ndcg() -> float:
+        was_training = network.training
+        network.eval()
+        try:
+            with torch.inference_mode():
+                return float(np.mean(_gains(network, questions, task, config)))
+        finally:
+            network.train(was_training)
+
+    return ndcg
+
+
+def _gains(network: Network, questions: Questions, task: str, config: SequenceConfig) -> NDArray[np.float64]:
+    """1 / log2(place + 1) of each question's target if it is among the first ten, else 0. Shape (Q,)."""
+    table, histories = network.table, questions.histories
+    device = table.all_vectors().device
+    vectors_ID, bias_I = table.all_vectors(), table.all_bias()
+    gain_Q = np.zeros(len(histories))
+    for rows_B, batch in question_batches(
+        histories,
+        n_items=len(vectors_ID),
+        max_len=config.max_len,
+        batch_events=_QUESTION_EVENTS,
+        append_mask=task == "cloze",
+    ):
+        input_BL, length_B = (torch.from_numpy(a).to(device) for a in (batch.input_BL, batch.length_B))
+        scores_BI = network.encoder.last(table.vectors(input_BL), length_B) @ vectors_ID.T
+        if bias_I is not None:
+            scores_BI = scores_BI + bias_I
+        target_B = torch.from_numpy(questions.target_idx[rows_B].astype(np.int64)).to(device)
+        own_B1 = scores_BI.gather(1, target_B[:, None]).clone()
+        row_M, item_M = _seen(histories, rows_B)
+        scores_BI[torch.from_numpy(row_M).to(device), torch.from_numpy(item_M).to(device)] = -torch.inf
+        # ties count as losses, so that equal scores earn nothing; the target itself isn't above itself
+        scores_BI.scatter_(1, target_B[:, None], -torch.inf)
+        place_B = 1 + (scores_BI >= own_B1).sum(dim=1).cpu().numpy()
+        gain_Q[rows_B] = np.where(place_B <= _NDCG_PLACES, 1 / np.log2(place_B + 1), 0)
+    return gain_Q
+
+
+def _seen(histories: Histories, rows_B: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Place in the block and item of every event of these histories."""
+    some = histories.take(rows_B)
+    return np.repeat(np.arange(len(some)), some.lengths), some.item_idx.astype(np.int64)
+
+
+def exported(network: Network, count_I: NDArray[np.int64], *, trained: dict[str, Any]) -> Learned:
+    """The network as arrays, graph and weights; `count_I` are the events of each item."""
+    network.eval()
+    table = network.table
+    with torch.inference_mode():
+        rows = torch.arange(len(count_I) + 2, device=table.all_vectors().device)
+        input_ID = table.vectors(rows).float().cpu().numpy().copy()
+        bias_I = table.all_bias()
+    item_ID = input_ID[:-2]
+    if bias_I is not None:
+        item_ID = np.column_stack([item_ID, bias_I.detach().float().cpu().numpy()])
+    known_I = count_I > 0
+    if table.features is not None:
+        known_I = np.ones_like(known_I)
+    weights = {name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()}
+    return Learned(
+        item_vectors_ID=np.ascontiguousarray(item_ID, np.float32),
+        input_vectors_ID=input_ID,
+        known_items_I=known_I,
+        graph=network.encoder.onnx(),
+        weights=to_safetensors(weights),
+        trained=trained,
+    )

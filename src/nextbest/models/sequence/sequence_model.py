@@ -1,0 +1,163 @@
+"""A sequence model as a recommender: a history's vector is the encoder's last state, a score its product with the item's.
+
+Answers by ONNX Runtime or torch, learns by torch, and imports neither until it must. Axes: B histories,
+L places, D dims, I items.
+"""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from nextbest.data.interactions import Histories, Interactions
+from nextbest.models.base import FloatArray
+from nextbest.models.factors import FactorModel
+from nextbest.models.histories import renumbered
+from nextbest.models.sequence.batches import question_batches
+from nextbest.models.sequence.config import SequenceConfig
+
+if TYPE_CHECKING:
+    from nextbest.models.sequence.encoders.base import Encoder
+    from nextbest.models.sequence.encoding import Encode
+
+Task = Literal["next_item", "cloze"]
+GRAPH, WEIGHTS = "encoder.onnx", "weights.safetensors"
+_QUESTION_EVENTS = 16_384
+"""Places of a block of histories that are encoded at once."""
+_EVENTS_ALONE = 20
+"""Newest events whose part in a score is worked out one by one."""
+_PREFIXES_AT_ONCE = 1024
+
+
+class SequenceModel(FactorModel):
+    """What GRU4Rec, SASRec, BERT4Rec and the LSTM share; each adds a config and an encoder.
+
+    Score: product of the state after the newest `max_len` events with the item's vector, plus the item's bias
+    where there is one. Order counts; times and weights don't. Events of items without evidence are skipped.
+    """
+
+    Config: ClassVar[type[BaseModel]] = SequenceConfig
+    config: SequenceConfig
+    task: ClassVar[Task] = "next_item"
+    """What is learned: each next event, or events hidden inside the history (a mask then asks the question)."""
+
+    input_vectors_: FloatArray
+    """What the encoder reads: rows of the items, then `pad` (0) and `mask`. Shape (I + 2, D)."""
+    graph_: bytes
+    """The encoder as ONNX."""
+    weights_: bytes
+    """Everything learned, as safetensors."""
+    trained_: dict[str, Any]
+    """How training went: curve, best epoch, why it stopped; empty after `load`."""
+    _encode: "Encode"
+
+    # --- what each model writes -------------------------------------------------------------
+    @abstractmethod
+    def _encoder(self) -> "Encoder":
+        """A new encoder for this config, its weights not learned yet."""
+
+    # --- what every sequence model gets -----------------------------------------------------
+    def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
+        from nextbest.models.sequence.learning import learn
+
+        learned = learn(interactions, encoder=self._encoder, task=self.task, config=self.config, rng=rng)
+        self.item_vectors_, self.known_items_ = learned.item_vectors_ID, learned.known_items_I
+        self.input_vectors_ = learned.input_vectors_ID
+        self.weights_, self.trained_ = learned.weights, learned.trained
+        self._take_graph(learned.graph)
+
+    def _user_vectors(self, histories: Histories) -> FloatArray:
+        if not self.known_items_.all():
+            rows = np.where(self.known_items_, np.arange(self.n_items), -1).astype(np.int32)
+            histories = renumbered(histories, rows)
+        vectors_BD = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32)
+        dim = self.input_vectors_.shape[1]
+        vectors_BD[:, dim:] = 1  # meets the column of item biases
+        if not histories.n_events:
+            return vectors_BD
+        asked = question_batches(
+            histories,
+            n_items=self.n_items,
+            max_len=self.config.max_len,
+            batch_events=_QUESTION_EVENTS,
+            append_mask=self.task == "cloze",
+        )
+        for rows_B, batch in asked:
+            vectors_BD[rows_B, :dim] = self._encode(self.input_vectors_[batch.input_BL], batch.length_B)
+        return vectors_BD
+
+    def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
+        """What each event changed: the score after it less the score before it, nothing known counting 0.
+
+        Only the newest events are looked at one by one; what is older shares its part equally.
+        """
+        parts = np.zeros((histories.n_events, item_idx.shape[1]), np.float32)
+        alone_B = np.minimum(histories.lengths, _EVENTS_ALONE)
+        places = np.repeat(histories.indptr[1:] - alone_B, alone_B)
+        places = places + np.arange(len(places)) - np.repeat(np.cumsum(alone_B) - alone_B, alone_B)
+        user_N = np.repeat(np.arange(len(histories)), alone_B)
+        known_I = np.append(self.known_items_, False)
+        score_NK = np.empty((len(places), item_idx.shape[1]), np.float32)
+        for start in range(0, len(places), _PREFIXES_AT_ONCE):
+            rows = slice(start, start + _PREFIXES_AT_ONCE)
+            vectors = self.user_vectors(_up_to(histories, user_N[rows], places[rows], self.config.max_len))
+            score_NK[rows] = np.einsum("nd,nkd->nk", vectors, self.item_vectors_[item_idx[user_N[rows]]])
+        score_NK[~known_I[item_idx[user_N]]] = np.nan
+        parts[places] = score_NK
+        has_older = alone_B[user_N] < histories.lengths[user_N]
+        is_first = np.append(True, user_N[1:] != user_N[:-1])[: len(user_N)]
+        later = np.flatnonzero(~is_first)
+        parts[places[later]] -= score_NK[later - 1]
+        for at in np.flatnonzero(is_first & has_older):
+            older = slice(histories.indptr[user_N[at]], places[at] + 1)
+            parts[older] = score_NK[at] / (older.stop - older.start)
+        return parts
+
+    def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
+        """Cosine of item vectors, biases left out; -inf for items without evidence."""
+        vectors_ID = self.item_vectors_[:, : self.input_vectors_.shape[1]]
+        norm_I = np.maximum(np.linalg.norm(vectors_ID, axis=1), np.finfo(np.float32).tiny)
+        unit_ID = vectors_ID / norm_I[:, None]
+        likeness = np.asarray(unit_ID[item_idx] @ unit_ID.T, np.float32)
+        likeness[:, ~self.known_items_] = -np.inf
+        likeness[~self.known_items_[item_idx]] = -np.inf
+        return likeness
+
+    # --- keep -------------------------------------------------------------------------------
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {**super()._arrays(), "input_vectors": self.input_vectors_}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        super()._restore(arrays)
+        self.input_vectors_ = arrays["input_vectors"]
+        if self.input_vectors_.ndim != 2 or len(self.input_vectors_) != self.n_items + 2:
+            raise ValueError(f"input_vectors has shape {self.input_vectors_.shape}")
+        if self.item_vectors_.shape[1] - self.input_vectors_.shape[1] not in (0, 1):
+            raise ValueError("item_vectors don't fit input_vectors")
+
+    def _files(self) -> dict[str, bytes]:
+        return {GRAPH: self.graph_, WEIGHTS: self.weights_}
+
+    def _restore_files(self, files: dict[str, bytes]) -> None:
+        self.weights_, self.trained_ = files[WEIGHTS], {}
+        self._take_graph(files[GRAPH])
+
+    def _take_graph(self, graph: bytes) -> None:
+        """Answer by ONNX Runtime, fitted or loaded, so that both say the same to the bit."""
+        from nextbest.models.sequence.encoding import OnnxEncoder
+
+        self.graph_ = graph
+        self._encode = OnnxEncoder(graph)
+
+
+def _up_to(
+    histories: Histories, user_N: NDArray[np.int64], place_N: NDArray[np.int64], max_len: int
+) -> Histories:
+    """Each user's history up to and with the event at a place, its newest `max_len` events."""
+    starts = np.maximum(histories.indptr[user_N], place_N + 1 - max_len)
+    lengths = place_N + 1 - starts
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    picks = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+    return Histories(indptr, histories.item_idx[picks], histories.weight[picks], histories.time_us[picks])

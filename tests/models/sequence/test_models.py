@@ -1,0 +1,152 @@
+"""Every sequence model keeps the contract of recommenders, and learns what order alone can teach."""
+
+from itertools import permutations
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from contracts.recommender import RecommenderContract, journal
+from nextbest.data.interactions import Histories, Interactions
+from nextbest.models import load_model, make_model
+
+TINY = {
+    "embedding_dim": 8,
+    "max_len": 6,
+    "dropout": 0.1,
+    "training": {"n_epochs": 2, "learning_rate": 0.01, "batch_events": 256, "n_threads": 1},
+}
+KINDS = ("gru4rec", "sasrec", "bert4rec", "lstm")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class TestGRU4Rec(RecommenderContract):
+    kind = "gru4rec"
+    config: ClassVar[dict[str, object]] = TINY
+
+
+class TestSASRec(RecommenderContract):
+    kind = "sasrec"
+    config: ClassVar[dict[str, object]] = TINY
+
+
+class TestBERT4Rec(RecommenderContract):
+    kind = "bert4rec"
+    config: ClassVar[dict[str, object]] = TINY
+
+
+class TestLSTM(RecommenderContract):
+    kind = "lstm"
+    config: ClassVar[dict[str, object]] = {**TINY, "item_bias": True}
+
+
+LONGER = {"learning_rate": 0.01, "batch_events": 1024, "validation": None, "n_threads": 1}
+
+
+def taught(kind, rows, *, n_epochs, **config):
+    log = Interactions.from_journal(journal(rows))
+    settings = {"embedding_dim": 32, "max_len": 12, "dropout": 0.0, "loss": {"kind": "softmax"}, **config}
+    return make_model(kind, {**settings, "training": {**LONGER, "n_epochs": n_epochs}}).fit(log, rng=0), log
+
+
+def hits(model, log, histories, answers):
+    best = model.top_k(Histories.from_lists(histories), k=1, exclude_seen=False)
+    return (best.item_idx[:, 0] == np.array(answers)).mean()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cycle_is_learned_whole(kind):
+    """Item i is always followed by i + 1: the next item depends on the newest event."""
+    n = 15
+    rows = [(u, (u + t) % n) for u in range(60) for t in range(10)]
+    model, log = taught(kind, rows, n_epochs=150 if kind == "bert4rec" else 30)
+    asked = [[(s + t) % n for t in range(5)] for s in range(n)]
+    assert hits(model, log, asked, [(s + 5) % n for s in range(n)]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copying_the_item_of_two_events_ago_is_learned_whole(kind):
+    """Two items take turns: what comes next stands two places back, not at the newest place."""
+    pairs = list(permutations(range(12), 2))
+    rows = [(u, pair[t % 2]) for u, pair in enumerate(3 * pairs) for t in range(8)]
+    model, log = taught(kind, rows, n_epochs=120 if kind == "bert4rec" else 60)
+    assert hits(model, log, [[a, b, a, b, a] for a, b in pairs], [b for _, b in pairs]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_of_the_other_colour_of_a_checkerboard_are_never_recommended(kind):
+    gen = np.random.default_rng(1)
+    rows = [(u, int(2 * i + u % 2)) for u in range(300) for i in gen.permutation(8)[:6]]
+    model, log = taught(kind, rows, n_epochs=60 if kind == "bert4rec" else 15)
+    best = model.top_k(log.histories, k=2).item_idx
+    assert (best % 2 == np.arange(300)[:, None] % 2).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_events_before_the_newest_max_len_are_not_read(kind):
+    model, _ = taught(kind, [(u, (u * 7 + t) % 9) for u in range(30) for t in range(20)], n_epochs=2)
+    short = [3, 1, 4, 1, 5, 2, 6, 5, 3, 5, 8, 7]
+    read = model.score(Histories.from_lists([short, [0, 2, *short]]))
+    if kind == "bert4rec":  # one place is the mask's
+        assert not np.allclose(read[0], model.score(Histories.from_lists([short[2:]]))[0])
+    assert_allclose(read[0], read[1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_items_inside_a_history_are_skipped(kind):
+    log = Interactions.from_journal(journal([(u, (u + t) % 5) for u in range(20) for t in range(6)]))
+    everything = Interactions.from_journal(
+        journal([(u, (u + t) % 5) for u in range(20) for t in range(6)]),
+        item_ids=type(log.item_ids)(np_series(range(7))),
+    )
+    model = make_model(kind, TINY).fit(everything, rng=0)
+    assert_array_equal(
+        model.score(Histories.from_lists([[0, 6, 1, 5, 2]])), model.score(Histories.from_lists([[0, 1, 2]]))
+    )
+
+
+def np_series(values):
+    import polars as pl
+
+    return pl.Series(list(values), dtype=pl.Int64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_history_of_one_event_and_a_catalogue_of_one_item_are_answered(kind):
+    one = make_model(kind, TINY).fit(Interactions.from_journal(journal([(u, 0) for u in (0, 1, 1)])), rng=0)
+    assert np.isfinite(one.score(Histories.from_lists([[0]]))).all()
+
+
+def test_a_long_history_shares_what_its_oldest_events_gave():
+    rows = [(u, (u + t) % 9) for u in range(20) for t in range(30)]
+    model, log = taught("gru4rec", rows, n_epochs=2)
+    history = log.histories.take([3])
+    items = np.arange(9)[None]
+    parts = model.contributions(history, items)
+    assert_allclose(parts.sum(axis=0), model.score(history)[0], rtol=1e-3, atol=1e-4)
+    assert (parts[:11] == parts[0]).all()
+    assert not (parts[11] == parts[12]).all()
+
+
+def test_a_saved_model_holds_what_other_programs_read(tmp_path):
+    from safetensors.numpy import load_file
+
+    model, _ = taught("sasrec", [(u, (u + t) % 9) for u in range(20) for t in range(8)], n_epochs=2)
+    model.save(tmp_path / "m")
+    weights = load_file(tmp_path / "m" / "weights.safetensors")
+    assert_array_equal(weights["table.own.weight"][:9], model.item_vectors_)
+    assert (tmp_path / "m" / "encoder.onnx").stat().st_size > 1000
+    (tmp_path / "m" / "encoder.onnx").unlink()
+    from nextbest.errors import ArtifactError
+
+    with pytest.raises(ArtifactError, match=r"encoder.onnx"):
+        load_model(tmp_path / "m")
