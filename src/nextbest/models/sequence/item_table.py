@@ -128,7 +128,7 @@ class ItemTable(nn.Module):
     def with_items(self, features_MF: Tensor) -> "ItemTable":
         """A new table with M items after the old ones, known by their features only; `pad` and `mask` move up.
 
-        Old items keep their vectors to the bit; a new item's bias is the mean one, and its own vector is 0 until
+        Old items keep their vectors; a new item's bias is the mean one, and its own vector is 0 until
         it is trained.
 
         Raises
