@@ -61,7 +61,7 @@ class SearchRange(BaseModel, frozen=True, extra="forbid"):
         if self.step is not None:
             if self.log:
                 raise ValueError("step and log don't go together")
-            if self.step <= 0 or self.step > self.high - self.low:
+            if self.step <= 0 or _exact(self.step) > _exact(self.high) - _exact(self.low):
                 raise ValueError(f"step {self.step} must be above 0 and at most high - low")
             if isinstance(self.low, int) and isinstance(self.high, int) and not isinstance(self.step, int):
                 raise ValueError(

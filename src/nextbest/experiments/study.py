@@ -169,30 +169,34 @@ class Studies:
     def __init__(self, path: Path) -> None:
         from optuna.storages import JournalStorage, journal
 
+        self._path = path
         # Links need rights on Windows that users don't have.
         lock = journal.JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
-        self.path = path
-        try:
+        with _readable(path):
             self._storage = JournalStorage(journal.JournalFileBackend(str(path), lock_obj=lock))
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._broken(error) from error
 
     def of(self, space: SearchSpace, *, rng: int) -> ModelStudy:
         """The study of one model, empty when it is new."""
         import optuna
 
-        stored = optuna.create_study(
-            storage=self._storage, study_name=space.model.name, direction="maximize", load_if_exists=True
-        )
-        try:
+        name, storage = space.model.name, self._storage
+        if name in optuna.get_all_study_names(storage):
+            stored = optuna.load_study(study_name=name, storage=storage)
+        else:
+            stored = optuna.create_study(study_name=name, storage=storage, direction="maximize")
+        with _readable(self._path):
             return ModelStudy(stored, space, rng=rng)
-        except (KeyError, TypeError) as error:
-            raise self._broken(error) from error
 
-    def _broken(self, error: Exception) -> ArtifactError:
-        return ArtifactError(
-            self.path, f"is not a study file of this version ({error})", remedy="tune into another folder"
-        )
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what Optuna and we raise over a foreign or broken file into one error that names it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AssertionError) as error:
+        raise ArtifactError(
+            path, f"is not a study file of this version ({error!r})", remedy="tune into another folder"
+        ) from error
 
 
 def _mend(path: Path) -> None:
@@ -202,8 +206,12 @@ def _mend(path: Path) -> None:
         return
     with path.open("r+b") as file:
         text = file.read()
-        if text and not text.endswith(b"\n"):
-            file.truncate(text.rfind(b"\n") + 1)
+        whole = text[: text.rfind(b"\n") + 1]
+        with _readable(path):  # Optuna would pass over a broken last line and stumble over it later
+            for line in whole.splitlines():
+                json.loads(line)
+        if whole != text:
+            file.truncate(len(whole))
 
 
 def _distribution(found: SearchRange) -> "BaseDistribution":
