@@ -10,7 +10,9 @@ from numpy.testing import assert_array_equal
 
 from nextbest.data.interactions import Histories
 from nextbest.errors import InputError
-from nextbest.models.sequence.validation import held_out
+from nextbest.models.sequence import validation
+from nextbest.models.sequence.shards import InMemory
+from nextbest.models.sequence.validation import held_out, held_out_of
 
 logs = st.lists(
     st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), max_size=8).map(sorted), max_size=30
@@ -97,6 +99,84 @@ def test_none_holds_nothing_out_in_silence(caplog):
     assert not caplog.text
 
 
+class ManyShards(InMemory):
+    """A log in pieces of a few users."""
+
+    def __init__(self, users, *, size=3):
+        super().__init__(log_of(users), 6)
+        self.pieces = [log_of(users[start : start + size]) for start in range(0, len(users), size)]
+
+    n_shards = property(lambda self: len(self.pieces))
+
+    def read(self, number):
+        return self.pieces[number]
+
+
+def in_order(shards):
+    return [row for number in range(shards.n_shards) for row in lists(shards.read(number))]
+
+
+@given(
+    logs.map(lambda users: users * 2), st.sampled_from(["last", "time"]), st.integers(1, 9), st.integers(0, 3)
+)
+def test_shards_are_split_as_a_log_in_memory_is(users, how, limit, seed):
+    arguments = {"how": how, "users": limit, "fraction": 0.3, "rng": seed}
+    shards = ManyShards(users)
+    train, questions = held_out_of(shards, **arguments)
+    whole, wanted = held_out(log_of(users), **arguments)
+    assert len(questions) == len(wanted)
+    if not len(questions):
+        assert train is shards
+        return
+    left = in_order(train)
+    assert left == in_order(train)  # the same in every epoch
+    if how == "time":  # whoever is asked
+        assert left == lists(whole)
+    asked = [(h, t) for h, t in zip(lists(questions.histories), questions.target_idx.tolist(), strict=True)]
+    for history, target in asked:
+        assert any(
+            u[: len(history)] == history and u[len(history)][1] == target
+            for u in users
+            if len(u) > len(history)
+        )
+    if how == "last":
+        taken = [(u[:-1], u[-1][1]) for u, row in zip(users, left, strict=True) if row != u]
+        assert taken == asked
+    assert train.n_events == sum(map(len, left))
+    assert train.item_counts.tolist() == [sum(i == item for row in left for _, i in row) for item in range(6)]
+    blocks = [row for block in train.epoch(seed) for row in lists(block)]
+    assert sorted(map(str, blocks)) == sorted(map(str, left))
+
+
+def test_a_moment_found_by_coarse_counting_holds_out_less_and_is_still_a_moment(monkeypatch):
+    monkeypatch.setattr(validation, "_MOMENT_BINS", 7)
+    users = [[(t, t % 6) for t in range(b % 4, 100, 3)] for b in range(20)]
+    train, questions = held_out_of(ManyShards(users), how="time", users=50, fraction=0.3, rng=0)
+    left = in_order(train)
+    moment = max(t for row in left for t, _ in row)
+    assert left == [[e for e in u if e[0] <= moment] for u in users]
+    assert 0.1 < 1 - train.n_events / sum(map(len, users)) <= 0.3
+    assert len(questions) == 20
+
+
+def test_nothing_is_held_out_of_shards_without_a_way():
+    shards = ManyShards([[(0, 1), (1, 2)]] * 40)
+    train, questions = held_out_of(shards, how=None, users=5, fraction=0.1, rng=0)
+    assert train is shards
+    assert len(questions) == 0
+
+
+def test_users_of_all_shards_are_asked_alike():
+    shards = ManyShards([[(0, 1), (1, b % 6)] for b in range(60)], size=10)
+    asked = np.zeros(60)
+    for seed in range(200):
+        train, _ = held_out_of(shards, how="last", users=6, fraction=0.1, rng=seed)
+        asked += [len(row) == 1 for row in in_order(train)]
+    assert asked.sum() == 1200
+    assert asked.min() > 5
+    assert asked.max() < 40
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -109,3 +189,5 @@ def test_bad_arguments_are_told(wrong, words):
     arguments = {"how": "last", "users": 1, "fraction": 0.1, "rng": 0} | wrong
     with pytest.raises(InputError, match=words):
         held_out(log_of([[(0, 1)]]), **arguments)
+    with pytest.raises(InputError, match=words):
+        held_out_of(ManyShards([[(0, 1)]]), **arguments)

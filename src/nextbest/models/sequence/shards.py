@@ -56,8 +56,17 @@ class Shards(Protocol):
         """Events of one epoch."""
         ...
 
+    @property
+    def n_shards(self) -> int:
+        """Blocks that `read` gives."""
+        ...
+
+    def read(self, number: int) -> Histories:
+        """One block, 0..n_shards-1; the same users in the same order every time."""
+        ...
+
     def epoch(self, rng: Rng) -> Iterator[Histories]:
-        """Every user once, in blocks whose order `rng` draws; users inside a block stand in a fixed order."""
+        """Every user once: all blocks, in an order that `rng` draws."""
         ...
 
 
@@ -82,6 +91,16 @@ class InMemory:
     def n_events(self) -> int:
         """Events of one epoch."""
         return self._histories.n_events
+
+    @property
+    def n_shards(self) -> int:
+        """One."""
+        return 1
+
+    def read(self, number: int) -> Histories:
+        """The log itself; `number` is 0."""
+        assert number == 0
+        return self._histories
 
     def epoch(self, rng: Rng) -> Iterator[Histories]:
         """The log itself; `rng` isn't drawn from."""
