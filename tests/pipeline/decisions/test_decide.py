@@ -437,3 +437,14 @@ class TestBadCalls:
     def test_a_client_comes_once(self) -> None:
         with pytest.raises(DataError, match=r"client_ids: must be unique; 1 row\(s\) break it, first: \[7\]"):
             decide(**self.GOOD | {"client_ids": pl.Series([7, 7])})
+
+    def test_a_client_who_may_repeat_gets_each_time_what_they_get_alone(self) -> None:
+        both = decide(**self.GOOD | {"client_ids": pl.Series([7, 7]), "clients_repeat": True})
+        for n, one in enumerate(({"client_ids": pl.Series([7, 5])}, {"client_ids": pl.Series([5, 7])})):
+            alone = decide(**self.GOOD | one)
+            assert both.product_NK[n].tolist() == alone.product_NK[n].tolist()
+            assert both.probability_NK[n].tolist() == alone.probability_NK[n].tolist()
+        with pytest.raises(InputError, match="clients_repeat: can't be with contacts"):
+            decide(
+                **self.GOOD | {"clients_repeat": True, "contacts": shown((0, "acc", 1)), "decided_at": NOW}
+            )

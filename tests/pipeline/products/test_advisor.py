@@ -94,7 +94,7 @@ def test_the_same_question_many_times_costs_as_much_as_once(bank, monkeypatch) -
         ProductQuery(bank.ids[0], lang="ru"),
     )
     answers = bank.advisor.answer([one, other, one, russian, one])
-    assert asked == [2, 1]
+    assert asked == [3]  # and one pass for them all
     assert answers[0] == answers[2] == answers[4]
     assert [a.customer_id for a in answers] == [bank.ids[i] for i in (0, 1, 0, 0, 0)]
 
@@ -106,6 +106,23 @@ def test_a_client_asked_about_twice_in_one_batch_gets_an_answer_for_each_profile
     expected = [predict(bank, STRANGER, profile=p)[0] for p in asked]
     assert [a.products for a in answers] == [a.products for a in expected]
     assert answers[0].products != answers[1].products
+
+
+@pytest.mark.parametrize("purpose", ["predict", "offer"])
+def test_many_profiles_of_one_client_cost_one_pass(bank, monkeypatch, purpose) -> None:
+    passes: list[int] = []
+    kept = bank.advisor.model.predict
+    monkeypatch.setattr(
+        bank.advisor.model,
+        "predict",
+        lambda inputs, **more: passes.append(len(inputs)) or kept(inputs, **more),
+    )
+    known = bank.ids[0]
+    queries = [ProductQuery(known, profile(bank, age=20 + n), purpose=purpose) for n in range(40)]
+    answers = bank.advisor.answer(queries)
+    assert passes == [40]
+    assert {answer.customer_id for answer in answers} == {known}
+    assert answers[7].products == bank.advisor.answer([queries[7]])[0].products
 
 
 # --- skew --------------------------------------------------------------------------------------------

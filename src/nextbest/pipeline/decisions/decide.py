@@ -58,6 +58,7 @@ def decide(
     reasons: ReasonSource | None = None,
     model_version: str = "",
     rng: int = 0,
+    clients_repeat: bool = False,
 ) -> Decisions:
     """Which products to offer to each client, in which order, and why.
 
@@ -71,7 +72,7 @@ def decide(
         The N clients' attributes by the schema's names, in the same order; null = missing. Only the columns that
         the policy reads must be there (`Rules.columns`).
     client_ids
-        Integers or strings, unique, in the same order.
+        Integers or strings, in the same order; unique unless `clients_repeat`.
     month
         Target month; with `rng` and the id it fixes every draw.
     policy
@@ -92,6 +93,8 @@ def decide(
         Logged with every decision.
     rng
         Seed of the exploration.
+    clients_repeat
+        A client may come several times, as several profiles of them may be asked about; not with `contacts`.
 
     Returns
     -------
@@ -101,15 +104,19 @@ def decide(
     Raises
     ------
     InputError
-        Shapes don't fit together, the channel is not the policy's, `contacts` come without `decided_at`, or the
-        policy names what the panel hasn't.
+        Shapes don't fit together, the channel is not the policy's, `contacts` come without `decided_at` or with
+        `clients_repeat`, or the policy names what the panel hasn't.
     DataError
-        A probability is NaN or outside 0 to 1, ids are null or repeated, a column that the policy reads is missing
+        A probability is NaN or outside 0 to 1, ids are null or repeated unasked, a column that the policy reads is missing
         or of another type, or the contacts break their contract.
     """
     rules = policy if isinstance(policy, Rules) else compile_policy(policy, schema)
     schema, n_clients = rules.schema, len(client_ids)
-    _check(p_NP, held_N, attributes, client_ids, mandatory_N, rules)
+    if clients_repeat and contacts is not None:
+        raise InputError(
+            "clients_repeat", "can't be with contacts: they count against each list of the client"
+        )
+    _check(p_NP, held_N, attributes, client_ids, mandatory_N, rules, clients_repeat=clients_repeat)
     if channel is None:
         channel = rules.policy.default_channel
     elif channel not in rules.policy.channels:
@@ -239,6 +246,8 @@ def _check(
     client_ids: pl.Series,
     mandatory_N: UInt32Array | None,
     rules: Rules,
+    *,
+    clients_repeat: bool,
 ) -> None:
     shape = (len(client_ids), len(rules.schema.products))
     if np.shape(p_NP) != shape:
@@ -250,7 +259,7 @@ def _check(
             )
     if attributes.height != shape[0]:
         raise InputError("attributes", f"must have {shape[0]} rows", value=attributes.height)
-    if shape[0] > 1 and (n_twice := shape[0] - client_ids.n_unique()):
+    if shape[0] > 1 and not clients_repeat and (n_twice := shape[0] - client_ids.n_unique()):
         twice = client_ids.filter(client_ids.is_duplicated()).unique().head(5).to_list()
         raise DataError("client_ids", "must be unique", n_bad=n_twice, examples=twice)
     # one pass: a comparison with NaN is False

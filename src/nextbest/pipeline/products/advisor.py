@@ -5,7 +5,6 @@ clients, P products, K places.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +15,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nextbest.data.ids import OutsideId
 from nextbest.data.panel.manifest import find_panel
 from nextbest.data.panel.panel import Panel
 from nextbest.data.panel.schema import PanelSchema
@@ -205,10 +203,9 @@ class ProductAdvisor:
             kind = _Kind(as_of, query.purpose, query.channel, query.explain)
             groups.setdefault(kind, []).append(place)
         for kind, group in groups.items():
-            for places in _each_client_once(queries, group):
-                own = [queries[place] for place in places]
-                for place, answer in zip(places, self._answer(kind, own, rows[places]), strict=True):
-                    answers[place] = answer
+            own = [queries[place] for place in group]
+            for place, answer in zip(group, self._answer(kind, own, rows[group]), strict=True):
+                answers[place] = answer
         for place, at in copies.items():
             answers[place] = answers[at]
         return [answer for answer in answers if answer is not None]
@@ -221,7 +218,9 @@ class ProductAdvisor:
         client_ids = pl.Series(ids, dtype=self.schema.id_dtype, strict=False)
         if kind.purpose == "predict":
             return self._predict(kind, queries, inputs, client_ids)
-        decisions, known_N = self.offers(inputs, client_ids, channel=kind.channel, explain=kind.explain)
+        decisions, known_N = self.offers(
+            inputs, client_ids, channel=kind.channel, explain=kind.explain, clients_repeat=True
+        )
         return [
             ProductAnswer(
                 customer_id=query.customer_id,
@@ -246,6 +245,7 @@ class ProductAdvisor:
         contacts: pl.DataFrame | None = None,
         decided_at: datetime | None = None,
         explain: bool = True,
+        clients_repeat: bool = False,
     ) -> tuple[Decisions, NDArray[np.bool_]]:
         """What to offer to N clients, and which of them were answered from stored history.
 
@@ -254,8 +254,8 @@ class ProductAdvisor:
         inputs
             The clients, with the attributes that model and policy read (`history.inputs` has them).
         client_ids
-            In the same order, each once.
-        channel, contacts, decided_at
+            In the same order, each once unless `clients_repeat`.
+        channel, contacts, decided_at, clients_repeat
             See `decide`.
         explain
             Whether reasons are found.
@@ -279,6 +279,7 @@ class ProductAdvisor:
             decided_at=decided_at,
             reasons=None if table is None else reason_source(self.model, inputs, table),
             model_version=self.version,
+            clients_repeat=clients_repeat,
         )
         return decisions, predictions.known_N
 
@@ -295,6 +296,7 @@ class ProductAdvisor:
             month=inputs.target,
             policy=self._forecast_rules,
             model_version=self.version,
+            clients_repeat=True,
         )
         answers = []
         for n, query in enumerate(queries):
@@ -350,19 +352,6 @@ def _check_products(model: PanelSchema, panel: Panel | None) -> None:
             f"foretells {len(model.products)} products of {model.name!r}, the panel holds others",
             remedy="train it on this panel",
         )
-
-
-def _each_client_once(queries: Sequence[ProductQuery], places: Sequence[int]) -> list[list[int]]:
-    """The places in waves, no client twice in one: a decision is of distinct clients."""
-    waves: list[list[int]] = []
-    seen: Counter[OutsideId | None] = Counter()
-    for place in places:
-        wave = seen[queries[place].customer_id]
-        seen[queries[place].customer_id] += 1
-        if wave == len(waves):
-            waves.append([])
-        waves[wave].append(place)
-    return waves
 
 
 def _offered(decisions: Decisions, client: int, query: ProductQuery) -> tuple[RankedProduct, ...]:
