@@ -6,10 +6,10 @@ from torch import nn
 
 from models.sequence.training_cases import settings
 from nextbest.models.sequence.optimizers import (
+    Optimizer,
     decay_groups,
     gradient_norm,
     learning_rate,
-    make_optimizer,
     scale_gradients,
 )
 
@@ -49,24 +49,50 @@ def test_only_matrices_of_products_decay():
     }
 
 
+def plain_steps(kind, start, gradients, *, rate, decay):
+    """The papers' formulas, number by number."""
+    weight, first, second = start, 0.0, 0.0
+    for step, slope in enumerate(gradients, start=1):
+        gradient = slope + (0 if kind == "adamw" else decay * weight)
+        weight -= rate * decay * weight if kind == "adamw" else 0
+        if kind == "adagrad":
+            second += gradient**2
+            weight -= rate * gradient / (second**0.5 + 1e-10)
+            continue
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        unbiased = second / (1 - 0.999**step)
+        weight -= rate * first / (1 - 0.9**step) / (unbiased**0.5 + 1e-8)
+    return weight
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
 @pytest.mark.parametrize("kind", ["adam", "adamw", "adagrad"])
-def test_each_learning_weight_is_in_one_group_with_its_decay(kind):
-    network = Parts()
-    optimizer = make_optimizer(network, settings(optimizer=kind, weight_decay=0.1))
-    found = [p for group in optimizer.param_groups for p in group["params"]]
-    assert len(found) == len({id(p) for p in found}) == 10
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+def test_steps_are_those_of_the_paper(kind, decay):
+    network = nn.Linear(1, 1).double()
+    starts = [w.item() for w in network.parameters()]
+    optimizer = Optimizer(network, settings(optimizer=kind, weight_decay=decay))
+    gradients = [0.5, -0.25, 3.0, 0.125]
+    for gradient in gradients:
+        for weight in network.parameters():
+            weight.grad = torch.full_like(weight, gradient)
+        optimizer.step(0.1)
+    # the matrix decays, the bias doesn't
+    for weight, start, own in zip(network.parameters(), starts, (decay, 0), strict=True):
+        wanted = plain_steps(kind, start, gradients, rate=0.1, decay=own)
+        assert weight.item() == pytest.approx(wanted, rel=1e-6)
 
 
-def test_decay_shrinks_a_matrix_and_leaves_an_embedding():
+def test_a_weight_without_gradient_and_an_embedding_do_not_decay():
     network = Parts()
-    optimizer = make_optimizer(network, settings(weight_decay=0.5, learning_rate=0.1))
-    matrix, items = network.matrix.weight.detach().clone(), network.items.weight.detach().clone()
-    for weight in network.parameters():
+    optimizer = Optimizer(network, settings(weight_decay=0.5))
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    for weight in (network.matrix.weight, network.items.weight):
         weight.grad = torch.zeros_like(weight)
-    optimizer.step()
-    torch.testing.assert_close(network.matrix.weight.detach(), 0.95 * matrix)
-    assert torch.equal(network.items.weight, items)
+    optimizer.step(0.1)
+    moved = {n for n, w in network.named_parameters() if not torch.equal(w, before[n])}
+    assert moved == {"matrix.weight"}
+    assert torch.allclose(network.matrix.weight, 0.95 * before["matrix.weight"])
 
 
 def test_the_rate_warms_up_in_equal_steps_and_stays():

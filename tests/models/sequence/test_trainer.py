@@ -27,7 +27,7 @@ from models.sequence.training_cases import (
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models.sequence import trainer as trainer_module
 from nextbest.models.sequence.distributed import World
-from nextbest.models.sequence.optimizers import make_optimizer
+from nextbest.models.sequence.optimizers import Optimizer
 from nextbest.models.sequence.steps import CHECK_EVERY, Stepper, Where
 from nextbest.models.sequence.trainer import train
 
@@ -352,7 +352,7 @@ def late(one, kind, clip_norm=None):
     """A stepper as on a GPU, on the CPU."""
     return Stepper(
         one,
-        make_optimizer(one, settings(optimizer=kind)),
+        Optimizer(one, settings(optimizer=kind)),
         world=World(torch.device("cpu")),
         generator=torch.Generator(),
         precision=torch.float32,
@@ -388,7 +388,7 @@ def test_after_full_memory_the_same_random_numbers_are_drawn_again():
         generator = torch.Generator().manual_seed(1)
         stepper = Stepper(
             one,
-            make_optimizer(one, settings()),
+            Optimizer(one, settings()),
             world=World(torch.device("cpu")),
             generator=generator,
             precision=torch.float32,

@@ -21,7 +21,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from nextbest.errors import ArtifactError, ExternalError
 from nextbest.version import __version__
@@ -157,29 +156,6 @@ def put_state(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in state_tensors(network).items():
             tensor.copy_(tensors[name])
-
-
-def optimizer_tensors(optimizer: Optimizer, network: nn.Module) -> dict[str, Tensor]:
-    """State of an optimiser by `weight.key`, of weights that it has one of."""
-    found = {}
-    for name, weight in network.named_parameters():
-        for key, value in optimizer.state.get(weight, {}).items():
-            found[f"{name}.{key}"] = value
-    return found
-
-
-def put_optimizer(optimizer: Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser the state that `optimizer_tensors` took; weights that it names none of have none."""
-    by_weight: dict[str, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        weight, key = name.rsplit(".", 1)
-        by_weight.setdefault(weight, {})[key] = value
-    for name, weight in network.named_parameters():
-        if name in by_weight:
-            # fused kernels want all of it, the number of steps too, where the weight is
-            optimizer.state[weight] = {
-                key: value.detach().to(weight.device, copy=True) for key, value in by_weight[name].items()
-            }
 
 
 def to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

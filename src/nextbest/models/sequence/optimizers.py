@@ -1,20 +1,27 @@
-"""Optimiser, learning rate and gradient length of a training. Knows no model."""
+"""Optimiser, learning rate and gradient length of a training. Knows no model.
+
+The steps are torch's own kernels, called by its functional form: making a `torch.optim.Optimizer` loads
+torch's compiler, which costs seconds before the first step and is not used here.
+"""
 
 import math
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adagrad, Adam, AdamW, Optimizer
+from torch.optim.adagrad import adagrad
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
 
 from nextbest.models.sequence.config import TrainConfig
 
 _COSINE_FLOOR = 0.01
 """Share of the learning rate that the cosine falls to."""
+_BETA1, _BETA2, _ADAM_EPS, _ADAGRAD_EPS = 0.9, 0.999, 1e-8, 1e-10
 _NEVER_DECAYED = (nn.Embedding, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._BatchNorm)
 
 
-def make_optimizer(network: nn.Module, config: TrainConfig) -> Optimizer:
-    """The optimiser of all weights that learn, in one fused kernel a group.
+class Optimizer:
+    """Steps of all weights that learn, in one fused kernel for those that decay and one for the others.
 
     Weight decay is for matrices of products only: weights of one axis (biases, norms), of embeddings and
     norms, and those that their module names in an attribute `no_weight_decay` (a set of names) have none.
@@ -22,22 +29,98 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> Optimizer:
     Notes
     -----
     Adam: Kingma & Ba 2015 with the decay added to the gradient; AdamW: Loshchilov & Hutter 2019; Adagrad:
-    Duchi, Hazan & Singer 2011. Moments' constants are torch's.
+    Duchi, Hazan & Singer 2011. Constants are the usual ones.
     """
-    decayed, kept = decay_groups(network)
-    groups: list[dict[str, object]] = (
-        [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": kept, "weight_decay": 0.0},
-        ]
-        if config.weight_decay
-        else [{"params": [p for p in network.parameters() if p.requires_grad], "weight_decay": 0.0}]
-    )
-    groups = [group for group in groups if group["params"]]
-    rate = config.learning_rate
-    if config.optimizer == "adagrad":
-        return Adagrad(groups, lr=rate, fused=True)
-    return (AdamW if config.optimizer == "adamw" else Adam)(groups, lr=rate, fused=True)
+
+    state: dict[nn.Parameter, dict[str, Tensor]]
+    """Moments and the number of steps, of each weight that ever had a gradient."""
+
+    def __init__(self, network: nn.Module, config: TrainConfig) -> None:
+        self.state = {}
+        self._kind = config.optimizer
+        decayed, kept = decay_groups(network)
+        self._groups = (
+            [(decayed, config.weight_decay), (kept, 0.0)] if config.weight_decay else [(decayed + kept, 0.0)]
+        )
+
+    @property
+    def can_stay(self) -> bool:
+        """Whether `step` obeys its `stay` on a GPU: Adagrad's kernel there doesn't."""
+        return self._kind != "adagrad"
+
+    @torch.no_grad()
+    def step(self, rate: float, *, stay: Tensor | None = None) -> None:
+        """Move every weight that has a gradient; not if `stay`, a scalar where the weights are, is 1."""
+        for group, decay in self._groups:
+            weights = [w for w in group if w.grad is not None]
+            if not weights:
+                continue
+            gradients = [w.grad for w in weights if w.grad is not None]
+            states = [self.state.get(w) or self._new_state(w) for w in weights]
+            steps = [s["step"] for s in states]
+            if self._kind == "adagrad":
+                fused = weights[0].device.type == "cpu"
+                adagrad(
+                    list[Tensor](weights),
+                    gradients,
+                    [s["sum"] for s in states],
+                    steps,
+                    fused=fused,
+                    foreach=not fused,
+                    found_inf=stay if fused else None,
+                    lr=rate,
+                    weight_decay=decay,
+                    lr_decay=0.0,
+                    eps=_ADAGRAD_EPS,
+                    maximize=False,
+                )
+                continue
+            (adamw if self._kind == "adamw" else adam)(
+                list[Tensor](weights),
+                gradients,
+                [s["exp_avg"] for s in states],
+                [s["exp_avg_sq"] for s in states],
+                [],
+                steps,
+                fused=True,
+                found_inf=stay,  # the kernels' own switch, made for GradScaler
+                amsgrad=False,
+                beta1=_BETA1,
+                beta2=_BETA2,
+                lr=rate,
+                weight_decay=decay,
+                eps=_ADAM_EPS,
+                maximize=False,
+            )
+
+    def _new_state(self, weight: nn.Parameter) -> dict[str, Tensor]:
+        names = ("sum",) if self._kind == "adagrad" else ("exp_avg", "exp_avg_sq")
+        # fused kernels count steps where the weight is, the other one of Adagrad on the CPU
+        where = "cpu" if self._kind == "adagrad" else weight.device
+        state = {"step": torch.zeros((), dtype=torch.float32, device=where)}
+        state |= {name: torch.zeros_like(weight, requires_grad=False) for name in names}
+        self.state[weight] = state
+        return state
+
+    def tensors(self, network: nn.Module) -> dict[str, Tensor]:
+        """The state as `weight.key`: the tensors themselves, no copies."""
+        return {
+            f"{name}.{key}": value
+            for name, weight in network.named_parameters()
+            for key, value in self.state.get(weight, {}).items()
+        }
+
+    def put(self, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors` gave; weights that it names nothing of begin anew."""
+        by_weight: dict[str, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            weight_name, key = name.rsplit(".", 1)
+            by_weight.setdefault(weight_name, {})[key] = value
+        self.state = {}
+        for name, weight in network.named_parameters():
+            if name in by_weight:
+                for key, into in self._new_state(weight).items():
+                    into.copy_(by_weight[name][key])
 
 
 def decay_groups(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -61,12 +144,6 @@ def learning_rate(config: TrainConfig, *, step: int, progress: float) -> float:
         fall = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
         rate *= _COSINE_FLOOR + (1 - _COSINE_FLOOR) * fall
     return rate
-
-
-def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Make the next step with this rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 def gradient_norm(weights: list[nn.Parameter]) -> Tensor:

@@ -14,13 +14,12 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from nextbest.errors import InputError
 from nextbest.models.sequence.batches import Batch
 from nextbest.models.sequence.devices import autocast, is_out_of_memory
 from nextbest.models.sequence.distributed import World
-from nextbest.models.sequence.optimizers import gradient_norm, scale_gradients, set_rate
+from nextbest.models.sequence.optimizers import Optimizer, gradient_norm, scale_gradients
 
 log = logging.getLogger(__name__)
 CHECK_EVERY = 10
@@ -58,8 +57,6 @@ class Where:
     def words(self, *, only: int | None = None) -> str:
         """As an error says it; `only`: the one batch of the step that it was."""
         count = len(self.shapes)
-        if not count:
-            return f"epoch {self.epoch}, another process's batch, learning rate {self.rate:.3g}"
         first = self.batch if only is None else self.batch + only
         number = (
             f"batch {first}" if only is not None or count == 1 else f"batches {first}-{first + count - 1}"
@@ -138,9 +135,9 @@ class Stepper:
             self._weights, n_targets=found.n_targets, loss_sum=float(found.loss), active=bool(batches)
         )
         if not math.isfinite(loss_sum):
-            raise _not_finite("loss", loss_sum, where.words(only=found.bad))
+            raise _not_finite("loss", loss_sum, self._blamed(where, found))
         if n_targets:
-            self._step_seen(loss_sum, n_targets, where, are_sums=found.are_sums)
+            self._step_seen(loss_sum, n_targets, where, found)
         return anybody
 
     def look(self) -> None:
@@ -162,19 +159,24 @@ class Stepper:
             self.sums.loss += loss
             self.sums.n_targets += n_targets
 
-    def _step_seen(self, loss_sum: float, n_targets: float, where: Where, *, are_sums: bool) -> None:
-        factor = 1 / n_targets if are_sums else 1.0
+    def _step_seen(self, loss_sum: float, n_targets: float, where: Where, found: "_Found") -> None:
+        factor = 1 / n_targets if found.are_sums else 1.0
         norm = factor * float(gradient_norm(self._weights))
         if not math.isfinite(norm):
-            raise _not_finite("gradient", norm, where.words())
+            raise _not_finite("gradient", norm, self._blamed(where, found))
         if self._clip_norm is not None and norm > self._clip_norm:
             factor *= self._clip_norm / norm
         if factor != 1:
             scale_gradients(self._weights, factor)
-        set_rate(self._optimizer, where.rate)
-        self._optimizer.step()
+        self._optimizer.step(where.rate)
         self.sums.loss += loss_sum
         self.sums.n_targets += n_targets
+
+    def _blamed(self, where: Where, found: "_Found") -> str:
+        """Which batch it was, as far as this process knows."""
+        if found.bad is not None or self._world.size == 1:
+            return where.words(only=found.bad)
+        return f"epoch {where.epoch}, near batch {where.batch} of one of {self._world.size} processes"
 
     def _step_unseen(self, found: "_Found", where: Where) -> None:
         factor = 1 / found.n_targets if found.are_sums else 1.0
@@ -185,10 +187,7 @@ class Stepper:
             scale_gradients(self._weights, factor * (self._clip_norm / norm).clamp(max=1))
         elif factor != 1:
             scale_gradients(self._weights, factor)
-        # torch's own switch of fused kernels, made for GradScaler: 1 = leave everything as it is
-        self._optimizer.found_inf = self._bad  # type: ignore[attr-defined]
-        set_rate(self._optimizer, where.rate)
-        self._optimizer.step()
+        self._optimizer.step(where.rate, stay=self._bad)
         self._unseen.append((where, loss, self._bad, found.n_targets))
         if len(self._unseen) >= CHECK_EVERY:
             self.look()
@@ -245,8 +244,8 @@ class Stepper:
                 remedy="lower max_len, the sizes of the network, or n_negatives",
             )
         self.largest = (n_windows + 1) // 2 * n_places
-        gc.collect()
         if self._world.device.type == "cuda":
+            gc.collect()  # else rings of objects keep tensors, and these their blocks
             torch.cuda.empty_cache()
         log.warning(
             "out of memory with %d windows x %d places: from now on at most %d places at once, "

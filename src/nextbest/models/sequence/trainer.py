@@ -23,9 +23,7 @@ from nextbest.models.sequence.batches import Batch
 from nextbest.models.sequence.checkpoints import (
     Checkpoint,
     CheckpointFolder,
-    optimizer_tensors,
     prefixed,
-    put_optimizer,
     put_state,
     state_tensors,
     to_cpu,
@@ -33,7 +31,7 @@ from nextbest.models.sequence.checkpoints import (
 )
 from nextbest.models.sequence.config import TrainConfig
 from nextbest.models.sequence.distributed import World, joined, own_device
-from nextbest.models.sequence.optimizers import learning_rate, make_optimizer
+from nextbest.models.sequence.optimizers import Optimizer, learning_rate
 from nextbest.models.sequence.steps import CHECK_EVERY, Stepper, Where
 from nextbest.models.sequence.trained import Epoch, Progress, Trained, Why
 
@@ -139,7 +137,7 @@ class _Training:
     ) -> None:
         self._network, self._config, self._world, self._rng = network, config, world, rng
         self._precision = str(precision).removeprefix("torch.")
-        self._optimizer = make_optimizer(network, config)
+        self._optimizer = Optimizer(network, config)
         self._generator = torch.Generator(device=world.device)
         self._stepper = Stepper(
             network,
@@ -148,7 +146,7 @@ class _Training:
             generator=self._generator,
             precision=precision,
             clip_norm=config.clip_norm,
-            deferred=world.device.type == "cuda" and world.size == 1,
+            deferred=world.device.type == "cuda" and world.size == 1 and self._optimizer.can_stay,
         )
         self._state = Progress()
         self._best: dict[str, Tensor] = {}
@@ -328,7 +326,7 @@ class _Training:
         best = self._best if self._state.best_epoch != self._state.epoch else {}
         tensors = {
             **prefixed("network", network),
-            **prefixed("optimizer", optimizer_tensors(self._optimizer, self._network)),
+            **prefixed("optimizer", self._optimizer.tensors(self._network)),
             **prefixed("best", best),
         }
         return Checkpoint(self._state.epoch, tensors, asdict(self._state))
@@ -343,7 +341,7 @@ class _Training:
         if words:
             tensors = self._world.tensors_from_first({} if found is None else found.tensors)
             put_state(self._network, unprefixed("network", tensors))
-            put_optimizer(self._optimizer, self._network, unprefixed("optimizer", tensors))
+            self._optimizer.put(self._network, unprefixed("optimizer", tensors))
             self._state = Progress(**words)
             self._stepper.largest = self._state.largest
             if self._world.is_first and self._state.best_validation is not None:
