@@ -354,6 +354,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(journal, tmp_path) -> 
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_folder_that_cannot_be_made_is_the_disks_fault(journal, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExternalError, match="disk: "):
+        tune(journal, recipe(TRANSITIONS), tmp_path / "file" / "t", trials=1)
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [
