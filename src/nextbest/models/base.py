@@ -7,6 +7,7 @@ files other than its own model folder (`models/store.py`), or the web.
 
 import logging
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,11 +26,19 @@ from nextbest.models.threads import WORTH_THREADS, for_each
 from nextbest.models.topk import FloatArray, TopK, block_size, no_evidence, select_top_k
 from nextbest.tables import ITEM_ID, USER_ID
 
-__all__ = ["FloatArray", "Recommender", "Rng", "TopK", "no_evidence"]
+__all__ = ["FloatArray", "How", "Recommender", "Rng", "TopK", "no_evidence"]
 
 Rng = int | np.random.Generator
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class How:
+    """What a fit shows and keeps while it runs; nothing that changes the model."""
+
+    progress: bool = False
+    checkpoints: Path | None = None
 
 
 class Recommender(ABC):
@@ -54,6 +63,7 @@ class Recommender(ABC):
     """Whose column is which: the ids this model was fitted on."""
     segment_ids_: IdIndex | None
     """Names of the user segments seen in `fit`, None when there were none."""
+    _how: How = How()
 
     def __init__(self, config: BaseModel | None = None) -> None:
         """Take a frozen `Config`, or None for the defaults, which are meant to be good ones.
@@ -106,10 +116,27 @@ class Recommender(ABC):
         self._check_fitted()
         return len(self.item_ids_)
 
-    def fit(self, interactions: Interactions, *, rng: Rng = 0) -> Self:
+    def fit(
+        self,
+        interactions: Interactions,
+        *,
+        rng: Rng = 0,
+        progress: bool = False,
+        checkpoints: Path | None = None,
+    ) -> Self:
         """Learn from a log and return the model itself; a second call forgets the first.
 
-        The same log and `rng` (seed or Generator in the same state) give the same model.
+        Parameters
+        ----------
+        interactions
+            The log; whether weights, times, segments and item features count is the model's own matter.
+        rng
+            Seed or Generator; the same log and `rng` in the same state give the same model.
+        progress
+            Show a bar, where learning takes epochs.
+        checkpoints
+            Folder to write to after every epoch and to go on from, if it holds a checkpoint of this very training;
+            models that learn in one go ignore it.
 
         Raises
         ------
@@ -117,6 +144,7 @@ class Recommender(ABC):
             The log is too large for this model; the message names a remedy.
         """
         self.item_ids_, self.segment_ids_ = interactions.item_ids, interactions.segment_ids
+        self._how = How(progress=progress, checkpoints=checkpoints)
         try:
             self._fit(interactions, rng=np.random.default_rng(rng))
         except BaseException:

@@ -50,8 +50,15 @@ class Blend(Recommender):
 
     def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
         self.members_ = self._unfitted()
-        for member, stream in zip(self.members_, rng.spawn(len(self.members_)), strict=True):
-            member.fit(interactions, rng=stream)
+        folder = self._how.checkpoints
+        streams = rng.spawn(len(self.members_))
+        for place, (member, stream) in enumerate(zip(self.members_, streams, strict=True)):
+            member.fit(
+                interactions,
+                rng=stream,
+                progress=self._how.progress,
+                checkpoints=None if folder is None else folder / str(place),
+            )
 
     def _unfitted(self) -> list[Recommender]:
         from nextbest.models import make_model

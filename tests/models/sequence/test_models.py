@@ -1,16 +1,22 @@
 """Every sequence model keeps the contract of recommenders, and learns what order alone can teach."""
 
+from dataclasses import replace
 from itertools import permutations
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from contracts.recommender import RecommenderContract, journal
 from nextbest.data.interactions import Histories, Interactions
+from nextbest.data.item_features import ItemFeatures
+from nextbest.errors import ArtifactError, InputError
 from nextbest.models import load_model, make_model
+from nextbest.models.sequence.shards import InMemory, ParquetShards, write_shards
+from nextbest.models.sequence.validation import Questions
 
 TINY = {
     "embedding_dim": 8,
@@ -115,8 +121,6 @@ def test_unknown_items_inside_a_history_are_skipped(kind):
 
 
 def np_series(values):
-    import polars as pl
-
     return pl.Series(list(values), dtype=pl.Int64)
 
 
@@ -146,7 +150,95 @@ def test_a_saved_model_holds_what_other_programs_read(tmp_path):
     assert_array_equal(weights["table.own.weight"][:9], model.item_vectors_)
     assert (tmp_path / "m" / "encoder.onnx").stat().st_size > 1000
     (tmp_path / "m" / "encoder.onnx").unlink()
-    from nextbest.errors import ArtifactError
-
     with pytest.raises(ArtifactError, match=r"encoder.onnx"):
         load_model(tmp_path / "m")
+
+
+# --- more ways to learn -------------------------------------------------------------------------
+CYCLE = [(u, (u + t) % 9) for u in range(40) for t in range(3 + u % 12)]
+
+
+def test_shards_on_disk_teach_what_the_log_in_memory_does(tmp_path):
+    log = Interactions.from_journal(journal(CYCLE))
+    write_shards([log.histories], tmp_path, n_items=log.n_items)
+    settings = {**TINY, "dropout": 0.0, "training": {**LONGER, "n_epochs": 25}}
+    model = make_model("gru4rec", settings)
+    model.fit_shards(ParquetShards.open(tmp_path), item_ids=log.item_ids, rng=0)
+    asked = [[(s + t) % 9 for t in range(4)] for s in range(9)]
+    assert hits(model, log, asked, [(s + 4) % 9 for s in range(9)]) == 1
+    assert_array_equal(model.known_items_, True)
+
+
+def test_shards_of_another_catalogue_are_refused(tmp_path):
+    log = Interactions.from_journal(journal(CYCLE))
+    write_shards([log.histories], tmp_path, n_items=log.n_items)
+    few = type(log.item_ids)(np_series(range(3)))
+    model = make_model("gru4rec", TINY)
+    with pytest.raises(InputError, match="must hold the 9 items"):
+        model.fit_shards(ParquetShards.open(tmp_path), item_ids=few)
+
+
+def test_questions_of_ones_own_decide_when_training_ends():
+    log = Interactions.from_journal(journal(CYCLE))
+    right = Questions(Histories.from_lists([[0, 1, 2, 3]] * 5), np.full(5, 4))
+    model = make_model(
+        "gru4rec", {**TINY, "training": {**LONGER, "validation": "last", "n_epochs": 60, "patience": 6}}
+    )
+    model.fit_shards(InMemory(log.histories, log.n_items), item_ids=log.item_ids, questions=right, rng=0)
+    assert model.trained_["best_validation"] == 1
+    assert model.trained_["stopped_why"] == "patience"
+    assert sum(e["events"] for e in model.trained_["curve"][:1]) == log.histories.n_events - log.n_users
+
+
+def test_an_interrupted_fit_goes_on_from_its_checkpoints(tmp_path, monkeypatch):
+    log = Interactions.from_journal(journal(CYCLE))
+    settings = {**TINY, "training": {**LONGER, "n_epochs": 6}}
+    whole = make_model("sasrec", settings).fit(log, rng=0)
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    from nextbest.models.sequence import learning
+
+    batches = learning._batches
+    calls = []
+
+    def interrupted(*args):
+        calls.append(args)
+        return stop() if len(calls) > 3 else batches(*args)
+
+    monkeypatch.setattr(learning, "_batches", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_model("sasrec", settings).fit(log, rng=0, checkpoints=tmp_path)
+    monkeypatch.setattr(learning, "_batches", batches)
+    resumed = make_model("sasrec", settings).fit(log, rng=0, checkpoints=tmp_path)
+    assert resumed.trained_["resumed_after"] == 3
+    assert_array_equal(resumed.item_vectors_, whole.item_vectors_)
+
+
+def test_a_new_item_with_features_gets_a_score(tmp_path):
+    """Items of two kinds; who takes one kind goes on with it. An item without events is known by its kind."""
+    gen = np.random.default_rng(0)
+    rows = [(u, int(2 * i + u % 2)) for u in range(200) for i in gen.permutation(10)[:7]]
+    known = journal(rows)
+    ids = type(Interactions.from_journal(known).item_ids)(np_series(range(22)))  # 20 and 21 nobody took
+    catalog = pl.DataFrame({"item_id": range(22), "kind": [f"k{i % 2}" for i in range(22)]})
+    log = Interactions.from_journal(known, item_ids=ids)
+    features = ItemFeatures.of(catalog, ["kind"], ids)
+    config = {
+        "embedding_dim": 16,
+        "max_len": 10,
+        "dropout": 0.0,
+        "id_dropout": 0.3,
+        "loss": {"kind": "softmax"},
+    }
+    model = make_model("lstm", {**config, "training": {**LONGER, "n_epochs": 30}})
+    model.fit(replace(log, item_features=features), rng=0)
+    scores = model.score(Histories.from_lists([[0, 2, 4, 6], [1, 3, 5, 7]]))
+    assert np.isfinite(scores).all()
+    assert scores[0, 20] > scores[0, 21]
+    assert scores[1, 21] > scores[1, 20]
+    model.save(tmp_path / "m")
+    assert_array_equal(load_model(tmp_path / "m").score(log.histories), model.score(log.histories))
+    without = make_model("lstm", {**config, "training": {**LONGER, "n_epochs": 1}}).fit(log, rng=0)
+    assert np.isneginf(without.score(log.histories)[:, 20:]).all()

@@ -9,6 +9,7 @@ Q questions.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from nextbest.data.interactions import Histories, Interactions
+from nextbest.data.interactions import Histories
+from nextbest.data.item_features import ItemFeatures
 from nextbest.models.base import FloatArray
 from nextbest.models.sequence.batches import Batch, cloze_batches, next_item_batches, question_batches
 from nextbest.models.sequence.config import SequenceConfig
@@ -25,9 +27,9 @@ from nextbest.models.sequence.encoders.base import Encoder
 from nextbest.models.sequence.item_table import ItemTable
 from nextbest.models.sequence.losses import loss
 from nextbest.models.sequence.negatives import NegativeSampler
-from nextbest.models.sequence.shards import InMemory, Shards
+from nextbest.models.sequence.shards import Shards
 from nextbest.models.sequence.trainer import train
-from nextbest.models.sequence.validation import Questions, held_out
+from nextbest.models.sequence.validation import Questions, held_out_of
 
 log = logging.getLogger(__name__)
 _NDCG_PLACES = 10
@@ -84,50 +86,67 @@ class Network(nn.Module):
 
 
 def learn(
-    interactions: Interactions,
+    shards: Shards | None,
     *,
+    n_items: int,
+    features: ItemFeatures | None,
     encoder: Callable[[], Encoder],
     task: str,
     config: SequenceConfig,
     rng: np.random.Generator,
+    questions: Questions | None = None,
+    checkpoints: Path | None = None,
     progress: bool = False,
 ) -> Learned:
-    """Fit a network on a log; the same log, config and `rng` give the same network on a CPU."""
-    n_items = interactions.n_items
+    """Fit a network on a log; the same log, config and `rng` give the same network on a CPU.
+
+    Parameters
+    ----------
+    shards
+        The log; None where there are no items to learn of.
+    n_items, features
+        Of the catalogue; features may say something of items without events.
+    encoder
+        Makes a new one.
+    questions
+        Stop by these and train on the whole log; None: hold out what `config.training.validation` says.
+    checkpoints
+        Folder to write to and to go on from; see `trainer.train`.
+    """
     torch_seed, epoch_seed, held_rng = int(rng.integers(2**31)), int(rng.integers(2**31)), rng.spawn(1)[0]
     training = config.training
-    kept, questions = held_out(
-        interactions.histories,
-        how=training.validation,
-        users=training.validation_users,
-        fraction=training.validation_fraction,
-        rng=held_rng,
-    )
     with torch.random.fork_rng():
         torch.manual_seed(torch_seed)
-        table = _table(interactions, config)
-        if not n_items:  # nothing to learn, and nothing to answer
-            return exported(Network(table, encoder(), config, None), interactions.item_counts, trained={})
-        shards: Shards = InMemory(kept, n_items)
+        table = _table(n_items, features, config)
+        if shards is None:  # nothing to learn, and nothing to answer
+            return exported(Network(table, encoder(), config, None), np.zeros(n_items, np.int64), trained={})
+        kept = shards
+        if questions is None:
+            kept, questions = held_out_of(
+                shards,
+                how=training.validation,
+                users=training.validation_users,
+                fraction=training.validation_fraction,
+                rng=held_rng,
+            )
         network = Network(table, encoder(), config, _sampler(shards, config))
         trained = train(
             network,
-            lambda epoch: _batches(shards, task, config, np.random.default_rng([epoch_seed, epoch])),
+            lambda epoch: _batches(kept, task, config, np.random.default_rng([epoch_seed, epoch])),
             config=training,
             validate=_validation(network, questions, task, config),
-            checkpoints=None,
+            checkpoints=checkpoints,
             rng=torch_seed,
             progress=progress,
         )
-    return exported(network, interactions.item_counts, trained=trained.described())
+    return exported(network, shards.item_counts, trained=trained.described())
 
 
-def _table(interactions: Interactions, config: SequenceConfig) -> ItemTable:
-    features = interactions.item_features
+def _table(n_items: int, features: ItemFeatures | None, config: SequenceConfig) -> ItemTable:
     if features is None or not features.x_IF.shape[1]:
-        return ItemTable(interactions.n_items, config.embedding_dim, bias=config.item_bias)
+        return ItemTable(n_items, config.embedding_dim, bias=config.item_bias)
     return ItemTable(
-        interactions.n_items,
+        n_items,
         config.embedding_dim,
         features_IF=torch.from_numpy(features.x_IF),
         bias=config.item_bias,

@@ -5,18 +5,24 @@ L places, D dims, I items.
 """
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.models.base import FloatArray
+from nextbest.data.item_features import ItemFeatures
+from nextbest.errors import InputError
+from nextbest.models.base import FloatArray, How, Rng
 from nextbest.models.factors import FactorModel
 from nextbest.models.histories import renumbered
 from nextbest.models.sequence.batches import question_batches
 from nextbest.models.sequence.config import SequenceConfig
+from nextbest.models.sequence.shards import InMemory, Shards
+from nextbest.models.sequence.validation import Questions
 
 if TYPE_CHECKING:
     from nextbest.models.sequence.encoders.base import Encoder
@@ -60,9 +66,84 @@ class SequenceModel(FactorModel):
 
     # --- what every sequence model gets -----------------------------------------------------
     def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
+        shards = InMemory(interactions.histories, interactions.n_items) if interactions.n_items else None
+        self._learn(shards, interactions.item_features, rng=rng, how=self._how)
+
+    def fit_shards(
+        self,
+        shards: Shards,
+        *,
+        item_ids: IdIndex,
+        item_features: ItemFeatures | None = None,
+        questions: Questions | None = None,
+        rng: Rng = 0,
+        checkpoints: Path | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """`fit` for a log that needn't fit into memory, for several processes, or with questions of one's own.
+
+        Parameters
+        ----------
+        shards
+            `shards.ParquetShards.open(folder)` reads a shard at a time; under `torchrun` each process opens its
+            own share (`rank`, `world`).
+        item_ids
+            Whose row number is which in the shards.
+        item_features
+            What a catalogue says of these items.
+        questions
+            Histories with the item that came next, to stop training by; then nothing is held out of the shards.
+        checkpoints
+            Folder to write to after each epoch, and to go on from.
+
+        Raises
+        ------
+        InputError
+            The shards are of another number of items, or a setting breaks its rule.
+        ArtifactError
+            A shard is gone or damaged, or the checkpoints are of another training.
+        """
+        if len(item_ids) != shards.n_items:
+            raise InputError(
+                "item_ids", f"must hold the {shards.n_items} items of the shards", value=len(item_ids)
+            )
+        self.item_ids_, self.segment_ids_ = item_ids, None
+        try:
+            self._learn(
+                shards,
+                item_features,
+                rng=np.random.default_rng(rng),
+                how=How(progress=progress, checkpoints=checkpoints),
+                questions=questions,
+            )
+        except BaseException:
+            del self.item_ids_, self.segment_ids_  # half a model must not answer
+            raise
+        return self
+
+    def _learn(
+        self,
+        shards: Shards | None,
+        features: ItemFeatures | None,
+        *,
+        rng: np.random.Generator,
+        how: How,
+        questions: Questions | None = None,
+    ) -> None:
         from nextbest.models.sequence.learning import learn
 
-        learned = learn(interactions, encoder=self._encoder, task=self.task, config=self.config, rng=rng)
+        learned = learn(
+            shards,
+            n_items=len(self.item_ids_),
+            features=features,
+            encoder=self._encoder,
+            task=self.task,
+            config=self.config,
+            rng=rng,
+            questions=questions,
+            checkpoints=how.checkpoints,
+            progress=how.progress,
+        )
         self.item_vectors_, self.known_items_ = learned.item_vectors_ID, learned.known_items_I
         self.input_vectors_ = learned.input_vectors_ID
         self.weights_, self.trained_ = learned.weights, learned.trained
