@@ -77,8 +77,8 @@ def loss(
 
     Notes
     -----
-    Memory beside the table and its gradient: `softmax` and `in_batch` `softmax.CELLS_AT_ONCE` numbers at a
-    time; the sampled kinds a few arrays of (N, min(K, I)). None ever holds (N, I).
+    Memory beside the table and its gradient: the three kinds of softmax hold `softmax.CELLS_AT_ONCE` scores, or
+    `softmax.ROWS_AT_LEAST` rows of them; the others a few arrays of (N, min(K, I)). None ever holds (N, I).
     """
     if sampler is None and (config.kind not in {"softmax", "in_batch"} or _corrects_batch(config)):
         raise InputError("sampler", f"the loss {config.kind!r} needs one", value=sampler)

@@ -13,7 +13,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CELLS_AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
-"""Scores held at once, one row at least: 2 MB, which is near a core's cache, and 256 MB."""
+"""Scores held at once: 2 MB, which is near a core's cache, and 256 MB."""
+ROWS_AT_LEAST = 64
+"""Rows of a chunk even where that is more: each chunk passes over all vectors and their gradient, which would
+cost more than the products themselves. 100,000 candidates: 26 MB."""
 
 
 def softmax_over(
