@@ -166,7 +166,7 @@ def test_shards_on_disk_teach_what_the_log_in_memory_does(tmp_path):
     model.fit_shards(ParquetShards.open(tmp_path), item_ids=log.item_ids, rng=0)
     asked = [[(s + t) % 9 for t in range(4)] for s in range(9)]
     assert hits(model, log, asked, [(s + 4) % 9 for s in range(9)]) == 1
-    assert_array_equal(model.known_items_, True)
+    assert model.known_items_.all()
 
 
 def test_shards_of_another_catalogue_are_refused(tmp_path):
