@@ -69,6 +69,14 @@ def test_two_processes_resume_where_they_were(ended):
     assert same(resumed, straight)
 
 
+def test_a_bad_loss_of_one_process_stops_all_before_the_step(ended):
+    other, own = ((ended / f"told-{rank}").read_text() for rank in range(2))
+    assert "loss must be finite, is nan in epoch 1, near batch 1 of one of 2 processes" in other
+    assert "loss must be finite, is nan in epoch 1, batch 1 (3 windows x 5 places" in own
+    assert other.endswith("unchanged=True")
+    assert own.endswith("unchanged=True")
+
+
 def test_alone_nothing_is_joined(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert rank_and_world() == (0, 1)

@@ -451,6 +451,11 @@ def test_a_device_that_is_not_there_is_refused():
         train(network(), stream(), config=settings(device="cuda"))
 
 
+def test_a_seed_below_0_is_refused():
+    with pytest.raises(InputError, match="rng: must be 0 or more; got -1"):
+        train(network(), stream(), config=settings(), rng=-1)
+
+
 def test_a_precision_that_the_cpu_lacks_is_refused():
     with pytest.raises(InputError, match="precision: cpu doesn't calculate in it; got 'bfloat16'"):
         train(network(), stream(), config=settings(precision="bfloat16"))

@@ -1,5 +1,6 @@
 """One process of a training, for tests that need one to kill or several to join. `python -m` it."""
 
+import math
 import os
 import signal
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import torch.distributed
 from safetensors.torch import save_file
 
-from models.sequence.training_cases import always, batch, network, settings, stream, weights
+from models.sequence.training_cases import always, batch, network, same, settings, stream, weights
+from nextbest.errors import InputError
 from nextbest.models.sequence.batches import Batch
 from nextbest.models.sequence.distributed import rank_and_world
 from nextbest.models.sequence.trainer import train
@@ -66,6 +68,15 @@ def one_of_several(folder: Path) -> None:
     save_file(weights(two), folder / f"resumed-{rank}.safetensors")
     save_file(weights(straight), folder / f"straight-{rank}.safetensors")
     assert own.exists() == (rank == 0)
+
+    three = network()
+    before, plain = weights(three), three.loss
+    if rank == 1:
+        three.loss = lambda x, generator: (plain(x, generator)[0] * math.nan, 1)  # type: ignore[method-assign]
+    try:
+        train(three, always(*share(rank)), config=settings())
+    except InputError as error:
+        (folder / f"told-{rank}").write_text(f"{error} unchanged={same(weights(three), before)}")
     torch.distributed.destroy_process_group()
 
 

@@ -85,7 +85,7 @@ def train(
     ------
     InputError
         Loss or gradient isn't finite (the network keeps the weights before that step, the last checkpoint stays),
-        memory doesn't hold one window, `validate` gives NaN, or the device isn't there.
+        memory doesn't hold one window, `validate` gives NaN, `rng` < 0, or the device isn't there.
     ArtifactError
         The folder holds checkpoints of another training, or only damaged ones.
     ExternalError
@@ -101,6 +101,8 @@ def train(
     Started by `torchrun`, processes are joined here (see `distributed.py`): the first one validates, writes
     checkpoints and decides; all end with equal weights.
     """
+    if rng < 0:
+        raise InputError("rng", "must be 0 or more", value=rng)
     device = own_device(devices.choose_device(config.device))
     precision = devices.choose_precision(config.precision, device)
     was_training = network.training
