@@ -65,3 +65,22 @@ def test_the_encoder_equals_torchs_gru_with_its_weights(name):
     states = made.recurrence(x_BLD.transpose(0, 1))[0].transpose(0, 1)
     assert_close(made(x_BLD, length_B), made.to_dim(states), atol=1e-6, rtol=1e-6)
     assert made(x_BLD, length_B).shape == (2, 7, DIM)
+
+
+@pytest.mark.parametrize(("n_places", "n_windows"), [(0, 3), (3, 0)])
+def test_nothing_in_gives_nothing_out_and_gradients_of_zero(n_places, n_windows):
+    theirs = random_gru(3, 4, torch.float32)
+    x = torch.zeros(n_places, n_windows, 3).requires_grad_()
+    states = gru_layer(x, *theirs.all_weights[0])
+    states.sum().backward()
+    assert states.shape == (n_places, n_windows, 4)
+    assert x.grad.shape == x.shape
+    assert not theirs.weight_ih_l0.grad.any()
+
+
+def test_a_second_pass_backward_gives_the_same():
+    theirs = random_gru(3, 4, torch.float32)
+    x = torch.randn(5, 2, 3).requires_grad_()
+    states = gru_layer(x, *theirs.all_weights[0])
+    first, second = (torch.autograd.grad(states.sum(), x, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
