@@ -115,6 +115,33 @@ def test_markdown_shows_each_model_and_month(report: ProductReport) -> None:
     assert "| model | 2015-08 | 2015-09 |" in text
 
 
+def test_the_served_row_is_reported_by_sex_age_and_province(panel: Panel, report: ProductReport) -> None:
+    fairness = report.to_dict()["fairness"]
+    assert fairness["model"] == "product_model"
+    whole, *groups = fairness["groups"]
+    assert {row["attribute"] for row in groups} == {"sex", "age_band", "province"}
+    found = [additions(panel, month) for month in panel.months[-2:]]
+    assert whole["n_clients"] == sum(len(month.row_N) for month in found)
+    assert whole["observed"] == sum(int(np.bitwise_count(month.added_N).sum()) for month in found)
+    assert whole["observed_to_expected"] == pytest.approx(whole["observed"] / whole["expected"])
+    foretells = _figures(report, "product_model")["precision_weighted"]["value"] > 0
+    assert whole["offered_share"] > 0 or not foretells
+    for attribute in ("sex", "age_band", "province"):
+        assert sum(r["n_clients"] for r in groups if r["attribute"] == attribute) == whole["n_clients"]
+    text = report.to_markdown()
+    assert f"| all | all | {whole['n_clients']:,} |" in text
+    n_provinces = sum(row["attribute"] == "province" for row in groups)
+    assert n_provinces > 10
+    assert text.count("| province |") == 10
+    assert f"{n_provinces - 10} of province" in text
+
+
+def test_without_the_served_row_there_is_no_report_by_group(panel: Panel) -> None:
+    report = evaluate_products(panel, months=1, models=("segment_rates",), config=CONFIG, n_resamples=20)
+    assert report.to_dict()["fairness"] is None
+    assert "by group of clients" not in report.to_markdown()
+
+
 def test_what_comes_later_changes_no_figure(panel: Panel, tmp_path: Path) -> None:
     """The same months, asked of a panel that ends there, give the same figures: nothing reads ahead."""
     shorter = simulate_panel(scale=0.004, rng=3, months=8).to_panel(tmp_path)

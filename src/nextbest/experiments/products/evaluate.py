@@ -31,6 +31,7 @@ from nextbest.experiments.products.contenders import (
     Plan,
     Said,
 )
+from nextbest.experiments.products.fairness import SERVED, FairnessTally
 from nextbest.experiments.products.report import ProductReport, ProductRow
 from nextbest.models.products.config import ProductConfig
 from nextbest.models.products.features.tables import FeatureInput
@@ -52,6 +53,7 @@ class _Tally:
     own_threshold_P: NDArray[np.float64] | None = None
     ask_cpu_s: float = 0.0
     has_probabilities: bool = False
+    fairness: FairnessTally | None = None
 
 
 @dataclass
@@ -124,7 +126,8 @@ def evaluate_products(
     -------
     ProductReport
         Rows in the order of `models`; figures over all months, by month, and for clients who were in no
-        training month apart; each row tested against the best baseline, paired by customer, Holm-corrected.
+        training month apart; each row tested against the best baseline, paired by customer, Holm-corrected;
+        with `product_model` among them, what it foretells by sex, age band and province.
 
     Raises
     ------
@@ -137,6 +140,8 @@ def evaluate_products(
     tallies = {
         name: _Tally(ProductScores(name, products=panel.schema.product_columns)) for name in plan.names
     }
+    if SERVED in tallies:
+        tallies[SERVED].fairness = FairnessTally(panel)
     fits = {name: _Fits() for name in plan.names}
     contenders = plan.contenders(panel, config, n_threads=n_threads)
     learned_from: list[str] = []
@@ -230,6 +235,10 @@ def _count(
             owned_predicted_N=owned_said_N,
             kind_N=is_unseen_N,
         )
+        if tally.fairness is not None and p_NP is not None and predicted_N is not None:
+            tally.fairness.add(
+                target, row_N=row_N, offered_N=predicted_N, added_N=added_N, probability_NP=p_NP
+            )
     tally.has_probabilities = p_NP is not None
     if p_NP is not None:
         tuned_P = tune_thresholds(added_N, p_NP, held_N=held_N, min_positives=_MIN_POSITIVES)
@@ -291,6 +300,7 @@ def _report(
             )
         )
     _compare(rows, tallies, rng)
+    served = tallies[SERVED].fairness if SERVED in tallies else None
     return ProductReport(
         months=[f"{m:%Y-%m}" for m in targets],
         protocol={
@@ -304,6 +314,7 @@ def _report(
         },
         breaks=list(panel.report.get("breaks", [])),
         rows=rows,
+        fairness=None if served is None else served.report(),
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nextbest.experiments.products.fairness import fairness_markdown
+
 _SHOWN = (
     ("map@7_adders", "MAP@7 adders"),
     ("map@7", "MAP@7 all"),
@@ -45,6 +47,8 @@ class ProductReport:
     breaks: list[Any]
     """Level breaks of the panel that its ingest found."""
     rows: list[ProductRow] = field(default_factory=list)
+    fairness: dict[str, Any] | None = None
+    """What the served model foretells, by group of clients (`FairnessTally.report`); None where it wasn't asked."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; a row's figures stand beside its name: `{"model": ..., "map@7_adders": {...}, ...}`."""
@@ -52,10 +56,16 @@ class ProductReport:
         for row in self.rows:
             record = asdict(row)
             rows.append({"model": record.pop("model"), **record.pop("figures"), **record})
-        return {"months": self.months, "protocol": self.protocol, "breaks": self.breaks, "rows": rows}
+        return {
+            "months": self.months,
+            "protocol": self.protocol,
+            "breaks": self.breaks,
+            "rows": rows,
+            "fairness": self.fairness,
+        }
 
     def to_markdown(self) -> str:
-        """The tables for people: all months, each month, unseen clients."""
+        """The tables for people: all months, each month, unseen clients, groups of clients."""
         p = self.protocol
         lines = [
             (
@@ -71,6 +81,7 @@ class ProductReport:
             "",
             *self._by_month(),
             *self._by_kind(),
+            *fairness_markdown(self.fairness),
         ]
         return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -104,7 +115,7 @@ class ProductReport:
                     lines.append(
                         _line([row.model, _cell(part.get("map@7_adders"), ""), str(part["n_adders"])])
                     )
-        return lines
+        return [*lines, ""]
 
 
 def _fitted(protocol: dict[str, Any]) -> str:
