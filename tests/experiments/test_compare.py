@@ -8,11 +8,14 @@ import polars as pl
 import pytest
 
 from experiments.worlds import START, chains, noise
+from nextbest.data.interactions import Interactions
 from nextbest.errors import DataError, InputError
 from nextbest.evaluation.splits import split_by_time
 from nextbest.experiments.compare import compare
 from nextbest.experiments.recipe import ModelRecipe, Recipe
 from nextbest.experiments.splitting import SplitPlan
+from nextbest.models.sequence.lstm import LSTM
+from nextbest.tables import TIME_DTYPE
 
 POPULARITY = ModelRecipe(kind="popularity")
 TRANSITIONS = ModelRecipe(kind="transitions")
@@ -255,3 +258,35 @@ def test_where_all_users_are_cold_the_pipeline_still_answers_and_personal_models
 def test_a_log_of_one_user_or_one_item_is_compared(journal) -> None:
     report = compare(journal, [recipe()], k=5, n_resamples=50)
     assert {row.metrics["ndcg@5"].n for row in report.rows} == {report.protocol["n_target_users"]}
+
+
+def test_a_recipe_gives_columns_of_the_catalogue_to_models_that_read_them(monkeypatch):
+    journal = pl.DataFrame(
+        {
+            "user_id": [u for u in range(30) for _ in range(5)],
+            "item_id": [(u + t) % 12 for u in range(30) for t in range(5)],
+            "time": pl.Series([60_000_000 * (5 * u + t) for u in range(30) for t in range(5)]).cast(
+                TIME_DTYPE
+            ),
+        }
+    )
+    catalog = pl.DataFrame({"item_id": range(15), "title": "x", "kind": [f"k{i % 2}" for i in range(15)]})
+    seen: list[Interactions] = []
+    fit = LSTM._fit
+
+    def spied(self, interactions, *, rng):
+        seen.append(interactions)
+        fit(self, interactions, rng=rng)
+
+    monkeypatch.setattr(LSTM, "_fit", spied)
+    tiny = {"embedding_dim": 4, "max_len": 4, "training": {"n_epochs": 1}}
+    recipe = Recipe(
+        name="with_kinds", item_features=("kind",), models=(ModelRecipe(kind="lstm", config=tiny),)
+    )
+    report = compare(journal, [recipe], plan=SplitPlan(protocol="leave-last"), catalog=catalog, k=2)
+    assert [row.model for row in report.rows] == ["lstm"]
+    (train,) = seen
+    assert train.item_features.coder.names == ("kind=k0", "kind=k1")
+    assert train.item_features.x_IF.shape == (12, 2)
+    with pytest.raises(DataError, match="reads its columns"):
+        compare(journal, [recipe], plan=SplitPlan(protocol="leave-last"), k=2)

@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
             seconds=args.seconds,
             trials=args.trials,
             clients=workspace.clients(),
+            catalog=workspace.catalog(),
             progress=show_progress(args),
         )
     except KeyboardInterrupt:

@@ -118,8 +118,10 @@ def compare(
 
         for recipe in recipes:
             inner = validation if needs_validation(recipe) else None
-            choices = choose(recipe, inner, k=k, rng=rng, clients=clients, tick=tick)
-            encoded = encode(test, recipe, clients=clients)
+            choices = choose(
+                recipe, inner, k=k, rng=rng, clients=clients, catalog=catalog, progress=progress, tick=tick
+            )
+            encoded = encode(test, recipe, clients=clients, catalog=catalog)
             best = recipe.report == "best"
             for name, among in [(recipe.name, choices)] if best else [(c.model.name, [c]) for c in choices]:
                 tick(f"test {name}")
@@ -127,10 +129,18 @@ def compare(
                     choice = best_of(among)
                     if best:
                         listed = _pipeline_lists(
-                            recipe, choice, test, encoded, k=k, rng=rng, clients=clients, catalog=catalog
+                            recipe,
+                            choice,
+                            test,
+                            encoded,
+                            k=k,
+                            rng=rng,
+                            clients=clients,
+                            catalog=catalog,
+                            progress=progress,
                         )
                     else:
-                        listed = _model_lists(recipe, choice, test, encoded, k=k, rng=rng)
+                        listed = _model_lists(recipe, choice, test, encoded, k=k, rng=rng, progress=progress)
                 except InputError as error:
                     skipped.append({"model": name, "why": str(error)})
                 else:
@@ -180,9 +190,9 @@ def _sampled(split: Split, *, max_users: int | None, rng: int) -> Split:
 
 
 def _model_lists(
-    recipe: Recipe, choice: Choice, test: Split, encoded: Encoded, *, k: int, rng: int
+    recipe: Recipe, choice: Choice, test: Split, encoded: Encoded, *, k: int, rng: int, progress: bool
 ) -> _Listed:
-    model, cost = fit(choice.model.kind, choice.config, encoded.train, rng=rng)
+    model, cost = fit(choice.model.kind, choice.config, encoded.train, rng=rng, progress=progress)
     with measured() as asked:
         lists = model.recommend(encoded.asked, k=k, exclude_seen=excludes_seen_in(test, recipe))
     return _Listed(
@@ -206,6 +216,7 @@ def _pipeline_lists(
     rng: int,
     clients: pl.DataFrame | None,
     catalog: pl.DataFrame | None,
+    progress: bool,
 ) -> _Listed:
     if catalog is not None:
         # It bears no dates: an item that the train part doesn't know may come from the future.
@@ -221,6 +232,7 @@ def _pipeline_lists(
             rng=rng,
             clients=clients,
             catalog=catalog,
+            progress=progress,
         )
     with measured() as asked:
         lists = pipeline.recommend_table(encoded.user_ids, k=k)

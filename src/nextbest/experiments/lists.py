@@ -1,7 +1,7 @@
 """From a split to ranked lists: encode once, fit a model, ask it for every target user."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import polars as pl
 
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Interactions
+from nextbest.data.item_features import ItemFeatures
 from nextbest.errors import DataError
 from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import Cost, measured
@@ -52,10 +53,39 @@ def segments_of(clients: pl.DataFrame | None, column: str | None) -> pl.DataFram
     )
 
 
-def encode(split: Split, recipe: Recipe, *, clients: pl.DataFrame | None = None) -> Encoded:
+def with_item_features(
+    interactions: Interactions, recipe: Recipe, catalog: pl.DataFrame | None
+) -> Interactions:
+    """The log with what the catalogue says of its own items; the log itself where the recipe wants nothing.
+
+    Raises
+    ------
+    DataError
+        The recipe names columns and there is no catalogue, or it lacks one.
+    """
+    if not recipe.item_features:
+        return interactions
+    if catalog is None:
+        raise DataError(
+            "catalog",
+            f"is missing, and the recipe {recipe.name!r} reads its columns {list(recipe.item_features)}",
+            remedy="ingest one with --catalog, or leave item_features out",
+        )
+    features = ItemFeatures.of(catalog, recipe.item_features, interactions.item_ids)
+    return replace(interactions, item_features=features)
+
+
+def encode(
+    split: Split,
+    recipe: Recipe,
+    *,
+    clients: pl.DataFrame | None = None,
+    catalog: pl.DataFrame | None = None,
+) -> Encoded:
     """Histories of `split.train` for fitting and of its target users for asking, on one set of row numbers."""
     segments = segments_of(clients, recipe.segment)
     train = Interactions.from_journal(split.train, weight=recipe.weight, segments=segments)
+    train = with_item_features(train, recipe, catalog)
     users = IdIndex.from_values(split.targets[USER_ID])
     asked = Interactions.from_journal(
         split.history, user_ids=users, item_ids=train.item_ids, weight=recipe.weight, segments=segments
@@ -83,10 +113,12 @@ def excludes_seen_in(split: Split, recipe: Recipe) -> bool:
     return excludes_seen(recipe, split.train)
 
 
-def fit(kind: str, config: dict[str, Any], train: Interactions, *, rng: int) -> tuple[Recommender, Cost]:
+def fit(
+    kind: str, config: dict[str, Any], train: Interactions, *, rng: int, progress: bool = False
+) -> tuple[Recommender, Cost]:
     """A fitted model and what the fit cost. Each model starts from the same seed."""
     with measured() as cost:
-        model = make_model(kind, config).fit(train, rng=np.random.default_rng(rng))
+        model = make_model(kind, config).fit(train, rng=np.random.default_rng(rng), progress=progress)
     return model, cost
 
 

@@ -22,6 +22,7 @@ def build_pipeline(
     clients: pl.DataFrame | None = None,
     catalog: pl.DataFrame | None = None,
     info: PipelineInfo | None = None,
+    progress: bool = False,
 ) -> Pipeline:
     """Model and fallbacks fitted on `train`, answering from the histories of `known` (None: of `train`).
 
@@ -30,7 +31,7 @@ def build_pipeline(
     model = make_model(choice.model.kind, choice.config)
     fallbacks = [make_model(m.kind, next(m.candidates())) for m in recipe.fallbacks]
     for part in (model, *fallbacks):
-        part.fit(train, rng=np.random.default_rng(rng))
+        part.fit(train, rng=np.random.default_rng(rng), progress=progress)
     return Pipeline(
         model,
         fallbacks,

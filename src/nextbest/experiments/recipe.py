@@ -73,6 +73,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     """Leave out what the user already has. `auto`: keep repeats where they are over 5 % of the train events."""
     weight: str | None = None
     """Journal column that weighs an event; None = every event weighs 1."""
+    item_features: tuple[str, ...] = ()
+    """Columns of the catalogue that models which read item features (the sequence models) are given."""
     segment: str | None = None
     """Column of the clients table whose values are segments; None = no segments."""
     models: tuple[ModelRecipe, ...] = Field(min_length=1)

@@ -41,14 +41,24 @@ class ValidationPart:
     exclude_seen: bool
     k: int
     rng: int
+    progress: bool = False
+    """Show a bar for a fit that takes epochs."""
 
     @classmethod
     def of(
-        cls, split: Split, recipe: Recipe, *, k: int, rng: int, clients: pl.DataFrame | None = None
+        cls,
+        split: Split,
+        recipe: Recipe,
+        *,
+        k: int,
+        rng: int,
+        clients: pl.DataFrame | None = None,
+        catalog: pl.DataFrame | None = None,
+        progress: bool = False,
     ) -> "ValidationPart":
         """The part on which the recipe's models are judged by lists of `k`, each fitted from the seed `rng`."""
-        encoded = encode(split, recipe, clients=clients)
-        return cls(encoded, split.targets, excludes_seen_in(split, recipe), k, rng)
+        encoded = encode(split, recipe, clients=clients, catalog=catalog)
+        return cls(encoded, split.targets, excludes_seen_in(split, recipe), k, rng, progress)
 
     @property
     def metric(self) -> str:
@@ -63,7 +73,7 @@ class ValidationPart:
         InputError
             The model can't be fitted with these settings or on so much.
         """
-        model, _ = fit(kind, config, self.encoded.train, rng=self.rng)
+        model, _ = fit(kind, config, self.encoded.train, rng=self.rng, progress=self.progress)
         lists = model.recommend(self.encoded.asked, k=self.k, exclude_seen=self.exclude_seen)
         per_user = evaluate_ranking(lists, self.targets, k=(self.k,), metrics=("ndcg",))
         return float(per_user[self.metric].mean())  # type: ignore[arg-type]  # a mean of floats
@@ -78,6 +88,8 @@ class ValidationPart:
             events = part.histories
             for array in (events.indptr, events.item_idx, events.weight, events.time_us, events.segment):
                 h.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+            features = part.item_features
+            h.update(b"-" if features is None else features.x_IF.tobytes())
         targets = self.targets.sort(USER_ID, ITEM_ID)
         for column in (USER_ID, ITEM_ID):
             index = IdIndex.from_values(targets[column])
@@ -97,6 +109,8 @@ def choose(
     k: int,
     rng: int,
     clients: pl.DataFrame | None = None,
+    catalog: pl.DataFrame | None = None,
+    progress: bool = False,
     tick: Callable[[str], None] = lambda _: None,
 ) -> list[Choice]:
     """The best settings of each model by NDCG@k on `validation`, in the recipe's order.
@@ -106,7 +120,9 @@ def choose(
     """
     if validation is None:
         return [Choice(m, next(m.candidates()), None) for m in recipe.models]
-    part = ValidationPart.of(validation, recipe, k=k, rng=rng, clients=clients)
+    part = ValidationPart.of(
+        validation, recipe, k=k, rng=rng, clients=clients, catalog=catalog, progress=progress
+    )
     choices = []
     for model_recipe in recipe.models:
         tried: list[dict[str, Any]] = []

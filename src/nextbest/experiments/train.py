@@ -13,7 +13,7 @@ from nextbest.data.interactions import Interactions
 from nextbest.errors import DataError, InputError
 from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import measured
-from nextbest.experiments.lists import excludes_seen, segments_of
+from nextbest.experiments.lists import excludes_seen, segments_of, with_item_features
 from nextbest.experiments.pipelines import build_pipeline
 from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.selection import best_of, check_settings, choose
@@ -135,7 +135,16 @@ def train(
             bar.update()
 
         validation = _validation(plan, journal) if n_candidates > 1 else None
-        choices = choose(recipe, validation, k=k, rng=rng, clients=clients, tick=tick)
+        choices = choose(
+            recipe,
+            validation,
+            k=k,
+            rng=rng,
+            clients=clients,
+            catalog=catalog,
+            progress=progress,
+            tick=tick,
+        )
         choice = best_of(choices)
         tick(f"fit {choice.model.name} on everything")
         exclude_seen = excludes_seen(recipe, journal)
@@ -143,6 +152,7 @@ def train(
             interactions = Interactions.from_journal(
                 journal, weight=recipe.weight, segments=segments_of(clients, recipe.segment)
             )
+            interactions = with_item_features(interactions, recipe, catalog)
             pipeline = build_pipeline(
                 recipe,
                 choice,
@@ -158,6 +168,7 @@ def train(
                     cutoff=cutoff,
                     metrics={} if choice.validation is None else {f"validation ndcg@{k}": choice.validation},
                 ),
+                progress=progress,
             )
         pipeline.save(out)
     newest: Any = journal[TIME].max()

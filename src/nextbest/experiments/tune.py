@@ -109,6 +109,7 @@ def tune(
     seconds: float | None = None,
     trials: int | None = None,
     clients: pl.DataFrame | None = None,
+    catalog: pl.DataFrame | None = None,
     progress: bool = False,
 ) -> TuneReport:
     """The best settings of each model of a recipe by NDCG@k on the validation part, and a folder that holds them.
@@ -175,7 +176,7 @@ def tune(
             remedy="give a model a [models.search] table, such as: dropout = { low = 0.0, high = 0.5 }",
         )
     split = plan.validation(journal, plan.test(journal))
-    part = ValidationPart.of(split, recipe, k=k, rng=rng, clients=clients)
+    part = ValidationPart.of(split, recipe, k=k, rng=rng, clients=clients, catalog=catalog)
     what = about(recipe, plan, k=k, rng=rng, part={**split.protocol, "digest": part.digest})
     budget = Budget(trials, None if seconds is None else seconds / n_searched)
     found: list[tuple[SearchSpace, list[TrialRecord]]] = []
