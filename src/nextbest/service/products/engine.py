@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
 
-from nextbest.data.panel.schema import PanelSchema
-from nextbest.pipeline.products.profile import ProfileForm
+from nextbest.data.panel.schema import SANTANDER, PanelSchema
+from nextbest.pipeline.products.profile import Profile, ProfileForm
 from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
 from nextbest.service.model_holder import LiveModel, ModelHolder
+from nextbest.service.products.schemas import SEED_CLIENT
 
+_ADULT = {**SEED_CLIENT, "ind_empleado": "N"}
+"""The first contract's client, but not one of the bank's own staff."""
 ProductReply = tuple[ProductAnswer, str]
 """An answer and the version of the model that gave it."""
 
@@ -78,5 +81,25 @@ def _ask(engine: ProductsEngine, version: str, queries: list[ProductQuery]) -> l
 
 
 def warm_up(engine: ProductsEngine) -> None:
-    """First questions: a model that can't answer them must not go live, one that can has its caches filled."""
-    engine.answer([ProductQuery(purpose="predict", explain=False), ProductQuery()])
+    """First questions: a model that can't answer them must not go live, one that can has its caches filled.
+
+    About an adult whom a bank may address, so that offers and their reasons are found too. Asked past the routes:
+    no metric counts the answers and no decision log keeps them.
+    """
+    adult = an_adult(engine)
+    questions = [ProductQuery(profile=adult, purpose="predict", explain=False), ProductQuery(profile=adult)]
+    engine.answer(questions)
+
+
+def an_adult(engine: ProductsEngine) -> Profile:
+    """A client of the shipped schema; of another one, those values that both read alike, and an adult's age."""
+    schema = engine.schema
+    there = set(schema.attribute_names)
+    shared = (a.name for a in SANTANDER.attributes if a.name in there and schema.attribute(a.name) == a)
+    raw: dict[str, object] = {name: _ADULT[name] for name in shared}
+    if "age" in schema.roles:
+        raw[schema.roles["age"]] = _ADULT["age"]
+    month = engine.newest_month
+    raw[schema.month_column] = _ADULT["fecha_dato"] if month is None else month.isoformat()
+    raw[schema.id_column] = "1"
+    return engine.form.read(raw)
