@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nextbest.cli import main, parser
+from nextbest.pipeline.decisions.decision_log import DecisionLog
 
 SMALL = (
     "--set",
@@ -47,11 +48,13 @@ def test_train_batch_twice_and_the_offers_are_there(bank: Path, capsys: pytest.C
     trained = _run(capsys, "products", "train", "--store", store, "--out", model, *SMALL)
     assert trained["target"] == "2016-06"
     assert json.loads((bank / "model" / "manifest.json").read_text())["kind"] == "products"
-    first = _run(capsys, "products", "batch", "--store", store, "--model", model, "--out", offers)
+    kept = ("--decision-log", str(bank / "decisions"))
+    first = _run(capsys, "products", "batch", "--store", store, "--model", model, "--out", offers, *kept)
     again = _run(capsys, "products", "batch", "--store", store, "--model", model, "--out", offers)
     assert first["status"] == "written"
     assert first["n_offers"] > 0
     assert again["status"] == "unchanged"
+    assert first["decision_log"] == DecisionLog(bank / "decisions").verify()._asdict()
     assert {**again, "status": "written"} == first
 
 
@@ -66,7 +69,10 @@ def test_evaluate_gives_the_contract_rows(bank: Path, capsys: pytest.CaptureFixt
     assert [row["model"] for row in document["rows"]] == ["persistence", "masked_popularity", "product_model"]
     for row in document["rows"]:
         assert set(row) >= {"map@7_adders", "map@7", "f1_weighted", "ece"}
-    assert "| product_model |" in table.read_text(encoding="utf-8")
+    text = table.read_text(encoding="utf-8")
+    assert "| product_model |" in text
+    assert document["fairness"]["model"] == "product_model"
+    assert "| attribute | group |" in text
 
 
 def test_a_raw_file_can_be_named_instead_of_a_store(

@@ -221,12 +221,16 @@ def test_the_flags_of_the_command_line_reach_the_service(bank, tmp_path, monkeyp
         "--policy",
         "mine.toml",
         "--profiles-only",
+        "--decision-log",
+        str(tmp_path / "decisions"),
     ]
     assert main([*words, "--store", str(tmp_path), "--quiet"]) == 0
     ((models, options),) = seen
     assert models == [bank.folder, Path("shop")]
     assert (options["policy"], options["store"]) == ("mine.toml", tmp_path)
-    assert options["config"] == ServiceConfig(product_names="seed", needs_panel=False)
+    assert options["config"] == ServiceConfig(
+        product_names="seed", needs_panel=False, decision_log=tmp_path / "decisions"
+    )
 
 
 def test_a_wrong_policy_is_told_before_anything_starts(bank, tmp_path) -> None:

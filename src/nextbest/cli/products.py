@@ -36,7 +36,8 @@ EVALUATE_EXAMPLES = """\
   nextbest products evaluate --panel train_ver2.csv --refit once --markdown products.md"""
 BATCH_EXAMPLES = """\
   nextbest products batch --model models/products --out offers
-  nextbest products batch --model models/products --policy policy.toml --out offers --json"""
+  nextbest products batch --model models/products --policy policy.toml --out offers --json
+  nextbest products batch --model models/products --out offers --decision-log decisions"""
 
 
 def add_parser(commands: Any) -> None:
@@ -134,6 +135,9 @@ def _add_batch(commands: Any) -> None:
         "--contacts", metavar="FILE", help="Parquet or CSV with what was offered to whom before"
     )
     parser.add_argument("--month", metavar="YYYY-MM", help="newest month known (default: the panel's newest)")
+    parser.add_argument(
+        "--decision-log", metavar="DIR", help="keep every decision here too, in a chain that shows any change"
+    )
     parser.add_argument(
         "--replace", action="store_true", help="write a month's folder anew that is there already"
     )
@@ -237,6 +241,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
 def run_batch(args: argparse.Namespace) -> None:
     """Offers for everybody."""
+    from nextbest.pipeline.decisions.decision_log import DecisionLog
     from nextbest.pipeline.products.advisor import ProductAdvisor
     from nextbest.pipeline.products.batch import batch
 
@@ -247,6 +252,7 @@ def run_batch(args: argparse.Namespace) -> None:
         month=_month(args.month),
         contacts=_contacts(Path(args.contacts)) if args.contacts else None,
         replace=args.replace,
+        decision_log=DecisionLog(args.decision_log) if args.decision_log else None,
         progress=show_progress(args),
     )
     emit(args, result.to_dict(), result.to_text())

@@ -42,6 +42,11 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="ready without a panel: every client is answered from what the request says of them",
     )
+    bank.add_argument(
+        "--decision-log",
+        metavar="DIR",
+        help="keep every offer of POST /products/recommendations in this folder, in a chain that shows any change",
+    )
     parser.set_defaults(run=run)
 
 
@@ -61,6 +66,10 @@ def run(args: argparse.Namespace) -> None:
         workers=args.workers,
         store=Path(args.store),
         policy=args.policy,
-        config=ServiceConfig(product_names=args.names, needs_panel=not args.profiles_only),
+        config=ServiceConfig(
+            product_names=args.names,
+            needs_panel=not args.profiles_only,
+            decision_log=Path(args.decision_log).absolute() if args.decision_log else None,
+        ),
         log_level=args.log_level,
     )

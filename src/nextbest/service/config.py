@@ -1,5 +1,6 @@
 """Limits and intervals of one service, in one frozen model; the same for every worker."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -29,6 +30,9 @@ class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
     """Names in the answer of POST /predict when the request doesn't choose."""
     needs_panel: bool = True
     """Whether a service of bank products without a panel is unready; False where profiles alone are asked."""
+    decision_log: Path | None = None
+    """Folder where offers of POST /products/recommendations are kept (`DecisionLog`), one for all workers; None: they
+    are not."""
     max_body_bytes: PositiveInt = 1 << 20
     """Largest request body; a larger one is refused with 413."""
     body_budget_bytes: PositiveInt = 128 << 20

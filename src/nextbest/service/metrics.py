@@ -119,6 +119,11 @@ class ServiceMetrics:
             ("field",),
             registry=registry,
         )
+        self._decision_log_errors = Counter(
+            "nextbest_decision_log_errors",
+            "Requests for offers that were answered and whose decisions the log could not keep.",
+            registry=registry,
+        )
         self.products_pending = Gauge(
             "nextbest_products_pending_queries",
             "Questions about bank products waiting or being answered.",
@@ -160,6 +165,10 @@ class ServiceMetrics:
     def ignored_value(self, field: str) -> None:
         """Count one value of a posted profile that was taken as missing; `field` is of the schema."""
         self._ignored.labels(field).inc()
+
+    def decision_log_error(self) -> None:
+        """Count one request whose decisions could not be kept."""
+        self._decision_log_errors.inc()
 
     def answer(self, items: Iterable[_Recommended], *, known: bool) -> None:
         """Count one answer and the items in it."""

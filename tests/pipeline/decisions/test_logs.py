@@ -274,3 +274,35 @@ class TestDecisionLog:
         (tmp_path / "log").write_text("x")
         with pytest.raises(InputError, match="must be a folder"):
             DecisionLog(tmp_path / "log").append(batch(2))
+
+
+class TestAnswers:
+    TWO = ((0.6, 0.5, 0.4, 0.3, 0.2, 0.1), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
+
+    def test_a_small_batch_with_a_file_of_its_own_is_recognised(self, tmp_path: Path) -> None:
+        log, made = DecisionLog(tmp_path), decided(self.TWO, policy())
+        first = log.append(made, as_file=True)
+        assert log.append(made, as_file=True) == first == log.verify()
+        assert log.append(made).n_records == 2
+        assert len(list((tmp_path / "parts").iterdir())) == 1
+
+    def test_a_file_that_a_killed_run_left_without_a_record_gets_one(self, tmp_path: Path) -> None:
+        log, made = DecisionLog(tmp_path), decided(self.TWO, policy())
+        log.append(made, as_file=True)
+        log.chain.path.unlink()
+        assert log.append(made, as_file=True).n_records == 1
+        assert log.read().equals(made.to_log())
+
+    def test_answers_of_several_requests_are_a_record_each(self, tmp_path: Path) -> None:
+        log = DecisionLog(tmp_path)
+        log.append_answers([decided(self.TWO, policy())])
+        head = log.append_answers([decided(self.TWO[:1], policy(), ids=[n]) for n in range(5)])
+        assert head == log.verify()
+        assert head.n_records == 6
+        assert log.read()["customer_id"].n_unique() == 5
+
+    def test_what_was_shown_of_some_clients_is_their_first_places(self) -> None:
+        made = decided(self.TWO, policy(), ids=[7, 8])
+        whole, cut = made.to_log(), made.shown(np.array([1, 0]), n_places_N=np.array([1, 3])).to_log()
+        wanted = pl.concat([whole.filter(customer_id=8, rank=1), whole.filter(customer_id=7)])
+        assert cut.equals(wanted.with_columns(n_offers=pl.Series([1, 3, 3, 3], dtype=pl.Int32)))

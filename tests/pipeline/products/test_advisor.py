@@ -1,7 +1,7 @@
 """Model, panel and policy as one: who is known, what is foretold, what is offered, and the same for one and for many."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
@@ -12,12 +12,15 @@ from nextbest.data.panel.schema import Attribute, PanelSchema, Product
 from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models.products.product_model import ProductModel
+from nextbest.pipeline.decisions.decision_log import DecisionLog
 from nextbest.pipeline.decisions.rules import compile_policy
 from nextbest.pipeline.products.advisor import ProductAdvisor
+from nextbest.pipeline.products.answered import decisions_of
 from nextbest.pipeline.products.forecast import forecast_policy
 from nextbest.pipeline.products.history import KEPT_MONTHS, ClientHistory
 from nextbest.pipeline.products.profile import Profile
 from nextbest.pipeline.products.query import ProductQuery
+from nextbest.service.products.engine import an_adult
 from nextbest.service.products.schemas import SEED_CLIENT
 from pipeline.products.conftest import Bank
 from pipeline.products.tiny_bank import CONFIG, tiny_panel
@@ -405,6 +408,38 @@ def test_nobody_in_particular_is_in_no_control_group(bank) -> None:
     advisor = ProductAdvisor(bank.model, panel=bank.panel, policy=everyone)
     nobody, somebody = advisor.answer([ProductQuery(), ProductQuery(bank.ids[0])])
     assert (nobody.control, somebody.control) == (False, True)
+
+
+def test_answers_are_kept_as_the_offers_that_were_shown(bank, tmp_path) -> None:
+    now, log = datetime(2026, 11, 22, tzinfo=UTC), DecisionLog(tmp_path)
+    queries = [ProductQuery(i, k=1 + n % 3) for n, i in enumerate(bank.ids[:30])]
+    queries += [ProductQuery(STRANGER, profile(bank, age=40)), ProductQuery(bank.ids[0], k=1)]
+    queries += [ProductQuery(i, purpose="predict", explain=False) for i in bank.ids[:5]]
+    answers = bank.advisor.answer(queries)
+    log.append_answers(decisions_of(answers, decided_at=now))
+    kept = log.read().sort("customer_id", "rank", maintain_order=True)
+    assert kept["decided_at"].unique().to_list() == [now]
+    shown = {a.customer_id: a for a in answers[:31]}
+    assert set(kept["customer_id"]) == set(shown)
+    for customer_id, answer in shown.items():
+        rows = kept.filter(pl.col("customer_id") == customer_id)
+        assert rows["item_id"].drop_nulls().to_list() == [p.product_id for p in answer.products]
+        assert rows["policy_probability"].drop_nulls().to_list() == [
+            p.policy_probability for p in answer.products
+        ]
+        assert rows["n_offers"].unique().to_list() == [len(answer.products)]
+        offers = rows.filter(pl.col("rank") > 0)
+        assert offers["reasons"].to_list() == [[r.code for r in p.reasons] for p in answer.products]
+        assert sum(number > 0 for number in rows["fired"][0]) == len(answer.fired)
+    assert decisions_of(answers[-5:], decided_at=now) == []
+    log.verify()
+
+
+def test_first_questions_of_a_service_find_offers_and_reasons(bank) -> None:
+    (answer,) = bank.advisor.answer([ProductQuery(profile=an_adult(bank.advisor))])
+    assert answer.as_of == bank.panel.months[-1]
+    assert answer.products
+    assert any(product.reasons for product in answer.products)
 
 
 # --- loading -----------------------------------------------------------------------------------------

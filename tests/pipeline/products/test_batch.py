@@ -11,6 +11,7 @@ import pytest
 from nextbest.data.locking import writer_lock
 from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, ExternalError, InputError
+from nextbest.pipeline.decisions.decision_log import DecisionLog
 from nextbest.pipeline.decisions.decisions import DECISION_LOG
 from nextbest.pipeline.decisions.policy import load_policy
 from nextbest.pipeline.products import batch as batch_module
@@ -225,6 +226,42 @@ def test_contacts_hold_offers_back_and_are_part_of_what_a_batch_is(bank, made, t
     assert (again.status, again.summary["decided_at"]) == ("unchanged", "2015-09-01T00:00:00+00:00")
     with pytest.raises(InputError, match="made with another contacts, decided_at"):
         batch(bank.advisor, tmp_path)
+
+
+def test_every_decision_is_kept_once_in_the_log_however_often_the_batch_runs(
+    bank, tmp_path, monkeypatch
+) -> None:
+    rest = 40  # of the last chunk: so few would lie in the chain itself if a request had asked for them
+    monkeypatch.setattr(batch_module, "CHUNK", len(bank.ids) - rest)
+    log = DecisionLog(tmp_path / "log")
+    made = batch(bank.advisor, tmp_path / "out", decision_log=log)
+    head = log.verify()
+    assert made.summary["decision_log"] == head._asdict()
+    assert head.n_records == 2
+    assert log.read().sort("customer_id", "rank").equals(table(made, "decisions").sort("customer_id", "rank"))
+    assert batch(bank.advisor, tmp_path / "out", decision_log=log).status == "unchanged"
+    again = batch(bank.advisor, tmp_path / "out", decision_log=log, replace=True)
+    assert (again.status, log.verify()) == ("written", head)
+
+
+def test_a_batch_that_was_made_without_a_log_says_so_when_one_is_asked_for(bank, tmp_path) -> None:
+    plain = batch(bank.advisor, tmp_path / "out")
+    assert plain.summary["decision_log"] is None
+    log = DecisionLog(tmp_path / "log")
+    with pytest.raises(
+        InputError, match=r"decision_log: can't have what was decided before.*run with replace"
+    ):
+        batch(bank.advisor, tmp_path / "out", decision_log=log)
+    batch(bank.advisor, tmp_path / "out", decision_log=log, replace=True)
+    assert set(log.read()["customer_id"]) == set(bank.ids)
+    assert batch(bank.advisor, tmp_path / "out").status == "unchanged"
+
+
+def test_a_log_that_refuses_leaves_no_batch(bank, tmp_path) -> None:
+    (tmp_path / "log").write_text("")
+    with pytest.raises(InputError, match="must be a folder"):
+        batch(bank.advisor, tmp_path / "out", decision_log=DecisionLog(tmp_path / "log"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize("ruin", ["gone", "no json", "no object"])

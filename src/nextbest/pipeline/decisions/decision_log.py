@@ -7,6 +7,7 @@ lies in the chain itself. Never rewrites anything.
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,15 @@ class DecisionLog:
         self.folder = Path(folder)
         self.chain = AuditLog(self.folder / CHAIN, key=key)
 
-    def append(self, decisions: Decisions) -> Head:
+    def append(self, decisions: Decisions, *, as_file: bool = False) -> Head:
         """Keep a batch with its policy. A batch that the log holds already, bit for bit, isn't written again.
 
         Only batches that have a file of their own are recognised: a request that comes twice was answered twice.
+
+        Parameters
+        ----------
+        as_file
+            Write a file however small the batch is, so that it is recognised when it comes again.
 
         Raises
         ------
@@ -52,30 +58,37 @@ class DecisionLog:
         ExternalError
             The disk refused.
         """
-        table = DECISION_LOG.check(decisions.to_log())
-        body: dict[str, Any] = {
-            "event": "decisions",
-            "month": decisions.month.isoformat(),
-            "channel": decisions.channel,
-            "model_version": decisions.model_version,
-            "policy_version": decisions.rules.policy.version,
-            "policy_digest": decisions.rules.digest,
-            "n_clients": len(decisions),
-            "n_offers": int(decisions.n_offers_N.sum()),
-            "n_control": int(decisions.is_control_N.sum()),
-        }
+        if len(decisions) <= INLINE_CLIENTS and not as_file:
+            return self.append_answers([decisions])
+        table, body = DECISION_LOG.check(decisions.to_log()), _about(decisions)
         with disk_errors(self.folder):
             self._keep_policy(decisions)
-            if len(decisions) <= INLINE_CLIENTS:
-                return self.chain.append([body | {"rows": table.to_dicts()}])
             content = _content(decisions)
-            name = f"{decisions.month:%Y-%m}-{content[:16]}.parquet"
-            if any(past.get("content") == content for past in self.chain.read()):
+            path = self.folder / PARTS / f"{decisions.month:%Y-%m}-{content[:16]}.parquet"
+            # the file comes before its record: without one there is no record to look for
+            if path.is_file() and any(past.get("content") == content for past in self.chain.read()):
                 return self.chain.head()
-            path = self.folder / PARTS / name
             _write(path, table)
-            body |= {"file": f"{PARTS}/{name}", "sha256": _digest(path), "content": content}
+            body |= {"file": f"{PARTS}/{path.name}", "sha256": _digest(path), "content": content}
             return self.chain.append([body])
+
+    def append_answers(self, answers: Sequence[Decisions]) -> Head:
+        """Keep small batches in the chain itself, a record each, all with one flush to the disk.
+
+        Raises
+        ------
+        DataError
+            The end of the chain is broken.
+        ExternalError
+            The disk refused; none of them is kept.
+        """
+        bodies = []
+        with disk_errors(self.folder):
+            for decisions in answers:
+                self._keep_policy(decisions)
+                table = DECISION_LOG.check(decisions.to_log())
+                bodies.append(_about(decisions) | {"rows": table.to_dicts()})
+            return self.chain.append(bodies)
 
     def read(self, *, month: date | None = None, model_version: str | None = None) -> pl.DataFrame:
         """The decisions as the `DECISION_LOG` table, oldest batch first.
@@ -136,6 +149,21 @@ class DecisionLog:
 
     def _part(self, body: dict[str, Any]) -> pl.DataFrame:
         return pl.read_parquet(self._check_part(body), glob=False)
+
+
+def _about(decisions: Decisions) -> dict[str, Any]:
+    """A record's body but for its rows."""
+    return {
+        "event": "decisions",
+        "month": decisions.month.isoformat(),
+        "channel": decisions.channel,
+        "model_version": decisions.model_version,
+        "policy_version": decisions.rules.policy.version,
+        "policy_digest": decisions.rules.digest,
+        "n_clients": len(decisions),
+        "n_offers": int(decisions.n_offers_N.sum()),
+        "n_control": int(decisions.is_control_N.sum()),
+    }
 
 
 def _schema(id_dtype: pl.DataType) -> dict[str, pl.DataType]:

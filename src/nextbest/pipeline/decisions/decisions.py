@@ -5,7 +5,7 @@ Holds arrays; decides nothing.
 
 # ruff: noqa: N802, N815  (fields suffixed by their axes are the house style for arrays)
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -106,6 +106,23 @@ class Decisions:
     def n_offers_N(self) -> NDArray[np.int64]:
         """Offers of each client. Shape (N,)."""
         return np.asarray((self.product_NK >= 0).sum(axis=1))
+
+    def shown(self, clients: NDArray[np.int64], *, n_places_N: NDArray[np.int64]) -> "Decisions":
+        """The decisions of some clients, in this order, each with only its first places: those that were shown."""
+        is_shown_NK = np.arange(self.product_NK.shape[1]) < n_places_N[:, None]
+        return replace(
+            self,
+            client_ids=self.client_ids.gather(clients),
+            product_NK=np.where(is_shown_NK, self.product_NK[clients], -1).astype(np.int8),
+            propensity_NK=self.propensity_NK[clients] * is_shown_NK,
+            score_NK=self.score_NK[clients] * is_shown_NK,
+            probability_NK=self.probability_NK[clients] * is_shown_NK,
+            source_NK=self.source_NK[clients] * is_shown_NK,
+            fired_NP=self.fired_NP[clients],
+            possible_N=self.possible_N[clients],
+            is_control_N=self.is_control_N[clients],
+            reasons=self.reasons.take(clients),
+        )
 
     def to_frame(self, *, lang: Lang | None = None) -> pl.DataFrame:
         """Offers as the recommendations table, one row an offer; clients without one have no row.

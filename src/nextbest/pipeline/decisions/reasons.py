@@ -96,6 +96,11 @@ class Reasons:
             np.zeros(shape, np.uint8), np.full(shape, -1, np.int8), np.full(shape, -1, np.int16), schema
         )
 
+    def take(self, clients: NDArray[np.int64]) -> Self:
+        """Those of some clients, in this order."""
+        numbers = (self.code_NKR[clients], self.about_NKR[clients], self.fact_NKR[clients])
+        return type(self)(*numbers, self.schema)
+
     def codes(self, client: int, place: int) -> list[str]:
         """Codes of one offer, weightiest first."""
         return [_CODES[n] for n in self.code_NKR[client, place].tolist() if n]

@@ -31,6 +31,7 @@ from nextbest.pipeline.products.forecast import forecast_policy
 from nextbest.pipeline.products.history import ClientHistory
 from nextbest.pipeline.products.profile import ProfileForm
 from nextbest.pipeline.products.query import (
+    Decided,
     Fired,
     ProductAnswer,
     ProductQuery,
@@ -232,6 +233,7 @@ class ProductAdvisor:
                 policy=self.rules.policy.version,
                 products=_offered(decisions, n, query),
                 fired=tuple(Fired(column, code) for column, code in decisions.fired(n).items()),
+                decided=Decided(decisions, n),
             )
             for n, query in enumerate(queries)
         ]

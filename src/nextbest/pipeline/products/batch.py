@@ -32,6 +32,8 @@ from nextbest.data.locking import writer_lock
 from nextbest.data.manifest import disk_errors, sync_folder
 from nextbest.data.panel.panel import Panel
 from nextbest.errors import ArtifactError, InputError
+from nextbest.pipeline.decisions.audit import Head
+from nextbest.pipeline.decisions.decision_log import DecisionLog
 from nextbest.pipeline.decisions.decisions import Decisions
 from nextbest.pipeline.products.advisor import ProductAdvisor
 from nextbest.version import __version__
@@ -78,6 +80,7 @@ def batch(
     contacts: pl.DataFrame | None = None,
     decided_at: datetime | None = None,
     replace: bool = False,
+    decision_log: DecisionLog | None = None,
     progress: bool = False,
 ) -> BatchResult:
     """Decide for every client present in a month and write a folder below `out`.
@@ -96,6 +99,9 @@ def batch(
         Contacts at or after it are not read; None: the first moment of the target month, UTC.
     replace
         Write a folder anew that is there already.
+    decision_log
+        Keeps every decision too, before the folder is there; a batch that it holds isn't kept twice. The summary
+        notes the end of its chain.
     progress
         Show a bar.
 
@@ -108,8 +114,10 @@ def batch(
     Raises
     ------
     InputError
-        There is no panel or no such month; or the folder is there, made by another policy or of other data, and
-        `replace` is False.
+        There is no panel or no such month; or the folder is there, made by another policy or of other data or
+        without a decision log where one is asked for, and `replace` is False.
+    DataError
+        The decision log is broken.
     ArtifactError
         What is there is no batch, or files of the panel are gone.
     ExternalError
@@ -130,11 +138,19 @@ def batch(
             for left in out.glob(".batch-*"):
                 shutil.rmtree(left)
             if final.exists() and not replace:
-                return _unchanged(final, asked)
+                return _unchanged(final, asked, is_logged=decision_log is not None)
             fresh = out / f".batch-{secrets.token_hex(4)}"
             try:
                 summary = _write(
-                    advisor, fresh, asked, month, channel, contacts, decided_at, progress=progress
+                    advisor,
+                    fresh,
+                    asked,
+                    month,
+                    channel,
+                    contacts,
+                    decided_at,
+                    decision_log=decision_log,
+                    progress=progress,
                 )
             except BaseException:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -191,7 +207,7 @@ def _rows_digest(panel: Panel, last: date) -> str:
     return digest.hexdigest()[:16]
 
 
-def _unchanged(final: Path, asked: dict[str, Any]) -> BatchResult:
+def _unchanged(final: Path, asked: dict[str, Any], *, is_logged: bool) -> BatchResult:
     try:
         summary = json.loads((final / SUMMARY).read_text(encoding="utf-8"))
         differs = sorted(key for key, value in asked.items() if summary.get(key) != value)
@@ -204,6 +220,12 @@ def _unchanged(final: Path, asked: dict[str, Any]) -> BatchResult:
             "out",
             f"{final.name} is there, made with another {', '.join(differs)}",
             remedy="write into another folder or run with replace",
+        )
+    if is_logged and summary.get("decision_log") is None:
+        raise InputError(
+            "decision_log",
+            f"can't have what was decided before: {final.name} is there, made without one",
+            remedy="run with replace: the same decisions are made again and kept",
         )
     log.info("batch unchanged", extra={"folder": final.name})
     return BatchResult(final, "unchanged", summary)
@@ -218,6 +240,7 @@ def _write(
     contacts: pl.DataFrame | None,
     decided_at: datetime | None,
     *,
+    decision_log: DecisionLog | None,
     progress: bool,
 ) -> dict[str, Any]:
     """Everything into a folder that nobody looks at yet; its summary."""
@@ -234,6 +257,7 @@ def _write(
     totals: dict[str, int] = {"n_offers": 0, "n_clients_with_offer": 0, "n_control": 0}
     by_product = np.zeros(len(advisor.schema.products), np.int64)
     counts: pl.DataFrame | None = None
+    head: Head | None = None
     starts = range(0, len(rows), CHUNK)
     for part, start in enumerate(tqdm(starts, desc="offers", unit="part", disable=not progress)):
         own = rows[start : start + CHUNK]
@@ -242,6 +266,7 @@ def _write(
             clients.inputs(own), ids, channel=channel, contacts=contacts, decided_at=decided_at
         )
         _write_part(fresh, part, decisions)
+        head = None if decision_log is None else decision_log.append(decisions, as_file=True)
         n_offers_N = decisions.n_offers_N
         totals["n_offers"] += int(n_offers_N.sum())
         totals["n_clients_with_offer"] += int((n_offers_N > 0).sum())
@@ -257,6 +282,7 @@ def _write(
         "n_clients": len(rows),
         **totals,
         "offers_by_product": dict(zip(advisor.schema.product_columns, by_product.tolist(), strict=True)),
+        "decision_log": None if head is None else head._asdict(),
         "version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 3),

@@ -1,10 +1,11 @@
 """What can be asked about bank products, and what is answered: plain values, no model and no web."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from nextbest.data.ids import OutsideId
+from nextbest.pipeline.decisions.decisions import Decisions
 from nextbest.pipeline.products.profile import Profile
 
 Purpose = Literal["predict", "offer"]
@@ -69,6 +70,14 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """One client's place among decisions made together."""
+
+    decisions: Decisions
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProductAnswer:
     """The answer for one client."""
 
@@ -87,3 +96,5 @@ class ProductAnswer:
     """Version of the policy whose rules hold."""
     products: tuple[RankedProduct, ...]
     fired: tuple[Fired, ...] = ()
+    decided: Decided | None = field(default=None, compare=False, repr=False)
+    """Of an offer: all that led to it, for the decision log; None of a prediction."""

@@ -1,11 +1,17 @@
 """The part of the service that answers from a product model: model and panel, and the thread that asks them."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.pipeline.products.query import ProductQuery
+from nextbest.pipeline.decisions.decision_log import DecisionLog
+from nextbest.pipeline.decisions.decisions import Decisions
+from nextbest.pipeline.products.answered import decisions_of
+from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
 from nextbest.service.metrics import ServiceMetrics, gauge
@@ -15,6 +21,9 @@ from nextbest.service.products.engine import ProductReply, ProductsAsker, Produc
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+
+log = logging.getLogger(__name__)
 
 
 class ProductsPart:
@@ -55,6 +64,8 @@ class ProductsPart:
             remedy="write one with `nextbest products train --out`",
         )
         self._asker: Coalescer[ProductQuery, ProductReply] | None = None
+        self._keeper: Coalescer[list[Decisions], None] | None = None
+        self._keeping: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Make the thread."""
@@ -68,15 +79,48 @@ class ProductsPart:
             retry_after_s=config.retry_after_s,
             observe=self._observe_batch,
         )
+        if config.decision_log is not None:
+            self._keeper = Coalescer(
+                _Keeper(DecisionLog(config.decision_log)).keep,
+                name="nextbest-decisions",
+                max_batch=config.max_batch,
+                max_pending=config.max_pending,
+                queue_timeout_s=math.inf,  # a record that comes late is better than none
+            )
 
     async def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, and that of the decision log."""
         self.asker.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     async def stop(self) -> None:
         """Answer what waits."""
-        if self._asker is not None:
-            await self._asker.stop()
+        for worker in (self._asker, self._keeper):
+            if worker is not None:
+                await worker.stop()
+
+    async def keep(self, answers: Sequence[ProductAnswer]) -> None:
+        """Keep the offers of one request in the decision log, where there is one; requests share a flush to the disk.
+
+        Returns when they are on the disk, or after `queue_timeout_s`: then they are written as soon as the disk lets.
+        A log that can't take them is logged and counted, and the answers stand: what was decided is right, whatever
+        became of its record.
+        """
+        if self._keeper is None:
+            return
+        task = asyncio.ensure_future(self._keep(self._keeper, answers))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+        await asyncio.wait({task}, timeout=self._config.queue_timeout_s)
+
+    async def _keep(self, keeper: Coalescer[list[Decisions], None], answers: Sequence[ProductAnswer]) -> None:
+        try:
+            if made := decisions_of(answers, decided_at=self._now()):
+                await keeper.ask(made)
+        except Exception as error:
+            self._metrics.decision_log_error()
+            log.error("decisions not kept", extra={"error": type(error).__name__, "n_clients": len(answers)})
 
     def _observe_batch(self, size: int, wait_s: float) -> None:
         self._metrics.batch(size, wait_s)
@@ -145,6 +189,18 @@ class ProductsPart:
                 "Newest month of the panel.",
                 at.timestamp(),
             )
+
+
+class _Keeper:
+    """Writes what several requests decided, with one flush."""
+
+    def __init__(self, decisions: DecisionLog) -> None:
+        self._log = decisions
+
+    def keep(self, requests: list[list[Decisions]]) -> list[None]:
+        """Keep them all, or raise for all."""
+        self._log.append_answers([made for request in requests for made in request])
+        return [None] * len(requests)
 
 
 def _prepare(model: LiveModel[ProductsEngine]) -> None:

@@ -61,6 +61,7 @@ def router(service: Service, part: ProductsPart) -> APIRouter:
         body = OfferRequest.model_validate_json(await read_body(request, config=service.config))
         queries, warnings = _queries(body, part.engine.form, service)
         replies = await part.asker.ask_many(queries)
+        await part.keep([answer for answer, _ in replies])
         names = names_of(part.engine.schema.products, "corrected", body.lang)
         documents = []
         for (answer, version), ignored in zip(replies, warnings, strict=True):
