@@ -41,13 +41,22 @@ def split(histories, how, *, users=100, fraction=0.2, rng=0):
 def test_last_takes_the_newest_event_of_a_tenth_of_the_users_at_most(users, limit, seed):
     train, questions = split(log_of(users), "last", users=limit, rng=seed)
     n_able = sum(len(u) >= 2 for u in users)
-    assert len(questions) == len(questions.histories) == min(limit, n_able // 10)
+    most = max(n_able // 10, sum(map(len, users)) // 100)
+    assert len(questions) == len(questions.histories) == min(limit, n_able, most)
     left = lists(train)
     shortened = [b for b in range(len(users)) if left[b] != users[b]]
     assert len(shortened) == len(questions)
     for row, (b, history) in enumerate(zip(shortened, lists(questions.histories), strict=True)):
         assert left[b] == history == users[b][:-1]
         assert questions.target_idx[row] == users[b][-1][1]
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_long_histories_ask_more_users_than_a_tenth(shards):
+    histories = Histories.from_lists([[0] * 50] * 40)
+    how = {"how": "last", "users": 100, "fraction": 0.1, "rng": 0}
+    questions = held_out_of(InMemory(histories, 1), **how)[1] if shards else held_out(histories, **how)[1]
+    assert len(questions) == 20  # a hundredth of 2,000 events; a tenth of the users would be 4
 
 
 @given(logs, st.integers(1, 40), st.floats(0.01, 0.99), st.integers(0, 5))

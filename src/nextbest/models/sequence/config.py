@@ -54,7 +54,8 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     user after the moment that leaves `validation_fraction` of the events behind it, and everything after it. None:
     nothing, all epochs are run."""
     validation_users: PositiveInt = 2_000
-    """Users asked at most; with `last`, and at most a tenth of those who have two events or more."""
+    """Users asked at most; with `last` also at most a tenth of those who have two events or more, or as many as make
+    a hundredth of the events, whichever is more."""
     validation_fraction: float = Field(default=0.05, gt=0, lt=1)
     patience: PositiveInt = 5
     """Validations without a better NDCG@10 after which training ends; the best state is kept."""

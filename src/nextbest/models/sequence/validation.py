@@ -48,7 +48,8 @@ def held_out(
     histories
         B users, oldest first; not changed.
     how
-        `last`: the newest event of some users, one user in ten at most of those with two events or more.
+        `last`: the newest event of some users with two events or more: of one in ten at most, or of as many as
+        make a hundredth of the events, where histories are long (few questions would stop by chance).
         `time`: everything after the moment that leaves at most `fraction` of the events behind it; asked
         is the first of those events of each user who has events before it, too. None: nothing.
     users
@@ -104,7 +105,7 @@ def held_out_of(
     moment_us = _moment(shards, fraction=fraction) if how == "time" else None
     able_S = [len(_able(histories, moment_us)) for histories in _each(shards)]
     n_able = sum(able_S)
-    n_asked = min(users, n_able if how == "time" else n_able // 10)
+    n_asked = min(users, n_able if how == "time" else _most(n_able, n_events=shards.n_events))
     if not n_asked:
         _warn(how, n_events=shards.n_events)
         return shards, _none(empty)
@@ -172,8 +173,13 @@ def _without_last(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many events each user keeps, and who is asked."""
     able = _able(histories, None)
-    asked = _drawn(able, min(users, len(able) // 10), rng=rng)
+    asked = _drawn(able, min(users, _most(len(able), n_events=histories.n_events)), rng=rng)
     return _left(histories, asked, None), asked
+
+
+def _most(n_able: int, *, n_events: int) -> int:
+    """Users whose newest event may be held out: a tenth of them, or what is a hundredth of the events."""
+    return min(n_able, max(n_able // 10, n_events // 100))
 
 
 def _before_moment(
