@@ -47,7 +47,7 @@ def bank(tmp_path: Path, log: Path | None, **limits: float) -> AppClient:
 
 def test_offers_of_concurrent_requests_are_one_whole_chain(tmp_path: Path) -> None:
     log = DecisionLog(tmp_path / "log")
-    with bank(tmp_path, log.folder) as client:
+    with bank(tmp_path, log.folder, queue_timeout_s=60.0) as client:  # however slow the machine
         asked = [
             client.later("POST", PATH, json={"customer_ids": [100 * n + m for m in range(3)], "k": 1})
             for n in range(30)
