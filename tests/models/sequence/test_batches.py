@@ -234,3 +234,66 @@ def test_bad_arguments_are_told_at_the_call(wrong, words):
 def test_a_mask_needs_a_place_beside_the_history():
     with pytest.raises(InputError, match="max_len: must be 2 or more where a mask is appended"):
         question_batches(Histories.from_lists([[0]]), n_items=1, max_len=1, batch_events=9, append_mask=True)
+
+
+# --- only some events are asked for -------------------------------------------------------------
+@given(histories=rows, data=st.data(), **sizes)
+def test_events_that_may_not_be_asked_for_are_read_only(histories, data, max_len, batch_events, seed):
+    log = Histories.from_lists(histories)
+    flags = data.draw(st.lists(st.booleans(), min_size=log.n_events, max_size=log.n_events))
+    wanted, at = Counter(), 0
+    for events in histories:
+        asked, at = flags[at : at + len(events)], at + len(events)
+        for start, end in windows_by_hand(events, max_len, n_first=1):
+            places = [place for place in range(start, end) if asked[place]]
+            wanted.update((tuple(events[start - 1 : place]), events[place]) for place in places)
+    batches = list(
+        next_item_batches(
+            log,
+            n_items=N_ITEMS,
+            max_len=max_len,
+            batch_events=batch_events,
+            rng=seed,
+            is_target=np.array(flags, bool),
+        )
+    )
+    for batch in batches:
+        check_shape(batch, batch_events)
+        assert (batch.target_BL >= 0).any(axis=1).all()  # no window without a question
+    found = Counter({pair: n for pair, n in pairs_of(batches).items() if pair[1] >= 0})
+    assert found == wanted
+
+
+@given(histories=rows, data=st.data(), share=st.floats(0.01, 1), **sizes)
+def test_cloze_hides_only_what_may_be_asked_for(histories, data, share, max_len, batch_events, seed):
+    """Items 0-3 may be asked for, 4-6 may not; so the hidden ones tell."""
+    log = Histories.from_lists(histories)
+    n_windows = sum(
+        any(item < 4 for item in events[start:end])
+        for events in histories
+        for start, end in windows_by_hand(events, max_len, n_first=0)
+    )
+    batches = list(
+        cloze_batches(
+            log,
+            n_items=N_ITEMS,
+            max_len=max_len,
+            batch_events=batch_events,
+            mask_share=share,
+            rng=seed,
+            is_target=log.item_idx < 4,
+        )
+    )
+    assert sum(len(batch.length_B) for batch in batches) == n_windows
+    for batch in batches:
+        check_shape(batch, batch_events)
+        masked = batch.input_BL == MASK
+        assert masked.any(axis=1).all()
+        assert (masked == (batch.target_BL >= 0)).all()
+        assert (batch.target_BL < 4).all()
+
+
+def test_a_choice_of_targets_of_another_length_is_refused():
+    log = Histories.from_lists([[0, 1, 2]])
+    with pytest.raises(InputError, match=r"is_target: must be boolean of shape \(3,\)"):
+        next_item_batches(log, n_items=5, max_len=3, batch_events=9, rng=0, is_target=np.ones(2, bool))

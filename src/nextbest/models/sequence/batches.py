@@ -53,6 +53,7 @@ def next_item_batches(
     batch_events: int,
     rng: Rng,
     every_window: bool = True,
+    is_target: NDArray[np.bool_] | None = None,
 ) -> Iterator[Batch]:
     """One epoch of windows in which each place's target is the event after it.
 
@@ -71,6 +72,9 @@ def next_item_batches(
     every_window
         True: the newest window ends with the history, older ones stand before it, and every event but a
         history's first is a target exactly once. False: newest windows only.
+    is_target
+        Events that may be asked for, shape (n_events,); the others are read only, and a window that asks for nothing
+        is left out. None: all.
 
     Returns
     -------
@@ -80,11 +84,15 @@ def next_item_batches(
     Raises
     ------
     InputError
-        A size is below 1, or a history holds a row number that isn't one of `n_items`.
+        A size is below 1, `is_target` has another length, or a row number isn't one of `n_items`.
     """
     _check(histories, n_items=n_items, max_len=max_len, batch_events=batch_events)
     starts_W, length_W = _windows(histories, n_first=1, max_len=max_len, every_window=every_window)
-    return _next_item(histories, starts_W - 1, length_W, n_items, batch_events, np.random.default_rng(rng))
+    if is_target is not None:
+        starts_W, length_W = _asking(starts_W, length_W, _checked_targets(is_target, histories))
+    return _next_item(
+        histories, starts_W - 1, length_W, n_items, batch_events, np.random.default_rng(rng), is_target
+    )
 
 
 def cloze_batches(
@@ -96,6 +104,7 @@ def cloze_batches(
     mask_share: float,
     rng: Rng,
     every_window: bool = True,
+    is_target: NDArray[np.bool_] | None = None,
 ) -> Iterator[Batch]:
     """One epoch of windows with some events hidden; targets are those events.
 
@@ -105,7 +114,7 @@ def cloze_batches(
 
     Parameters
     ----------
-    histories, n_items, max_len, batch_events, every_window
+    histories, n_items, max_len, batch_events, every_window, is_target
         As in `next_item_batches`, but a window reads `max_len` events, and one event alone is a window too.
         A masked place holds `n_items + 1`.
     mask_share
@@ -116,7 +125,8 @@ def cloze_batches(
     Raises
     ------
     InputError
-        A size is below 1, `mask_share` is out of range, or a row number isn't one of `n_items`.
+        A size is below 1, `mask_share` is out of range, `is_target` has another length, or a row number isn't
+        one of `n_items`.
 
     Notes
     -----
@@ -126,8 +136,17 @@ def cloze_batches(
     if not 0 < mask_share <= 1:
         raise InputError("mask_share", "must be above 0, at most 1", value=mask_share)
     starts_W, length_W = _windows(histories, n_first=0, max_len=max_len, every_window=every_window)
+    if is_target is not None:
+        starts_W, length_W = _asking(starts_W, length_W, _checked_targets(is_target, histories))
     return _cloze(
-        histories, starts_W, length_W, n_items, batch_events, mask_share, np.random.default_rng(rng)
+        histories,
+        starts_W,
+        length_W,
+        n_items,
+        batch_events,
+        mask_share,
+        np.random.default_rng(rng),
+        is_target,
     )
 
 
@@ -187,6 +206,23 @@ def _windows(
     return end_W - length_W, length_W
 
 
+def _checked_targets(is_target: NDArray[np.bool_], histories: Histories) -> NDArray[np.bool_]:
+    if is_target.shape != (histories.n_events,) or is_target.dtype != np.bool_:
+        raise InputError(
+            "is_target", f"must be boolean of shape ({histories.n_events},)", value=is_target.shape
+        )
+    return is_target
+
+
+def _asking(
+    starts_W: NDArray[np.int64], length_W: NDArray[np.int64], is_target: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The windows with an event that may be asked for."""
+    n_before = np.concatenate([[0], np.cumsum(is_target)])
+    some_W = n_before[starts_W + length_W] > n_before[starts_W]
+    return starts_W[some_W], length_W[some_W]
+
+
 def _grouped(
     length_W: NDArray[np.int64], *, batch_events: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
@@ -230,14 +266,16 @@ def _next_item(
     n_items: int,
     batch_events: int,
     rng: np.random.Generator,
+    is_target: NDArray[np.bool_] | None,
 ) -> Iterator[Batch]:
     events = histories.item_idx
+    targets = events if is_target is None else np.where(is_target, events, NO_TARGET)
     for windows in _grouped(length_W, batch_events=batch_events, rng=rng):
         starts_B, length_B = starts_W[windows], length_W[windows]
         width = int(length_B.max())
         yield Batch(
             _read(events, starts_B, length_B, pad=n_items, width=width),
-            _read(events, starts_B + 1, length_B, pad=NO_TARGET, width=width),
+            _read(targets, starts_B + 1, length_B, pad=NO_TARGET, width=width),
             length_B,
         )
 
@@ -250,36 +288,50 @@ def _cloze(
     batch_events: int,
     mask_share: float,
     rng: np.random.Generator,
+    is_target: NDArray[np.bool_] | None,
 ) -> Iterator[Batch]:
     is_question_W = rng.random(len(length_W)) < QUESTIONS
     cut_W = is_question_W & (rng.random(len(length_W)) < CUT_QUESTIONS)
-    length_W = np.where(cut_W, 1 + (rng.random(len(length_W)) * length_W).astype(np.int64), length_W)
+    shortest_W = 1 if is_target is None else _first_target(starts_W, is_target) + 1
+    n_choices_W = length_W - shortest_W + 1
+    cut_at_W = shortest_W + (rng.random(len(length_W)) * n_choices_W).astype(np.int64)
+    length_W = np.where(cut_W, cut_at_W, length_W)
     for windows in _grouped(length_W, batch_events=batch_events, rng=rng):
-        length_B = length_W[windows]
-        item_BL = _read(
-            histories.item_idx, starts_W[windows], length_B, pad=n_items, width=int(length_B.max())
-        )
-        masked_BL = _masks(length_B, is_question_W[windows], item_BL.shape[1], mask_share=mask_share, rng=rng)
+        starts_B, length_B = starts_W[windows], length_W[windows]
+        width = int(length_B.max())
+        item_BL = _read(histories.item_idx, starts_B, length_B, pad=n_items, width=width)
+        may_BL = np.arange(width) < length_B[:, None]
+        if is_target is not None:
+            may_BL &= _read(is_target, starts_B, length_B, pad=0, width=width) > 0
+        masked_BL = _masks(length_B, is_question_W[windows], may_BL, mask_share=mask_share, rng=rng)
         yield Batch(
             np.where(masked_BL, n_items + 1, item_BL), np.where(masked_BL, item_BL, NO_TARGET), length_B
         )
 
 
+def _first_target(starts_W: NDArray[np.int64], is_target: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many events of each window stand before its first one that may be asked for; each has one."""
+    places = np.flatnonzero(is_target)
+    return np.asarray(places[np.searchsorted(places, starts_W)] - starts_W, dtype=np.int64)
+
+
 def _masks(
     length_B: NDArray[np.int64],
     is_question_B: NDArray[np.bool_],
-    width: int,
+    may_BL: NDArray[np.bool_],
     *,
     mask_share: float,
     rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
-    """Which places are hidden: one at least in every row, none past its length."""
-    place_L = np.arange(width)
-    masked_BL = rng.random((len(length_B), width), dtype=np.float32) < mask_share
-    masked_BL &= place_L < length_B[:, None]
+    """Which places are hidden: one at least in every row, only places that may be."""
+    place_L = np.arange(may_BL.shape[1])
+    masked_BL = rng.random(may_BL.shape, dtype=np.float32) < mask_share
     masked_BL[is_question_B] = place_L == length_B[is_question_B, None] - 1
+    masked_BL &= may_BL
     bare = np.flatnonzero(~masked_BL.any(axis=1))
-    masked_BL[bare, (rng.random(len(bare)) * length_B[bare]).astype(np.int64)] = True
+    n_may = may_BL[bare].sum(axis=1)
+    number = 1 + (rng.random(len(bare)) * n_may).astype(np.int64)
+    masked_BL[bare, np.argmax(may_BL[bare].cumsum(axis=1) == number[:, None], axis=1)] = True
     return masked_BL
 
 

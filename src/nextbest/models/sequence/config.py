@@ -71,6 +71,26 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """Of the CPU; 0 = torch's own choice."""
 
 
+class RenewalConfig(BaseModel, frozen=True, extra="forbid"):
+    """How `fit_more` goes on learning when new days have come; all else is as in training."""
+
+    n_epochs: PositiveInt = 3
+    """Times that the new events are read, at most."""
+    rate: float = Field(default=0.3, gt=0, le=1)
+    """Learning rate, as a share of `training.learning_rate`."""
+    batch_events: PositiveInt = 2048
+    """Places of a batch, as in training; fewer, because a week is a small part of a log and must still make enough
+    steps."""
+    replay: float = Field(default=0.5, ge=0, lt=1)
+    """Share of an epoch's targets that are older events, drawn anew each time, so that what was learned before isn't
+    forgotten (experience replay)."""
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the users with new events whose new ones are asked for instead of learned, to stop by; 0: none."""
+    min_questions: PositiveInt = 50
+    """With fewer held-out events than that nothing is held out, and all epochs are run: their NDCG would be noise."""
+    patience: PositiveInt = 1
+
+
 class SequenceConfig(BaseModel, frozen=True, extra="forbid"):
     """What every sequence model has."""
 
@@ -87,3 +107,4 @@ class SequenceConfig(BaseModel, frozen=True, extra="forbid"):
     """An own number for each item beside the product of vectors."""
     loss: LossConfig = LossConfig()
     training: TrainConfig = TrainConfig()
+    renewal: RenewalConfig = RenewalConfig()

@@ -124,7 +124,6 @@ class ItemTable(nn.Module):
         """Biases of all items, shape (I,); None where there are none."""
         return None if self.bias_I1 is None else self.bias_I1.weight[:, 0]
 
-    @torch.no_grad()
     def with_items(self, features_MF: Tensor) -> "ItemTable":
         """A new table with M items after the old ones, known by their features only; `pad` and `mask` move up.
 
@@ -136,12 +135,21 @@ class ItemTable(nn.Module):
         InputError
             This table has no features, or the new ones have other columns or an infinite value.
         """
-        if self.features is None or self.projection is None:
+        if self.features is None:
             raise InputError(
                 "features_MF", "this model was trained without features", remedy="train it again with them"
             )
-        features_MF = _checked(features_MF, n_columns=self.features.n_columns).to(self.own.weight)
-        n_new = len(features_MF)
+        return self._longer(len(features_MF), features_MF)
+
+    def with_rows(self, n_new: int) -> "ItemTable":
+        """As `with_items` for M = `n_new` items of which nothing is known: own vectors 0, all features unknown."""
+        unknown = None
+        if self.features is not None:
+            unknown = torch.full((n_new, self.features.n_columns), torch.nan)
+        return self._longer(n_new, unknown)
+
+    @torch.no_grad()
+    def _longer(self, n_new: int, features_MF: Tensor | None) -> "ItemTable":
         # a table of the right sizes whose numbers are all replaced below
         table = ItemTable(self.n_items + n_new, self.dim, bias=self.bias_I1 is not None)
         table.id_dropout = self.id_dropout
@@ -153,9 +161,11 @@ class ItemTable(nn.Module):
             bias = self.bias_I1.weight
             middle = bias.mean() if self.n_items else bias.new_zeros(())
             table.bias_I1.weight.copy_(torch.cat([bias, middle.expand(n_new, 1)]))
-        table.features = self.features.with_rows(features_MF)
-        table.projection = nn.Linear(self.features.n_inputs, self.dim, bias=False)
-        table.projection.load_state_dict(self.projection.state_dict())
+        if self.features is not None and self.projection is not None and features_MF is not None:
+            checked_MF = _checked(features_MF, n_columns=self.features.n_columns).to(old)
+            table.features = self.features.with_rows(checked_MF)
+            table.projection = nn.Linear(self.features.n_inputs, self.dim, bias=False)
+            table.projection.load_state_dict(self.projection.state_dict())
         return table.to(old.device).train(self.training)
 
 
