@@ -1,5 +1,7 @@
 """Arithmetic on packed histories that several models share: pairs, renumbering, repeats. Knows no model."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,3 +59,34 @@ def with_segments(histories: Histories, ids: IdIndex | None, own: IdIndex | None
         known = histories.segment != UNKNOWN
         segment[known] = own.encode(ids.ids)[histories.segment[known]]
     return Histories(histories.indptr, histories.item_idx, histories.weight, histories.time_us, segment)
+
+
+def up_to(
+    histories: Histories, user_N: NDArray[np.int64], place_N: NDArray[np.int64], *, max_len: int | None = None
+) -> Histories:
+    """N histories: each user's up to and with the event at a place of `item_idx`, its newest `max_len` events.
+
+    A place just before a user's first event gives an empty history. Segments aren't kept.
+    """
+    starts = histories.indptr[user_N]
+    if max_len is not None:
+        starts = np.maximum(starts, place_N + 1 - max_len)
+    return cut(histories, starts, place_N + 1 - starts)
+
+
+def cut(histories: Histories, starts_N: NDArray[np.int64], length_N: NDArray[np.int64]) -> Histories:
+    """N histories: `length_N` events from the place `starts_N` of `item_idx` on. Segments aren't kept."""
+    indptr = np.concatenate([[0], np.cumsum(length_N)]).astype(np.int64)
+    picks = np.repeat(starts_N - indptr[:-1], length_N) + np.arange(indptr[-1])
+    return Histories(indptr, histories.item_idx[picks], histories.weight[picks], histories.time_us[picks])
+
+
+def joined(parts: Sequence[Histories]) -> Histories:
+    """The users of several logs, one after the other. Segments aren't kept."""
+    lengths = np.concatenate([h.lengths for h in parts])
+    return Histories(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.concatenate([h.item_idx for h in parts]),
+        np.concatenate([h.weight for h in parts]),
+        np.concatenate([h.time_us for h in parts]),
+    )

@@ -87,7 +87,7 @@ def next_item_batches(
         A size is below 1, `is_target` has another length, or a row number isn't one of `n_items`.
     """
     _check(histories, n_items=n_items, max_len=max_len, batch_events=batch_events)
-    starts_W, length_W = _windows(histories, n_first=1, max_len=max_len, every_window=every_window)
+    starts_W, length_W = windows(histories, n_first=1, max_len=max_len, every_window=every_window)
     if is_target is not None:
         starts_W, length_W = _asking(starts_W, length_W, _checked_targets(is_target, histories))
     return _next_item(
@@ -135,7 +135,7 @@ def cloze_batches(
     _check(histories, n_items=n_items, max_len=max_len, batch_events=batch_events)
     if not 0 < mask_share <= 1:
         raise InputError("mask_share", "must be above 0, at most 1", value=mask_share)
-    starts_W, length_W = _windows(histories, n_first=0, max_len=max_len, every_window=every_window)
+    starts_W, length_W = windows(histories, n_first=0, max_len=max_len, every_window=every_window)
     if is_target is not None:
         starts_W, length_W = _asking(starts_W, length_W, _checked_targets(is_target, histories))
     return _cloze(
@@ -190,7 +190,7 @@ def _check(histories: Histories, *, n_items: int, max_len: int, batch_events: in
     check_items("histories", histories.item_idx, n_items=n_items)
 
 
-def _windows(
+def windows(
     histories: Histories, *, n_first: int, max_len: int, every_window: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where windows of `max_len` events start and how many they have; the first `n_first` events are in none.

@@ -129,12 +129,12 @@ def learn(
                 fraction=training.validation_fraction,
                 rng=held_rng,
             )
-        network = Network(table, encoder(), config, _sampler(shards, config))
+        network = Network(table, encoder(), config, sampler_of(shards.item_counts, config))
         trained = train(
             network,
             lambda epoch: _batches(kept, task, config, np.random.default_rng([epoch_seed, epoch])),
             config=training,
-            validate=_validation(network, questions, task, config),
+            validate=validation_of(network, questions, task, config),
             checkpoints=checkpoints,
             rng=torch_seed,
             progress=progress,
@@ -156,26 +156,40 @@ def _table(n_items: int, features: ItemFeatures | None, config: SequenceConfig) 
 
 def _batches(shards: Shards, task: str, config: SequenceConfig, rng: np.random.Generator) -> Iterator[Batch]:
     for histories in shards.epoch(rng):
-        common: dict[str, Any] = {
-            "n_items": shards.n_items,
-            "max_len": config.max_len,
-            "batch_events": config.training.batch_events,
-            "rng": rng,
-            "every_window": config.every_window,
-        }
-        if task == "cloze":
-            yield from cloze_batches(histories, mask_share=getattr(config, "mask_share", 0.2), **common)
-        else:
-            yield from next_item_batches(histories, **common)
+        yield from batches_of(histories, shards.n_items, task, config, rng)
 
 
-def _sampler(shards: Shards, config: SequenceConfig) -> NegativeSampler | None:
+def batches_of(
+    histories: Histories,
+    n_items: int,
+    task: str,
+    config: SequenceConfig,
+    rng: np.random.Generator,
+    *,
+    is_target: NDArray[np.bool_] | None = None,
+) -> Iterator[Batch]:
+    """Batches of a task; see `batches.py`."""
+    common: dict[str, Any] = {
+        "n_items": n_items,
+        "max_len": config.max_len,
+        "batch_events": config.training.batch_events,
+        "rng": rng,
+        "every_window": config.every_window,
+        "is_target": is_target,
+    }
+    if task == "cloze":
+        return cloze_batches(histories, mask_share=getattr(config, "mask_share", 0.2), **common)
+    return next_item_batches(histories, **common)
+
+
+def sampler_of(item_counts_I: NDArray[np.int64], config: SequenceConfig) -> NegativeSampler | None:
+    """Draws the items that a loss needs; None where all compete."""
     if config.loss.kind == "softmax":
         return None
-    return NegativeSampler(shards.item_counts, power=config.loss.popularity_power)
+    return NegativeSampler(item_counts_I, power=config.loss.popularity_power)
 
 
-def _validation(
+def validation_of(
     network: Network, questions: Questions, task: str, config: SequenceConfig
 ) -> Callable[[], float] | None:
     """NDCG@10 of held-out events among all items that the user hasn't had; None without questions."""
@@ -242,12 +256,18 @@ def exported(network: Network, count_I: NDArray[np.int64], *, trained: dict[str,
     known_I = count_I > 0
     if table.features is not None:
         known_I = np.ones_like(known_I)
-    weights = {name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()}
     return Learned(
         item_vectors_ID=np.ascontiguousarray(item_ID, np.float32),
         input_vectors_ID=input_ID,
         known_items_I=known_I,
         graph=network.encoder.onnx(),
-        weights=to_safetensors(weights),
+        weights=as_safetensors(network),
         trained=trained,
+    )
+
+
+def as_safetensors(network: Network) -> bytes:
+    """All weights, by name."""
+    return to_safetensors(
+        {name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()}
     )

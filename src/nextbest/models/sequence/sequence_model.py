@@ -4,32 +4,39 @@ Answers by ONNX Runtime or torch, learns by torch, and imports neither until it 
 L places, D dims, I items.
 """
 
+import json
 from abc import abstractmethod
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from nextbest.data.ids import IdIndex
+from nextbest.data.event_log import to_time_us
+from nextbest.data.ids import IdIndex, OutsideId
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.data.item_features import ItemFeatures
+from nextbest.data.item_features import ItemCoder, ItemFeatures
 from nextbest.errors import InputError
 from nextbest.models.base import FloatArray, How, Rng
 from nextbest.models.factors import FactorModel
-from nextbest.models.histories import renumbered
+from nextbest.models.histories import renumbered, up_to
 from nextbest.models.sequence.batches import question_batches
 from nextbest.models.sequence.config import SequenceConfig
+from nextbest.models.sequence.renewal import appended, encoded, new_days
 from nextbest.models.sequence.shards import InMemory, Shards
 from nextbest.models.sequence.validation import Questions
 
 if TYPE_CHECKING:
     from nextbest.models.sequence.encoders.base import Encoder
     from nextbest.models.sequence.encoding import Encode
+    from nextbest.models.sequence.learning import Learned
 
 Task = Literal["next_item", "cloze"]
-GRAPH, WEIGHTS = "encoder.onnx", "weights.safetensors"
+GRAPH, WEIGHTS, CODER = "encoder.onnx", "weights.safetensors", "item_features.json"
 _QUESTION_EVENTS = 16_384
 """Places of a block of histories that are encoded at once."""
 _EVENTS_ALONE = 20
@@ -57,6 +64,8 @@ class SequenceModel(FactorModel):
     """Everything learned, as safetensors."""
     trained_: dict[str, Any]
     """How training went: curve, best epoch, why it stopped; empty after `load`."""
+    item_coder_: ItemCoder | None
+    """How the catalogue was read, to read later rows of it alike; None: the fit had no item features."""
     _encode: "Encode"
 
     # --- what each model writes -------------------------------------------------------------
@@ -144,11 +153,150 @@ class SequenceModel(FactorModel):
             checkpoints=how.checkpoints,
             progress=how.progress,
         )
+        self._take(learned)
+        self.item_coder_ = None if features is None or not features.x_IF.shape[1] else features.coder
+
+    # --- live -------------------------------------------------------------------------------
+    def with_items(self, item_ids: pl.Series | Iterable[OutsideId], catalog: pl.DataFrame) -> Self:
+        """A new model with more items, known by what the catalogue says of them; nothing is learned anew.
+
+        Row numbers and vectors of the old items stay what they are, so their scores do, too (to the rounding of a
+        product of another size).
+
+        Parameters
+        ----------
+        item_ids
+            Of the new items; they get the rows after the old ones, in this order.
+        catalog
+            `item_id` and the columns that the fit read, with a row for each new item; other rows and columns are
+            passed over. An item of which every column is null gets no score.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            The fit had no item features, or an id has a row already, comes twice or is of another type.
+        DataError
+            The catalogue lacks a column or an item, or holds an item twice.
+        """
+        self._check_fitted()
+        if self.item_coder_ is None:
+            raise InputError(
+                "with_items",
+                "this model was fitted without item features, so that it knows items by their events only",
+                remedy="fit it with item features, or teach it the new items' events (fit_more)",
+            )
+        ids = appended(self.item_ids_, item_ids)
+        new_ids = IdIndex(ids.ids[self.n_items :])
+        x_MF = encoded(self.item_coder_, catalog, new_ids)
+        from nextbest.models.sequence.renewing import grown
+
+        more = grown(self.weights_, x_MF, n_items=self.n_items, encoder=self._encoder, config=self.config)
+        model = type(self)(self.config)
+        model.item_ids_, model.segment_ids_, model.item_coder_ = ids, self.segment_ids_, self.item_coder_
+        own = more.vectors_MD if more.bias_M1 is None else np.hstack([more.vectors_MD, more.bias_M1])
+        model.item_vectors_ = np.concatenate([self.item_vectors_, own])
+        vectors, special = self.input_vectors_[:-2], self.input_vectors_[-2:]
+        model.input_vectors_ = np.concatenate([vectors, more.vectors_MD, special])
+        model.known_items_ = np.append(self.known_items_, ~np.isnan(x_MF).all(axis=1))
+        model.weights_, model.trained_ = more.weights, self.trained_
+        model._take_graph(self.graph_)
+        return model
+
+    def fit_more(
+        self,
+        interactions: Interactions,
+        *,
+        since: datetime,
+        catalog: pl.DataFrame | None = None,
+        rng: Rng = 0,
+        progress: bool = False,
+    ) -> Self:
+        """Go on learning from new days without forgetting the old ones, and return the model itself.
+
+        New events are learned together with older ones of the same log, drawn anew each epoch; how many, how fast
+        and how long stands in `config.renewal`. Training stops by new events of some users that are held out; if
+        none of its epochs is better for these than the model was before, weights stay as they were. Items that the
+        model doesn't know yet get rows after the old ones.
+
+        Parameters
+        ----------
+        interactions
+            New events with the older ones that led to them. Of users who are left out, or of old events that are,
+            nothing can be repeated: then the model forgets. Not changed.
+        since
+            Events at or after it are new; with time zone. What came before was learned before.
+        catalog
+            What is said of the new items, for a model with item features; without it, or where it is silent, an
+            item starts from the mean vector of the known items around its first events.
+        rng
+            Seed or Generator; the same model, log and `rng` give the same model on a CPU.
+        progress
+            Show a bar.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `load`.
+        InputError
+            `since` lies after all events or has no time zone, a catalogue is given to a model without item features,
+            ids are of another type, or the loss isn't finite. The model stays as it was, then and after any error.
+        DataError
+            The catalogue lacks a column or holds an item twice.
+        """
+        self._check_fitted()
+        since_us = to_time_us("since", since)
+        if catalog is not None and self.item_coder_ is None:
+            raise InputError("catalog", "this model was fitted without item features", remedy="leave it out")
+        generator = np.random.default_rng(rng)
+        there = interactions.item_ids.ids.filter(pl.Series(interactions.item_counts > 0))
+        strange = there.filter(pl.Series(self.item_ids_.encode(there) < 0))
+        ids = appended(self.item_ids_, strange) if len(strange) else self.item_ids_
+        new_ids = IdIndex(ids.ids[self.n_items :])
+        histories = interactions.histories
+        if interactions.item_ids != ids:
+            histories = renumbered(histories, ids.encode(interactions.item_ids.ids))
+        days = new_days(
+            histories,
+            since_us=since_us,
+            is_cloze=self.task == "cloze",
+            max_len=self.config.max_len,
+            max_questions=self.config.training.validation_users,
+            config=self.config.renewal,
+            rng=generator,
+        )
+        if self.item_coder_ is None:
+            x_MF = np.empty((len(new_ids), 0), np.float32)
+        elif catalog is None:
+            x_MF = np.full((len(new_ids), len(self.item_coder_.names)), np.nan, np.float32)
+        else:
+            x_MF = self.item_coder_.encode(catalog, new_ids)
+        from nextbest.models.sequence.renewing import renewed
+
+        learned = renewed(
+            self.weights_,
+            days,
+            known_items_I=self.known_items_,
+            features_MF=x_MF,
+            item_counts_I=np.bincount(histories.item_idx, minlength=len(ids)),
+            encoder=self._encoder,
+            task=self.task,
+            config=self.config,
+            rng=generator,
+            progress=progress,
+        )
+        self.item_ids_ = ids
+        self._take(learned)
+        return self
+
+    def _take(self, learned: "Learned") -> None:
         self.item_vectors_, self.known_items_ = learned.item_vectors_ID, learned.known_items_I
         self.input_vectors_ = learned.input_vectors_ID
         self.weights_, self.trained_ = learned.weights, learned.trained
         self._take_graph(learned.graph)
 
+    # --- answers ----------------------------------------------------------------------------
     def _user_vectors(self, histories: Histories) -> FloatArray:
         if not self.known_items_.all():
             rows = np.where(self.known_items_, np.arange(self.n_items), -1).astype(np.int32)
@@ -183,7 +331,9 @@ class SequenceModel(FactorModel):
         score_NK = np.empty((len(places), item_idx.shape[1]), np.float32)
         for start in range(0, len(places), _PREFIXES_AT_ONCE):
             rows = slice(start, start + _PREFIXES_AT_ONCE)
-            vectors = self.user_vectors(_up_to(histories, user_N[rows], places[rows], self.config.max_len))
+            vectors = self.user_vectors(
+                up_to(histories, user_N[rows], places[rows], max_len=self.config.max_len)
+            )
             score_NK[rows] = np.einsum("nd,nkd->nk", vectors, self.item_vectors_[item_idx[user_N[rows]]])
         score_NK[~known_I[item_idx[user_N]]] = np.nan
         parts[places] = score_NK
@@ -219,10 +369,17 @@ class SequenceModel(FactorModel):
             raise ValueError("item_vectors don't fit input_vectors")
 
     def _files(self) -> dict[str, bytes]:
-        return {GRAPH: self.graph_, WEIGHTS: self.weights_}
+        files = {GRAPH: self.graph_, WEIGHTS: self.weights_}
+        if self.item_coder_ is not None:
+            files[CODER] = json.dumps(self.item_coder_.to_json()).encode()
+        return files
 
     def _restore_files(self, files: dict[str, bytes]) -> None:
         self.weights_, self.trained_ = files[WEIGHTS], {}
+        try:
+            self.item_coder_ = ItemCoder.from_json(json.loads(files[CODER])) if CODER in files else None
+        except TypeError as error:
+            raise ValueError(f"{CODER}: {error}") from error
         self._take_graph(files[GRAPH])
 
     def _take_graph(self, graph: bytes) -> None:
@@ -231,14 +388,3 @@ class SequenceModel(FactorModel):
 
         self.graph_ = graph
         self._encode = OnnxEncoder(graph)
-
-
-def _up_to(
-    histories: Histories, user_N: NDArray[np.int64], place_N: NDArray[np.int64], max_len: int
-) -> Histories:
-    """Each user's history up to and with the event at a place, its newest `max_len` events."""
-    starts = np.maximum(histories.indptr[user_N], place_N + 1 - max_len)
-    lengths = place_N + 1 - starts
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    picks = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
-    return Histories(indptr, histories.item_idx[picks], histories.weight[picks], histories.time_us[picks])
