@@ -9,7 +9,10 @@ from nextbest.experiments.recipe import ModelRecipe, load_recipe, shipped_recipe
 from nextbest.experiments.selection import check_settings
 
 
-@pytest.mark.parametrize("name", ["baselines", "pipeline"])
+SEQUENCE = ("gru4rec", "sasrec", "bert4rec", "lstm")
+
+
+@pytest.mark.parametrize("name", ["baselines", "pipeline", *SEQUENCE])
 def test_every_shipped_recipe_loads_and_names_only_models_and_settings_that_exist(name: str) -> None:
     assert name in shipped_recipes()
     recipe = load_recipe(name)
@@ -17,10 +20,10 @@ def test_every_shipped_recipe_loads_and_names_only_models_and_settings_that_exis
     assert recipe.name == name
 
 
-def test_baselines_has_a_row_for_every_model_kind_but_the_blend_of_them() -> None:
+def test_baselines_has_a_row_for_every_model_kind_but_the_blend_and_what_takes_epochs() -> None:
     from nextbest.models import MODEL_KINDS
 
-    assert {m.kind for m in load_recipe("baselines").models} == set(MODEL_KINDS) - {"blend"}
+    assert {m.kind for m in load_recipe("baselines").models} == set(MODEL_KINDS) - {"blend", *SEQUENCE}
 
 
 def test_candidates_are_every_combination_of_the_grid_over_the_fixed_settings() -> None:
