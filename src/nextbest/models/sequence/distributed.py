@@ -60,7 +60,7 @@ class World:
         if self._flat is None:
             wide = torch.float64 if any(w.dtype == torch.float64 for w in weights) else torch.float32
             self._flat = torch.empty(sum(sizes) + len(sizes) + 3, dtype=wide, device=self.device)
-        parts = list(self._flat.split([*sizes, len(sizes) + 3]))
+        parts = list(torch.split(self._flat, [*sizes, len(sizes) + 3]))
         views, tail = [part.view_as(w) for part, w in zip(parts, weights, strict=False)], parts[-1]
         for view, weight in zip(views, weights, strict=True):
             view.zero_() if weight.grad is None else view.copy_(weight.grad)

@@ -151,7 +151,8 @@ def gradient_norm(weights: list[nn.Parameter]) -> Tensor:
     gradients = [w.grad for w in weights if w.grad is not None]
     if not gradients:
         return torch.zeros(())
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    length: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return length
 
 
 def scale_gradients(weights: list[nn.Parameter], factor: float | Tensor) -> None:
