@@ -19,14 +19,6 @@ from nextbest.models.sequence.negatives import Candidates, NegativeSampler
 KINDS = ("softmax", "sampled_softmax", "in_batch", "bce", "gbce", "bpr_max", "top1_max")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class SmallTable(nn.Module):
     """Item vectors and, if asked for, item numbers, as the real table gives them."""
 

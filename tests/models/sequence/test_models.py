@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from contracts.recommender import RecommenderContract, journal
@@ -25,14 +24,6 @@ TINY = {
     "training": {"n_epochs": 2, "learning_rate": 0.01, "batch_events": 256, "n_threads": 1},
 }
 KINDS = ("gru4rec", "sasrec", "bert4rec", "lstm")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class TestGRU4Rec(RecommenderContract):

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nextbest.data.ids import IdIndex
@@ -28,14 +27,6 @@ CONFIG = {
     "loss": {"kind": "softmax"},
     "training": TRAINING,
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def log_of(rows, **ids):
