@@ -108,10 +108,10 @@ class TestWrongKeys:
             ("currency", "eur", "policy.currency: "),
             ("currency", None, "policy.currency: "),
             ("max_offers", 0, "policy.max_offers: .*greater than or equal to 1; got 0"),
-            ("max_ofers", 3, "policy.max_ofers: Extra inputs"),
+            ("max_ofers", 3, "policy.max_ofers: is no key of a policy, the nearest is max_offers; got 3"),
             ("products.card.value", -1, "policy.products.card.value: .*got -1"),
             ("products.card.value", float("nan"), "policy.products.card.value"),
-            ("products.card.price", 1, "policy.products.card.price: Extra"),
+            ("products.card.price", 1, "policy.products.card.price: is no key of a policy"),
             ("products.card.min_age", 121, "policy.products.card.min_age"),
             ("products.card.min_propensity", 1.5, "policy.products.card.min_propensity"),
             ("products.card", {"value": 1, "min_age": 30, "max_age": 20}, "policy.products.card: min_age 30 is above"),
@@ -153,8 +153,32 @@ class TestWrongKeys:
 
     def test_a_missing_key_is_named_without_the_whole_policy(self) -> None:
         raw = {key: value for key, value in RAW.items() if key not in ("currency", "version")}
-        with pytest.raises(InputError, match=r"policy.version: Field required; 1 more key\(s\) are wrong$"):
+        with pytest.raises(
+            InputError, match=r"^policy.version: .*; also wrong: policy.currency: Field required$"
+        ):
             DecisionPolicy.from_json(json.dumps(raw))
+
+    def test_the_first_five_wrong_keys_and_the_file_are_named_slips_of_the_pen_first(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "my-bank.toml"
+        path.write_text("[products.card]\nvalue = 1\nminage = 3\n")
+        with pytest.raises(InputError) as caught:
+            load_policy(path)
+        words = str(caught.value)
+        first = (
+            "policy.products.card.minage: is no key of a policy, the nearest is min_age; got 3; also wrong: "
+        )
+        assert words.startswith(first)
+        required = ("version", "panel", "currency", "value_unit")
+        assert [name for name in required if f"policy.{name}: Field required" in words] == list(required)
+        assert words.endswith(f"in {path}")
+        path.write_text("".join(f"{letter} = 1\n" for letter in "abcdef"))
+        with pytest.raises(InputError, match=r"policy.a: .*policy.e: [^;]*; got 1; 6 more; in "):
+            load_policy(path)
+        path.write_text("a = [")
+        with pytest.raises(InputError, match=r"is not valid TOML.*my-bank\.toml"):
+            load_policy(path)
 
     @pytest.mark.parametrize(
         ("read", "text"), [(DecisionPolicy.from_toml, "a = ["), (DecisionPolicy.from_json, "{")]

@@ -7,6 +7,7 @@ columns. `rules.py` turns a policy into bits for one `PanelSchema`.
 import hashlib
 import json
 import tomllib
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +26,10 @@ Age = Annotated[int, Field(ge=0, le=120)]
 Values = tuple[str, ...]
 Selectors = dict[str, Values]
 """Role or attribute name -> values that make the rule hold; one of them is enough."""
+
+
+NAMED = 5
+"""Wrong keys that an error names."""
 
 
 class Part(BaseModel):
@@ -259,41 +264,45 @@ class DecisionPolicy(Part):
         return toml_text(self.model_dump(mode="json"))
 
     @classmethod
-    def from_json(cls, text: str | bytes, *, name: str = "policy") -> Self:
-        """A policy of JSON text; `name` is said in errors.
+    def from_json(cls, text: str | bytes, *, name: str = "policy", file: str | Path | None = None) -> Self:
+        """A policy of JSON text; `name`, and the file it was read from where there is one, are said in errors.
 
         Raises
         ------
         InputError
-            The text is no JSON, or a key breaks its rule: the message names it (`policy.products.x.min_age`).
+            The text is no JSON, or keys break their rules: the message names the first five
+            (`policy.products.x.min_age`), those that no policy has before the others.
         """
         try:
             raw = json.loads(text)
         except ValueError as error:
-            raise InputError(name, f"is not valid JSON: {error}") from error
-        return cls._checked(raw, name)
+            raise InputError(name, f"is not valid JSON: {error}", remedy=_place(file)) from error
+        return cls._checked(raw, name, file)
 
     @classmethod
-    def from_toml(cls, text: str, *, name: str = "policy") -> Self:
+    def from_toml(cls, text: str, *, name: str = "policy", file: str | Path | None = None) -> Self:
         """A policy of TOML text; errors as in `from_json`."""
         try:
             raw = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise InputError(name, f"is not valid TOML: {error}") from error
-        return cls._checked(raw, name)
+            raise InputError(name, f"is not valid TOML: {error}", remedy=_place(file)) from error
+        return cls._checked(raw, name, file)
 
     @classmethod
-    def _checked(cls, raw: Any, name: str) -> Self:
+    def _checked(cls, raw: Any, name: str, file: str | Path | None) -> Self:
         try:
             return cls.model_validate(raw)
         except ValidationError as error:
-            first, more = error.errors()[0], error.error_count() - 1
-            key = ".".join([name, *(str(part) for part in first["loc"])])
-            rule = first["msg"].removeprefix("Value error, ")
-            value = None if first["type"] in ("missing", "value_error") else first.get("input")
-            raise InputError(
-                key, rule, value=value, remedy=f"{more} more key(s) are wrong" if more else None
-            ) from error
+            # A key that no policy has is a slip of the pen, and what "is required" is often its other half.
+            wrong = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+            places = [InputError(*_said(name, e), value=_given(e)) for e in wrong[:NAMED]]
+            first, *others = places
+            more = [str(other) for other in others]
+            if len(wrong) > NAMED:
+                more.append(f"{len(wrong) - NAMED} more")
+            also = [f"also wrong: {'; '.join(more)}"] if more else []
+            remedy = "; ".join([*also, *([place] if (place := _place(file)) else [])])
+            raise InputError(first.name, first.rule, value=first.value, remedy=remedy or None) from error
 
 
 def shipped_policies() -> list[str]:
@@ -318,7 +327,8 @@ def load_policy(name_or_path: str | Path = "santander") -> DecisionPolicy:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError("policy", "file is not UTF-8 text", value=str(path)) from error
-        return DecisionPolicy.from_toml(text) if path.suffix == ".toml" else DecisionPolicy.from_json(text)
+        read = DecisionPolicy.from_toml if path.suffix == ".toml" else DecisionPolicy.from_json
+        return read(text, file=path)
     if str(name_or_path) not in shipped_policies():
         raise InputError(
             "policy",
@@ -327,6 +337,29 @@ def load_policy(name_or_path: str | Path = "santander") -> DecisionPolicy:
         )
     shipped = resources.files("nextbest.pipeline.decisions") / "policies" / f"{name_or_path}.toml"
     return DecisionPolicy.from_toml(shipped.read_text("utf-8"))
+
+
+def _said(name: str, wrong: Any) -> tuple[str, str]:
+    """A wrong key with dots, and the rule it breaks."""
+    key = ".".join([name, *(str(part) for part in wrong["loc"])])
+    if wrong["type"] != "extra_forbidden":
+        return key, wrong["msg"].removeprefix("Value error, ")
+    near = get_close_matches(str(wrong["loc"][-1]), sorted(_keys()), n=1)
+    return key, "is no key of a policy" + (f", the nearest is {near[0]}" if near else "")
+
+
+def _given(wrong: Any) -> object:
+    """What stands there, where one value does."""
+    return None if wrong["type"] in ("missing", "value_error") else wrong.get("input")
+
+
+def _place(file: str | Path | None) -> str | None:
+    return None if file is None else f"in {file}"
+
+
+def _keys() -> set[str]:
+    """Names of all fields of a policy and of its parts."""
+    return {key for part in (DecisionPolicy, *Part.__subclasses__()) for key in part.model_fields}
 
 
 def _unique(key: str, names: tuple[str, ...] | list[str], *, what: str = "values") -> None:
