@@ -23,9 +23,24 @@ def test_a_stored_panel_becomes_a_page_and_a_summary(raw: Path, tmp_path: Path, 
     out = tmp_path / "page.html"
     assert main(["explore", "--store", store, "--out", str(out), "--lang", "ru"]) == 0
     printed = capsys.readouterr()
-    assert "Панель santander" in printed.out
-    assert f"written {out}" in printed.err
+    lines = printed.out.splitlines()
+    assert lines[0].startswith("Панель santander")
+    assert 2 <= len([line for line in lines if line.startswith("- ")]) <= 5
+    assert lines[-1].endswith(f": {out}")
+    assert len(lines) <= 7
     assert '<html lang="ru">' in out.read_text(encoding="utf-8")
+
+
+def test_markdown_holds_all_words_and_needs_no_matplotlib(
+    raw: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    out = tmp_path / "page.md"
+    assert main(["explore", "--panel", str(raw), "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("# Panel santander")
+    assert "**Turnover and hazard.**" in text
+    assert "Turnover" not in capsys.readouterr().out
 
 
 def test_with_json_there_is_one_document_and_no_page(

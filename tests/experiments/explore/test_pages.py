@@ -213,7 +213,7 @@ def test_text_from_the_data_cant_become_markup(tmp_path: Path) -> None:
 def test_charts_stand_nan_zero_and_single_values() -> None:
     nothing = np.array([np.nan, np.nan])
     drawn = [
-        columns("a", ["x", "y"], nothing, axis=Axis(), lines={"l": nothing}),
+        columns("a", ["x", "y"], nothing, axis=Axis()),
         lines("b", ["x", "y"], {"l": np.array([0.0, np.nan])}, axis=Axis()),
         bars("c", ["x", "y"], np.zeros(2), axis=Axis(percent=True), texts=["", "0"]),
         heat("d", ["x"], ["y", "z"], np.full((1, 2), np.nan), write=str),

@@ -28,6 +28,10 @@ class Exploration:
         """One self-contained page; needs matplotlib (`nextbest[explore]`)."""
         return self.page.to_html()
 
+    def to_summary(self) -> str:
+        """The five most important facts, a line each."""
+        return self.page.to_summary()
+
     def to_text(self) -> str:
         """The figures to know and what they mean, as Markdown; needs no matplotlib."""
         return self.page.to_text()

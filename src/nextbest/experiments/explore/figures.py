@@ -125,24 +125,18 @@ def columns(
     values: FloatArray,
     *,
     axis: Axis,
-    lines: Mapping[str, FloatArray] | None = None,
-    value_name: str = "",
     marked: Sequence[int] = (),
     height: float = 2.7,
 ) -> str:
-    """Upright bars over ordered labels (months, values), with lines on the same scale; `marked` bars stand out."""
+    """Upright bars over ordered labels (months, values); `marked` bars stand out."""
     with _canvas(name, height) as (_, axes, as_svg):
         places = np.arange(len(labels))
         colours = [ACCENT if place in marked else SOFT for place in places]
-        axes.bar(places, values, color=colours, width=0.82, label=value_name or None)
-        for (label, series), colour in zip((lines or {}).items(), (MAIN, *LINES[2:]), strict=False):
-            axes.plot(places, series, color=colour, linewidth=1.8, label=label)
+        axes.bar(places, values, color=colours, width=0.82)
         step = max(1, int(np.ceil(len(labels) / 18)))
         axes.set_xticks(places[::step], [labels[i] for i in places[::step]])
         axes.set_xlim(-0.6, len(labels) - 0.4)
         _write(axes, "y", axis)
-        if lines:
-            axes.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0)
         return as_svg()
 
 

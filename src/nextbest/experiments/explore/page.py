@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Lang = Literal["en", "ru"]
+N_KEY_FACTS = 5
+"""Lines of a summary."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Page:
     sections: tuple[Section, ...]
     words: dict[str, str] = field(default_factory=dict)
     """The page's own words in its language: `contents`, `meaning`, `footer`."""
+    key_facts: tuple[str, ...] = ()
+    """The most important facts as sentences; empty: the first cards say them."""
 
     def to_html(self) -> str:
         """One self-contained document: no script, no outside file."""
@@ -90,6 +94,11 @@ class Page:
             + (f"<ul>{notes}</ul>" if notes else "")
             + f"{charts}{tables}</section>"
         )
+
+    def to_summary(self) -> str:
+        """The title and the five most important facts, a line each: what a terminal shows."""
+        told = self.key_facts or tuple(f"{number} {what}" for number, what in self.cards)
+        return "\n".join([self.title, *(f"- {fact}" for fact in told[:N_KEY_FACTS])])
 
     def to_text(self) -> str:
         """The figures to know and what each section means, as Markdown."""

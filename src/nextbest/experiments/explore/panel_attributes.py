@@ -9,6 +9,8 @@ from nextbest.experiments.explore.panel_facts import PanelFacts
 from nextbest.experiments.explore.writing import Writer
 
 _SENIORITY_BIN = 6
+APART = 1.5
+"""Ratio of two groups' rates from which they differ enough to say so."""
 _MIN_REGION = 30
 """Clients with an income that a region needs to be drawn."""
 _WORDS = {"active": "активные", "inactive": "неактивные", "other": "прочие"}
@@ -40,18 +42,10 @@ def _age(age: Histogram, w: Writer) -> Section:
         w.say("Age", "Возраст"),
         w.say(
             f"Median {age.quantile(0.5):.0f}, "
-            + (
-                f"humps at {humps}: two crowds with other needs, so bands or trees, not one slope."
-                if many
-                else "one hump."
-            )
+            + (f"humps at {humps}: bands or trees, not one slope." if many else "one hump.")
             + f" Ages are missing for {w.whole(age.missing)} clients.",
             f"Медиана {age.quantile(0.5):.0f}, "
-            + (
-                f"горбы на {humps}: это разные люди с разными нуждами - группы или деревья, а не один наклон."
-                if many
-                else "один горб."
-            )
+            + (f"горбы на {humps}: группы или деревья, а не один наклон." if many else "один горб.")
             + f" Возраст неизвестен у {w.whole(age.missing)} клиентов.",
         ),
         charts=(
@@ -153,11 +147,12 @@ def _channels(facts: PanelFacts, w: Writer) -> Section:
     )
     if len(known) > 1:
         low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+        times = known[high] / max(known[low], 1e-12)
         meaning += " " + w.say(
-            f"Of the largest, {high} clients add {known[high] / max(known[low], 1e-12):.1f} times as often as {low} ones: a strong and "
-            "static feature.",
-            f"Из крупных клиенты {high} добавляют в {known[high] / max(known[low], 1e-12):.1f} раза чаще, чем {low}: сильный и "
-            "неизменный признак.",
+            f"Of the largest, {high} clients add {times:.1f} times as often as {low} ones"
+            + (": a strong and static feature." if times >= APART else ", hardly a difference."),
+            f"Из крупных клиенты {high} добавляют в {times:.1f} раза чаще, чем {low}"
+            + (": сильный и неизменный признак." if times >= APART else ", разница невелика."),
         )
     names = [_WORDS.get(name, name) if w.lang == "ru" else name for name, _ in g.channels]
     return Section(
@@ -191,17 +186,24 @@ def _adders(facts: PanelFacts, roles: list[str], w: Writer) -> Section:
         group for role in roles for group in facts.groups.adders[role] if group.client_months
     ]
     low, high = _widest(facts, roles)
+    times = high.rate / max(low.rate, 1e-12)
     names = [_WORDS.get(group.name, group.name) if w.lang == "ru" else group.name for group in groups]
     products = [product.name(w.lang) for product in facts.schema.products]
     return Section(
         "groups",
         w.say("Additions by group", "Добавления по группам"),
         w.say(
-            f"“{high.name}” clients add {high.rate / max(low.rate, 1e-12):.1f} times as often as “{low.name}” ones: such a column ranks "
-            "clients, while which product follows differs by group. Check calibration in each.",
-            f"«{_WORDS.get(high.name, high.name)}» добавляют в {high.rate / max(low.rate, 1e-12):.1f} раза чаще, чем "
-            f"«{_WORDS.get(low.name, low.name)}»: такой столбец упорядочивает клиентов, а какой продукт - зависит от группы. "
-            "Проверяйте калибровку в каждой.",
+            f"“{high.name}” clients add {times:.1f} times as often as “{low.name}” ones"
+            + (": such a column ranks clients." if times >= APART else ": groups add alike.")
+            + " Check calibration in each.",
+            f"«{_WORDS.get(high.name, high.name)}» добавляют в {times:.1f} раза чаще, чем "
+            f"«{_WORDS.get(low.name, low.name)}»"
+            + (
+                ": такой столбец упорядочивает клиентов."
+                if times >= APART
+                else ": группы добавляют одинаково."
+            )
+            + " Проверяйте калибровку в каждой.",
         ),
         charts=(
             Chart(

@@ -93,8 +93,8 @@ class PanelFacts:
     """Additions per client present, over the product's mean month; NaN for months without moves or rare products."""
     returns: Returns
     together: Together
-    again: tuple[float, float]
-    """P(adds this month | added last month), P(adds this month): the adders are the same people."""
+    again: tuple[float, float, float]
+    """P(adds this month | added last month), P(adds this month), P(adds this month | didn't add last month)."""
     ever_added: int
     """Clients who ever added."""
     groups: GroupFacts
@@ -214,8 +214,8 @@ def _given(mask_N: NDArray[np.uint32], n_products: int) -> FloatArray:
     return _ratio(both_PP, np.broadcast_to(np.diag(both_PP)[:, None], both_PP.shape))
 
 
-def _again(panel: Panel) -> tuple[float, float]:
-    """Share of adders among last month's adders, and among all, in months where both can be told."""
+def _again(panel: Panel) -> tuple[float, float, float]:
+    """Share of adders among last month's adders, all, and the rest, in months where both can be told."""
     both = again = adders = clients = 0
     last: NDArray[np.bool_] | None = None
     last_month: date | None = None
@@ -231,7 +231,8 @@ def _again(panel: Panel) -> tuple[float, float]:
             adders += int(now.sum())
             clients += len(row_N)
         last, last_month = now, month
-    return float(_ratio(again, both)), float(_ratio(adders, clients))
+    rest = _ratio(adders - again, clients - both)
+    return float(_ratio(again, both)), float(_ratio(adders, clients)), float(rest)
 
 
 def _ever_added(panel: Panel) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nextbest.data.panel.breaks import MIN_MONTHS
 from nextbest.experiments.explore.page import Lang, Page, Section
 from nextbest.experiments.explore.panel_attributes import attribute_sections
 from nextbest.experiments.explore.panel_facts import PanelFacts
@@ -36,6 +37,7 @@ def panel_page(facts: PanelFacts, *, lang: Lang = "en") -> Page:
             "не было в прошлом, у клиента, присутствующего в обоих.",
         ),
         cards=_cards(facts, w),
+        key_facts=_key_facts(facts, w, span),
         sections=tuple(section for part in _PARTS for section in part(facts, w) if section.has_something),
         words={
             "meaning": w.say("For a model:", "Для модели:"),
@@ -74,9 +76,51 @@ def _cards(facts: PanelFacts, w: Writer) -> tuple[tuple[str, str], ...]:
             made.append(
                 (
                     w.number(scores.map7["popularity_not_held"], 3),
-                    w.say("MAP@7 on adders by popularity alone", "MAP@7 на добавляющих у одной популярности"),
+                    w.say(
+                        "MAP@7 on adders by popularity of what isn't held",
+                        "MAP@7 на добавляющих у популярности того, чего нет",
+                    ),
                 )
             )
+    return tuple(made)
+
+
+def _key_facts(facts: PanelFacts, w: Writer, span: str) -> tuple[str, ...]:
+    """The five sentences to know before anything else; fewer where the panel can't tell."""
+    rows, clients = w.whole(facts.n_rows), w.whole(facts.n_customers)
+    made = [w.say(f"{rows} rows of {clients} clients, {span}", f"строк {rows}, клиентов {clients}, {span}")]
+    if facts.breaks:
+        months = ", ".join(sorted({w.month(b.month) for b in facts.breaks}))
+        made.append(w.say(f"levels break in {months}", f"уровни ломаются в {months}"))
+    elif len(facts.profile.months) >= MIN_MONTHS:
+        made.append(w.say("no month breaks the level", "ни один месяц не ломает уровень"))
+    b = facts.baselines
+    if b is None:
+        return tuple(made)
+    share, ever = w.share(facts.adder_share), w.share(facts.ever_added / max(facts.n_customers, 1))
+    each = w.number(facts.additions_per_adder)
+    made.append(
+        w.say(
+            f"{share} of clients add something in a month ({each} products each), {ever} ever do",
+            f"{share} клиентов что-то добавляют за месяц (по {each} продукта), {ever} - хоть раз",
+        )
+    )
+    same, product = b.ownership["persistence"]["f1"], facts.schema.products[facts.schema.bit(b.constant)]
+    constant = b.ownership["constant"]["f1"]
+    made.append(
+        w.say(
+            f"who holds what: weighted F1 {same:.3f} by “same as last month”, {constant:.3f} by “{product.name('en')}” for all",
+            f"кто чем владеет: взвешенная F1 {same:.3f} у «как в прошлом месяце», {constant:.3f} у «{product.name('ru')}» всем",
+        )
+    )
+    if b.map7:
+        plain, free = b.map7["popularity"], b.map7["popularity_not_held"]
+        made.append(
+            w.say(
+                f"who adds what: MAP@7 on adders {plain:.3f} by popularity, {free:.3f} leaving out what is held",
+                f"кто что добавит: MAP@7 на добавляющих {plain:.3f} у популярности, {free:.3f} без имеющегося",
+            )
+        )
     return tuple(made)
 
 
@@ -123,7 +167,9 @@ def panel_document(facts: PanelFacts) -> dict[str, Any]:
         "adder_share": _plain(facts.adder_share),
         "additions_per_adder": _plain(facts.additions_per_adder),
         "ever_added": facts.ever_added,
-        "adds_again": {"adders_last_month": _plain(facts.again[0]), "all": _plain(facts.again[1])},
+        "adds_again": dict(
+            zip(("adders_last_month", "all", "not_last_month"), map(_plain, facts.again), strict=True)
+        ),
         "added_together": {
             row: {
                 column: _plain(facts.together.added_PP[i, j]) for j, column in enumerate(products) if i != j

@@ -1,18 +1,27 @@
-"""Sections of a panel's page: who holds what, additions and drops, seasons, turnover, returns, products together."""
+"""Sections of a panel's page: who holds what, additions and drops, seasons, turnover, products together."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextbest.experiments.explore.figures import Axis, bars, columns, heat, lines
+from nextbest.experiments.explore.figures import Axis, bars, heat, lines
 from nextbest.experiments.explore.page import Chart, Section, Table
 from nextbest.experiments.explore.panel_facts import PanelFacts
+from nextbest.experiments.explore.panel_movers import FEW, mover_sections, product_names, ranked
 from nextbest.experiments.explore.writing import Writer
 
 FloatArray = NDArray[np.float64]
 _RARE = 0.002
 """Prevalence below which a product has few positives to learn from."""
-_FEW = 50
-"""Holders, or additions, below which a product's shares are chance and not shown."""
+_MOSTLY = 0.5
+"""Share of all products held from which an average over products is mostly about one."""
+_MOVING = 1.2
+"""Ratio of the liveliest month to the quietest from which counts must be shifted."""
+_RESTLESS = 0.05
+"""Monthly share of holders that add, and that drop, from which a product is switched on and off."""
+_PAIRED = 0.2
+"""Share of a product's additions that come with another from which the pair is told."""
+_N_MONTHS_TOLD = 6
+"""Months told of in a sentence about seasons."""
 
 
 def product_sections(facts: PanelFacts, w: Writer) -> list[Section]:
@@ -25,34 +34,32 @@ def product_sections(facts: PanelFacts, w: Writer) -> list[Section]:
             _moves(facts, w),
             _seasons(facts, w),
             _turnover(facts, w),
-            _returns(facts, w),
-            _adders(facts, w),
+            *mover_sections(facts, w),
         ]
     return [*made, _together(facts, w)]
 
 
-def _names(facts: PanelFacts, w: Writer) -> list[str]:
-    return [product.name(w.lang) for product in facts.schema.products]
-
-
 def _prevalence(facts: PanelFacts, w: Writer) -> Section:
-    p, names = facts.profile, _names(facts, w)
+    p, names = facts.profile, product_names(facts, w)
     last_P = p.prevalence_MP[-1]
     order = np.argsort(-last_P, kind="stable").tolist()
     of_all = p.holders_MP[-1] / max(int(p.holders_MP[-1].sum()), 1)
     rare = int((last_P < _RARE).sum())
     top = order[0]
+    share = float(of_all[top])
     relative_PM = _over_first(p.prevalence_MP.T[order])
     return Section(
         "prevalence",
         w.say("Who holds what", "Кто чем владеет"),
         w.say(
-            f"“{names[top]}” alone is {w.share(float(of_all[top]))} of all products held, so any average over products is mostly "
-            f"about it; {rare} of {len(names)} products are held by fewer than {w.share(_RARE)} of clients and need shared "
-            "models or priors.",
-            f"«{names[top]}» - это {w.share(float(of_all[top]))} всех имеющихся продуктов, и любое среднее по продуктам говорит "
-            f"в основном о нём; {rare} из {len(names)} продуктов есть менее чем у {w.share(_RARE)} клиентов, им нужны общие "
-            "модели или априорные доли.",
+            f"“{names[top]}” alone is {w.share(share)} of all products held"
+            + (", so an average weighted by holders is mostly about it" if share >= _MOSTLY else "")
+            + f"; {rare} of {len(names)} products are held by fewer than {w.share(_RARE)} of clients"
+            + (" and need shared models or priors." if rare else "."),
+            f"«{names[top]}» - это {w.share(share)} всех имеющихся продуктов"
+            + (", и среднее с весами по владельцам говорит в основном о нём" if share >= _MOSTLY else "")
+            + f"; {rare} из {len(names)} продуктов есть менее чем у {w.share(_RARE)} клиентов"
+            + (", им нужны общие модели или априорные доли." if rare else "."),
         ),
         charts=(
             Chart(
@@ -101,10 +108,18 @@ def _moves(facts: PanelFacts, w: Writer) -> Section:
         "moves",
         w.say("Additions and drops", "Добавления и отказы"),
         w.say(
-            f"Additions per client move between {w.number(low, 3)} and {w.number(high, 3)} a month (highest {w.month(best)}): "
-            "probabilities fitted on one month must be shifted to the expected count of another.",
-            f"Добавлений на клиента от {w.number(low, 3)} до {w.number(high, 3)} в месяц (больше всего {w.month(best)}): "
-            "вероятности, выученные на одном месяце, надо сдвигать к ожидаемому числу другого.",
+            f"Additions per client move between {w.number(low, 3)} and {w.number(high, 3)} a month (highest {w.month(best)})"
+            + (
+                ": probabilities fitted on one month must be shifted to the expected count of another."
+                if high >= _MOVING * low
+                else ": a month's count foretells the next one's."
+            ),
+            f"Добавлений на клиента от {w.number(low, 3)} до {w.number(high, 3)} в месяц (больше всего {w.month(best)})"
+            + (
+                ": вероятности, выученные на одном месяце, надо сдвигать к ожидаемому числу другого."
+                if high >= _MOVING * low
+                else ": число одного месяца годится и для следующего."
+            ),
         ),
         charts=(
             Chart(
@@ -124,25 +139,32 @@ def _moves(facts: PanelFacts, w: Writer) -> Section:
 
 
 def _seasons(facts: PanelFacts, w: Writer) -> Section:
-    p, names = facts.profile, _names(facts, w)
+    p, names = facts.profile, product_names(facts, w)
     common = [i for i in range(len(names)) if np.isfinite(facts.season_MP[:, i]).any()]
     common.sort(key=lambda i: -int(p.added_MP[:, i].sum()))
     season_PM = facts.season_MP[:, common].T
-    peaks = []
-    for row, i in enumerate(common):
-        if np.nanmax(season_PM[row]) >= 2:
-            m = int(np.nanargmax(season_PM[row]))
-            peaks.append(
-                (float(season_PM[row, m]), f"{names[i]} {w.month(p.months[m])} x{season_PM[row, m]:.1f}")
-            )
-    told = ", ".join(text for _, text in sorted(peaks, reverse=True)[:4])
+    doubled = [
+        (float(season_PM[row, m]), f"{names[i]} {w.month(p.months[m])} x{w.times(float(season_PM[row, m]))}")
+        for row, i in enumerate(common)
+        for m in range(len(p.months))
+        if is_double(float(season_PM[row, m]), w)
+    ]
+    doubled.sort(key=lambda found: (-found[0], found[1]))
+    told = ", ".join(text for _, text in doubled[:_N_MONTHS_TOLD])
+    if (more := len(doubled) - _N_MONTHS_TOLD) > 0:
+        told += w.say(f" and {more} more", f" и ещё {more}")
     dead = [names[i] for row, i in enumerate(common) if np.nan_to_num(season_PM[row, -2:]).max() < 0.2]
     meaning = w.say(
-        f"Months at twice a product's usual additions: {told or 'none'}. Train with the same month of last year, not only "
-        "with the newest, or correct by priors.",
-        f"Месяцы с удвоенными добавлениями: {told or 'нет'}. Берите в обучение тот же месяц прошлого года, а не только "
-        "последние, или поправляйте априорными долями.",
+        "No product has a month with twice its mean additions and more.",
+        "Ни у одного продукта нет месяца с двукратными и большими добавлениями.",
     )
+    if doubled:
+        meaning = w.say(
+            f"Months with twice a product's mean additions and more: {told}. Train with the same month of last year, not only "
+            "with the newest, or correct by priors.",
+            f"Месяцы, где добавлений вдвое больше среднего для продукта и ещё больше: {told}. Берите в обучение тот же месяц "
+            "прошлого года, а не только последние, или поправляйте априорными долями.",
+        )
     if dead:
         meaning += " " + w.say(
             f"Dried up in the last two months: {', '.join(dead)}; ask whether they are still sold before offering them.",
@@ -173,8 +195,13 @@ def _seasons(facts: PanelFacts, w: Writer) -> Section:
     )
 
 
+def is_double(over_mean: float, w: Writer) -> bool:
+    """Whether a month's additions over the mean month's read as 2 or more in the heat map; not for NaN."""
+    return bool(np.isfinite(over_mean)) and float(w.times(over_mean)) >= 2
+
+
 def _turnover(facts: PanelFacts, w: Writer) -> Section:
-    p, names = facts.profile, _names(facts, w)
+    p, names = facts.profile, product_names(facts, w)
     n_months = max(int(p.follows_M.sum()), 1)
     added_P = p.added_MP.sum(axis=0) / n_months
     order = np.argsort(-added_P, kind="stable").tolist()
@@ -204,122 +231,60 @@ def _turnover(facts: PanelFacts, w: Writer) -> Section:
         w.say("drop rate", "доля отказов"),
     )
     both_P = np.fmin(np.nan_to_num(facts.turnover_P), np.nan_to_num(facts.drop_P))
-    restless = [names[i] for i in order if both_P[i] >= 0.05][:6]
+    restless = [i for i in order if both_P[i] >= _RESTLESS and p.added_MP[:, i].sum() >= FEW]
+    meaning = w.say(
+        f"{enough} of {len(names)} products make 95% of additions: spend training there.",
+        f"{enough} из {len(names)} продуктов дают 95 % добавлений: на них и тратьте обучение.",
+    )
+    if restless:
+        told = ", ".join(names[i] for i in restless)
+        meaning += " " + w.say(
+            f"Switched on and off, added and dropped by {w.share(_RESTLESS, 0)} of their holders and more a month: {told}.",
+            f"Включают и выключают (берут и бросают за месяц от {w.share(_RESTLESS, 0)} владельцев): {told}.",
+        )
+    meaning += _returns_of_others(facts, w, [i for i in order if i not in restless])
     return Section(
         "turnover",
         w.say("Turnover and hazard", "Оборот и риск добавления"),
-        w.say(
-            f"{enough} of {len(names)} products make 95% of additions: spend training there. Products added and dropped by 5% of "
-            f"their holders and more a month ({', '.join(restless) or 'none'}) are switched on and off, the others are bought once.",
-            f"{enough} из {len(names)} продуктов дают 95 % добавлений: на них и тратьте обучение. Продукты, которые за месяц "
-            f"берут и бросают от 5 % владельцев ({', '.join(restless) or 'нет'}), включают и выключают, остальные берут однажды.",
-        ),
+        meaning,
         tables=(Table(header, rows, n_text=2),),
     )
 
 
-def _returns(facts: PanelFacts, w: Writer) -> Section:
-    r, names = facts.returns, _names(facts, w)
-    shown = [i for i in np.argsort(-np.nan_to_num(r.share_P), kind="stable").tolist() if r.added_P[i] >= _FEW]
-    total = float(r.returned_P.sum() / max(int(r.added_P.sum()), 1))
-    within = float(r.gap_L[:3].sum() / max(int(r.gap_L.sum()), 1))
-    charts: tuple[Chart, ...] = ()
-    if shown:
-        charts = (
-            Chart(
-                w.say(
-                    "Share of additions by clients who held the product in an earlier month of the panel.",
-                    "Доля добавлений клиентами, у которых продукт уже был в более раннем месяце.",
-                ),
-                lambda: bars(
-                    "returns",
-                    [names[i] for i in shown],
-                    r.share_P[shown],
-                    axis=Axis(percent=True),
-                    texts=[w.share(float(r.share_P[i]), 0) for i in shown],
-                ),
-            ),
-            Chart(
-                w.say("Returns by months without the product.", "Возвраты по числу месяцев без продукта."),
-                lambda: columns(
-                    "gaps",
-                    [str(lag + 1) for lag in range(len(r.gap_L))],
-                    r.gap_L.astype(float),
-                    axis=Axis(),
-                    height=2.1,
-                ),
-            ),
-        )
-    return Section(
-        "returns",
-        w.say("Returns: products that flicker", "Возвраты: мерцающие продукты"),
-        w.say(
-            f"{w.share(total, 0)} of additions bring back a product held before, {w.share(within, 0)} of these within three months. "
-            "Months since the last drop and counts of switches are the features that see it; a model without lags can't.",
-            f"{w.share(total, 0)} добавлений возвращают бывший продукт, из них {w.share(within, 0)} - за три месяца. Это видят "
-            "признаки «месяцев с отказа» и «сколько раз переключался»; модель без лагов не видит.",
-        ),
-        charts=charts,
-    )
-
-
-def _adders(facts: PanelFacts, w: Writer) -> Section:
-    n_K = facts.together.n_added_K
-    share_K = n_K / max(int(n_K.sum()), 1)
-    again, usual = facts.again
-    p = facts.profile
-    share_M = np.where(p.follows_M, p.adders_M / np.maximum(p.stayed_M, 1), np.nan)
-    meaning = w.say(
-        f"{w.share(facts.adder_share)} of clients add in a month, {w.share(float(share_K[0]) if len(share_K) else 0, 0)} of them one "
-        "product: MAP over all clients is bounded by that share, so print it on adders too.",
-        f"За месяц добавляют {w.share(facts.adder_share)} клиентов, из них {w.share(float(share_K[0]) if len(share_K) else 0, 0)} - "
-        "один продукт: MAP по всем клиентам не выше этой доли, печатайте и MAP на добавляющих.",
-    )
-    if np.isfinite(again) and usual > 0:
-        meaning += " " + w.say(
-            f"Who added last month adds again with {w.share(again)} against {w.share(usual)}: adders are the same people, so split "
-            "by time and show unseen clients apart.",
-            f"Кто добавил в прошлом месяце, добавит снова с вероятностью {w.share(again)} против {w.share(usual)}: добавляют одни "
-            "и те же, делите по времени и показывайте новых клиентов отдельно.",
-        )
-    return Section(
-        "adders",
-        w.say("Who adds and how much", "Сколько добавляют"),
-        meaning,
-        charts=(
-            Chart(
-                w.say("Share of clients who add something.", "Доля клиентов, которые что-то добавили."),
-                lambda: columns("adders", w.months(p.months), share_M, axis=Axis(percent=True), height=2.2),
-            ),
-            Chart(
-                w.say("Adders by number of products added.", "Добавляющие по числу добавленных продуктов."),
-                lambda: bars(
-                    "adds_each",
-                    [str(k + 1) for k in range(len(share_K))],
-                    share_K,
-                    axis=Axis(percent=True),
-                    texts=[w.share(float(s)) for s in share_K],
-                ),
-            ),
-        ),
+def _returns_of_others(facts: PanelFacts, w: Writer, others: list[int]) -> str:
+    """What share of the calmer products' additions are returns all the same, and of which most."""
+    r, names = facts.returns, product_names(facts, w)
+    added = int(r.added_P[others].sum())
+    if added < FEW:
+        return ""
+    share = w.share(float(r.returned_P[others].sum() / added), 0)
+    told = ranked([i for i in others if r.added_P[i] >= FEW], r.share_P, names, w)
+    return " " + w.say(
+        f"Of what is added of the other products {share} are returns after a drop (most: {told}).",
+        f"Из добавлений остальных продуктов {share} - возвраты после отказа (больше всего: {told}).",
     )
 
 
 def _together(facts: PanelFacts, w: Writer) -> Section:
-    t, names = facts.together, _names(facts, w)
-    held = [i for i in range(len(names)) if facts.profile.holders_MP[-1, i] >= _FEW]
-    added = [i for i in range(len(names)) if facts.profile.added_MP[:, i].sum() >= _FEW]
+    t, names = facts.together, product_names(facts, w)
+    held = [i for i in range(len(names)) if facts.profile.holders_MP[-1, i] >= FEW]
+    added = [i for i in range(len(names)) if facts.profile.added_MP[:, i].sum() >= FEW]
     pairs = sorted(
         ((float(t.added_PP[i, j]), i, j) for i in added for j in added if i != j),
         key=lambda x: (-x[0], x[1:]),
     )
-    told = ", ".join(f"{names[i]} → {names[j]} {w.share(s, 0)}" for s, i, j in pairs[:3] if s >= 0.2)
+    told = ", ".join(f"{names[i]} → {names[j]} {w.share(s, 0)}" for s, i, j in pairs[:3] if s >= _PAIRED)
     meaning = w.say(
-        f"Added together: {told or 'hardly any'}. Independent models per product miss it: order pairs by rule or re-rank by "
-        "expected average precision.",
-        f"Добавляют вместе: {told or 'почти ничего'}. Независимые модели продуктов этого не видят: упорядочивайте пары "
-        "правилом или переранжируйте по ожидаемой точности.",
+        f"Added together: {told}. Independent models per product miss it: order pairs by rule or re-rank by expected average "
+        "precision.",
+        f"Добавляют вместе: {told}. Независимые модели продуктов этого не видят: упорядочивайте пары правилом или "
+        "переранжируйте по ожидаемой точности.",
     )
+    if not told:
+        meaning = w.say(
+            f"No product comes with another in {w.share(_PAIRED, 0)} of its additions: they may be foretold one by one.",
+            f"Ни один продукт не добавляют с другим в {w.share(_PAIRED, 0)} случаев: их можно предсказывать поодиночке.",
+        )
     if not added:
         meaning = w.say(
             "Too few additions to say which come together; what is held together hints at bundles.",

@@ -6,10 +6,13 @@ import numpy as np
 
 from nextbest.data.panel.break_words import breaks_in_words
 from nextbest.data.panel.breaks import MIN_MONTHS
-from nextbest.experiments.explore.figures import Axis, bars, columns, heat
+from nextbest.experiments.explore.figures import Axis, bars, columns, heat, lines
 from nextbest.experiments.explore.page import Chart, Section, Table
 from nextbest.experiments.explore.panel_facts import PanelFacts
 from nextbest.experiments.explore.writing import Writer
+
+_STEADY = 0.9
+"""Weighted F1 of persistence from which ownership says little of a model."""
 
 
 def quality_sections(facts: PanelFacts, w: Writer) -> list[Section]:
@@ -47,29 +50,47 @@ def _rows(facts: PanelFacts, w: Writer) -> Section:
         f"В последнем месяце у {w.share(empty, 0)} клиентов нет ни одного продукта.",
     )
 
-    def draw() -> str:
-        shown = np.where(p.follows_M, p.first_seen_M, np.nan).astype(float)
-        left = np.where(p.follows_M, p.left_M, np.nan).astype(float)
-        return columns(
-            "rows",
-            labels,
-            p.rows_M.astype(float),
-            axis=Axis(),
-            lines={w.say("first seen", "впервые"): shown, w.say("left", "ушли"): left},
-            value_name=w.say("clients present", "клиентов в месяце"),
-            marked=[m for m, month in enumerate(p.months) if month in broken],
+    charts = [
+        Chart(
+            w.say("Clients with a row; orange: a break.", "Клиенты со строкой; оранжевым - разрыв."),
+            lambda: columns(
+                "rows",
+                labels,
+                p.rows_M.astype(float),
+                axis=Axis(),
+                marked=[m for m, month in enumerate(p.months) if month in broken],
+            ),
         )
-
-    caption = w.say(
-        "Clients with a row, those in no earlier month, those gone since the month before; orange: a break.",
-        "Клиенты со строкой, из них впервые встреченные, и ушедшие с прошлого месяца; оранжевым - разрыв.",
-    )
+    ]
+    if p.follows_M.any():
+        charts.append(_coming_and_going(facts, w))
     return Section(
         "rows",
         w.say("Clients by month", "Клиенты по месяцам"),
         meaning,
-        charts=(Chart(caption, draw),) if p.months else (),
+        charts=tuple(charts) if p.months else (),
         notes=tuple(breaks_in_words(facts.breaks, w.lang)),
+    )
+
+
+def _coming_and_going(facts: PanelFacts, w: Writer) -> Chart:
+    """On a scale of their own: beside all clients both are flat."""
+    p = facts.profile
+    per_mille_M = np.where(p.follows_M, 1000 / np.maximum(p.rows_M, 1), np.nan)
+    caption = w.say(
+        "Of 1,000 clients present: those in no earlier month; beside them those gone since the month before. Log scale.",
+        "На 1000 клиентов месяца: впервые встреченные; рядом ушедшие с прошлого месяца. Логарифмическая шкала.",
+    )
+    # a break may bring a fifth of all clients at once: on a plain scale it would flatten all other months;
+    # a logarithm has no zero
+    series = {
+        w.say("first seen", "впервые"): np.where(p.first_seen_M > 0, p.first_seen_M * per_mille_M, np.nan),
+        w.say("left", "ушли"): np.where(p.left_M > 0, p.left_M * per_mille_M, np.nan),
+    }
+    is_drawn = any(np.isfinite(values).any() for values in series.values())
+    return Chart(
+        caption,
+        lambda: lines("moving", w.months(p.months), series, axis=Axis(log=is_drawn), height=2.2),
     )
 
 
@@ -167,11 +188,16 @@ def _baselines(facts: PanelFacts, w: Writer) -> Section:
         "constant": w.say(f"“{product}” for everybody", f"«{product}» всем"),
     }
     meaning = w.say(
-        f"Guessing who holds what is won by “same as last month” (weighted F1 {same['f1']:.3f}); a model that says "
-        f"“{product}” to everybody already gets {constant['f1']:.3f}. Judge a model by additions.",
-        f"Кто чем владеет, лучше всех угадывает «как в прошлом месяце» (взвешенная F1 {same['f1']:.3f}); «{product}» всем "
-        f"даёт уже {constant['f1']:.3f}. Судите модель по добавлениям.",
+        f"Who holds what: “same as last month” scores weighted F1 {same['f1']:.3f}, “{product}” to everybody "
+        f"{constant['f1']:.3f}.",
+        f"Кто чем владеет: «как в прошлом месяце» получает взвешенную F1 {same['f1']:.3f}, «{product}» всем - "
+        f"{constant['f1']:.3f}.",
     )
+    if same["f1"] >= _STEADY:
+        meaning += " " + w.say(
+            "Little is left for a model there: judge it by additions.",
+            "Модели там почти нечего улучшать: судите её по добавлениям.",
+        )
     header = (
         w.say(f"ownership in {w.month(b.month)}", f"владение в {w.month(b.month)}"),
         w.say("weighted precision", "взв. точность"),
@@ -189,11 +215,12 @@ def _baselines(facts: PanelFacts, w: Writer) -> Section:
             ("popularity", w.say("what most add", "что чаще добавляют")),
             ("popularity_not_held", w.say("the same without what is held", "то же без имеющегося")),
         )
+        plain, free = b.map7["popularity"], b.map7["popularity_not_held"]
         meaning += " " + w.say(
-            f"Leaving out what a client holds lifts popularity from {b.map7['popularity']:.3f} to "
-            f"{b.map7['popularity_not_held']:.3f} MAP@7 before anything is learned.",
-            f"Одно исключение имеющегося поднимает популярность с {b.map7['popularity']:.3f} до "
-            f"{b.map7['popularity_not_held']:.3f} MAP@7 без всякого обучения.",
+            f"Popularity alone scores {plain:.3f} MAP@7 on adders, leaving out what a client holds {free:.3f}, before anything is "
+            "learned.",
+            f"Одна популярность даёт {plain:.3f} MAP@7 на добавляющих, без имеющегося у клиента {free:.3f}, и всё это без "
+            "обучения.",
         )
         months = f"{w.month(b.map7_months[0])} - {w.month(b.map7_months[-1])}"
         on_adders, on_all = (
