@@ -55,7 +55,7 @@ def test_an_offer_says_all_that_a_bank_must_know_of_it(bank) -> None:
         ],
         "fired": [{"product_id": ACCOUNT, "filter": "held"}],
         "warnings": [],
-        "model": bank.get("/health").json()["model"]["version"],
+        "model": bank.get("/health").json()["products"]["version"],
     }
 
 
@@ -201,7 +201,7 @@ def test_the_catalogue_lists_every_product_with_its_names_and_whether_it_is_sold
     )
     assert (debit.family, debit.open) == ("payment", True)
     assert not by_id["ind_deco_fin_ult1"].open
-    assert catalogue.model == bank.get("/health").json()["model"]["version"]
+    assert catalogue.model == bank.get("/health").json()["products"]["version"]
 
 
 # --- OpenAPI -----------------------------------------------------------------------------------------

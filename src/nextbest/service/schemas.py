@@ -220,9 +220,12 @@ class Health(BaseModel):
     status: Literal["ready", "ok", "not ready"] = Field(
         description='"ready" of a shop; "ok" where bank products are served, as their first service said.'
     )
-    model: ModelHealth | ProductModelHealth | None
+    model: ModelHealth | None = Field(
+        default=None, description="Of a shop, and only where one is served; null while none is loaded."
+    )
     products: ProductModelHealth | None = Field(
-        default=None, description="Where bank products are served: their model."
+        default=None,
+        description="Of bank products, and only where they are served; null while none is loaded.",
     )
     newer_model_error: str | None = Field(
         description="Why the newest model folder isn't live; null while it is."

@@ -186,16 +186,16 @@ class Service:
         ready = all(word == "ok" for word in checks.values())
         # The first service of bank products said "ok", and its probes still look for that word.
         word = "ok" if self.products is not None else "ready"
-        report = {
-            "status": word if ready else "not ready",
-            "model": self.parts[0].describe(),
+        report: dict[str, Any] = {"status": word if ready else "not ready"}
+        if self.shop is not None:
+            report["model"] = self.shop.describe()
+        if self.products is not None:
+            report["products"] = self.products.describe()
+        return report | {
             "newer_model_error": None if broken is None else str(broken),
             "checks": checks,
             "probe_ms": round(probe_ms, 3),
         }
-        if self.products is not None:
-            report["products"] = self.products.describe()
-        return report
 
     def live_metrics(self) -> Iterator["Metric"]:
         """What a scrape asks for instead of counting."""

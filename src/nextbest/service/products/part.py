@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NO_PANEL = (
+    "no panel is loaded, so that everybody is answered by profile alone: write one with `nextbest ingest FILE "
+    "--source santander`, name its workspace with --store, or serve with --profiles-only if that is meant"
+)
+"""What `/health` says of a service of bank products without a panel."""
+
 
 class ProductsPart:
     """A product model behind its routes; a `parts.Part`.
@@ -156,8 +162,10 @@ class ProductsPart:
         )
         checks = {"products": answered}
         if self._config.needs_panel:
-            has_panel = self.holder.is_loaded and self.engine.newest_month is not None
-            checks["panel"] = "ok" if has_panel else "no panel is loaded: known clients can't be answered"
+            if not self.holder.is_loaded:
+                checks["panel"] = "is read with a model, and none is loaded"
+            else:
+                checks["panel"] = NO_PANEL if self.engine.newest_month is None else "ok"
         return checks, probe_ms
 
     def describe(self) -> dict[str, Any] | None:
