@@ -122,6 +122,49 @@ def test_a_broken_folder_is_tried_again_after_a_pause_or_by_force_not_at_every_l
     assert [impatient.refresh(), impatient.refresh()] == ["failed", "failed"]
 
 
+def test_what_is_wrong_with_a_folder_is_logged_once_and_unforeseen_errors_with_their_place(
+    tmp_path, caplog
+) -> None:
+    def prepare(model) -> None:
+        if model.manifest.get("answers") is False:
+            raise RuntimeError("no answer")
+
+    folder = write(tmp_path / "model", "a")
+    held = holder(folder, prepare=prepare, broken_retry_s=0)
+    held.refresh()
+    write(folder, "b", day=2, broken=True)
+    caplog.clear()
+    assert {held.refresh(force=True) for _ in range(3)} == {"failed"}
+    (line,) = caplog.records
+    assert (line.levelname, line.getMessage(), line.exc_info) == ("WARNING", "model refused", None)
+    assert "is broken" in line.why
+    write(folder, "c", day=3)
+    assert held.refresh() == "swapped"
+    write(folder, "d", day=4, broken=True)
+    caplog.clear()
+    held.refresh()
+    assert len(caplog.records) == 1  # news again, after it was right
+    write(folder, "e", day=5, answers=False)
+    caplog.clear()
+    assert [held.refresh(), held.refresh()] == ["failed", "failed"]
+    (line,) = caplog.records
+    assert line.exc_info is not None
+    shutil.rmtree(folder)
+    caplog.clear()
+    assert [held.refresh(), held.refresh()] == ["unchanged", "unchanged"]
+    assert len(caplog.records) == 1
+
+
+def test_without_a_model_the_remedy_is_said_once(tmp_path) -> None:
+    held = holder(write(tmp_path / "model", "a", broken=True))
+    held.refresh()
+    with pytest.raises(ArtifactError) as caught:
+        held.live  # noqa: B018  (the property raises)
+    folder = tmp_path / "model"
+    words = f"model: no model is loaded: {folder}: is broken; train again with `nextbest train`"
+    assert str(caught.value) == words
+
+
 def test_at_the_start_an_older_version_answers_when_the_newest_is_broken(tmp_path) -> None:
     write(tmp_path / "v1", "old", day=1)
     write(tmp_path / "v2", "broken", day=2, broken=True)

@@ -38,7 +38,7 @@ def test_health_says_ok_as_the_first_service_did_and_describes_model_and_panel(t
         24,
     )
     assert report.products.n_clients == 1
-    assert response.json()["model"] == response.json()["products"]
+    assert "model" not in response.json()  # a shop's; what describes the bank's stands there once
 
 
 def test_without_a_panel_profiles_are_answered_but_the_service_is_not_ready(tmp_path) -> None:
@@ -50,7 +50,9 @@ def test_without_a_panel_profiles_are_answered_but_the_service_is_not_ready(tmp_
         health = client.get("/health")
         assert health.status_code == 503
         assert health.json()["status"] == "not ready"
-        assert health.json()["checks"]["panel"].startswith("no panel is loaded")
+        panel = health.json()["checks"]["panel"]
+        assert panel.startswith("no panel is loaded, so that everybody is answered by profile alone")
+        assert all(remedy in panel for remedy in ("nextbest ingest", "--store", "--profiles-only"))
         assert health.json()["products"]["as_of"] is None
         assert "nextbest_products_panel_month" not in client.get("/metrics").text
 
@@ -98,8 +100,9 @@ def test_before_any_model_is_there_questions_are_503_and_answered_when_one_comes
     config = ServiceConfig(watch_interval_s=0.05, health_cache_s=0)
     with AppClient(bank_app(tmp_path / "m", config=config)) as client:
         health = client.get("/health")
-        assert (health.status_code, health.json()["model"]) == (503, None)
-        assert "nextbest products train" in health.json()["checks"]["products"]
+        assert (health.status_code, health.json()["products"]) == (503, None)
+        assert health.json()["checks"]["products"].count("nextbest products train") == 1
+        assert "none is loaded" in health.json()["checks"]["panel"]
         for response in (
             client.post("/predict", json=client_with()),
             client.post("/products/recommendations", json={"customer_ids": [1]}),
@@ -121,7 +124,7 @@ def test_before_any_model_is_there_questions_are_503_and_answered_when_one_comes
 # --- metrics -----------------------------------------------------------------------------------------
 def test_the_first_services_metrics_keep_their_names_and_labels_beside_the_houses_own(tmp_path) -> None:
     with AppClient(bank_app(save_bank(tmp_path / "m"))) as client:
-        version = client.get("/health").json()["model"]["version"]
+        version = client.get("/health").json()["products"]["version"]
         for _ in range(3):
             client.post("/predict", json=client_with())
         client.post("/predict", json=client_with(age="x"))
@@ -157,7 +160,7 @@ def test_gauges_tell_of_model_and_panel(tmp_path) -> None:
 def test_a_newer_model_is_taken_and_a_broken_one_is_not(tmp_path) -> None:
     folder = save_bank(tmp_path / "m")
     with AppClient(bank_app(folder)) as client:
-        old = client.get("/health").json()["model"]["version"]
+        old = client.get("/health").json()["products"]["version"]
         save_bank(folder, name="newer", day=2)
         reloaded = client.post("/admin/reload").json()
         assert (reloaded["result"], reloaded["error"]) == ("swapped", None)
@@ -166,7 +169,7 @@ def test_a_newer_model_is_taken_and_a_broken_one_is_not(tmp_path) -> None:
         response = client.post("/admin/reload")
         assert (response.status_code, response.json()["result"]) == (503, "failed")
         health = client.get("/health")
-        assert (health.status_code, health.json()["model"]["name"]) == (200, "newer")
+        assert (health.status_code, health.json()["products"]["name"]) == (200, "newer")
         assert "is broken" in health.json()["newer_model_error"]
 
 
@@ -192,7 +195,7 @@ def test_a_new_month_of_the_panel_is_taken_under_the_same_model(tmp_path) -> Non
 def test_a_swap_while_requests_wait_loses_none(tmp_path) -> None:
     folder = save_bank(tmp_path / "m")
     with AppClient(bank_app(folder)) as client:
-        first = client.get("/health").json()["model"]["version"]
+        first = client.get("/health").json()["products"]["version"]
         body = {"customer_ids": [5], "k": 1}
         waiting = [client.later("POST", "/products/recommendations", json=body) for _ in range(100)]
         save_bank(folder, name="b", day=2)
@@ -276,9 +279,34 @@ def test_folders_are_told_apart_by_their_manifests(tmp_path) -> None:
     versions = tmp_path / "versions"
     save_bank(versions / "a")
     assert by_kind([str(versions)]) == {"products": versions}
-    for text in ("{", "[1]", '{"kind": 7}'):
-        (shop / "manifest.json").write_text(text)
-        assert by_kind([shop]) == {"shop": shop}  # which then says why it doesn't load
+    save_bank(versions / "b", kind="something else", day=2)
+    assert by_kind([versions]) == {"products": versions}  # an older one answers
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "has a manifest.json that can't be read"),
+        ("[1]", "has a manifest.json that isn't a model's"),
+        ("{}", "is no model folder"),
+        ('{"kind": "als"}', "holds 'als', not a model that can be served"),
+        ('{"kind": "panel"}', "is a bank's panel (what `nextbest ingest` writes), not a model"),
+        ('{"format": 1, "n_buckets": 1}', "is a workspace (what `nextbest ingest` writes), not a model"),
+        (
+            '{"kind": "products", "files": {"arrays.npz": "", "a.txt": ""}}',
+            "is a model that lost 2 of its files: ['arrays.npz', 'a.txt']",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_model_is_told_by_what_it_is(tmp_path, text, words) -> None:
+    remedy = "make one: `nextbest train --out DIR` of a shop, `nextbest products train --out DIR` of a bank"
+    for folder in (tmp_path / "x", tmp_path / "store" / "x"):
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(text)
+    for given in (tmp_path / "x", tmp_path / "store"):
+        with pytest.raises(ArtifactError) as caught:
+            by_kind([given])
+        assert str(caught.value) == f"{given}: {words}; {remedy}"
 
 
 def test_two_folders_of_one_kind_none_and_an_empty_one_are_wrong_calls(tmp_path) -> None:
@@ -286,8 +314,14 @@ def test_two_folders_of_one_kind_none_and_an_empty_one_are_wrong_calls(tmp_path)
         by_kind([save_bank(tmp_path / "a"), save_bank(tmp_path / "b")])
     with pytest.raises(InputError, match="must name a model folder"):
         by_kind([])
-    with pytest.raises(ArtifactError, match=r"holds no manifest\.json"):
+    with pytest.raises(ArtifactError, match="nothing: isn't there; make one: "):
         by_kind([tmp_path / "nothing"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArtifactError, match=r"holds no manifest\.json, so it is no model folder"):
+        by_kind([tmp_path / "empty"])
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match="file: is no folder"):
+        by_kind([tmp_path / "file"])
 
 
 def test_serve_hands_the_workers_the_panel_of_the_store_and_the_policy(tmp_path, monkeypatch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from nextbest.cli import main
 from nextbest.errors import ArtifactError, ExternalError, InputError
 from nextbest.service.server import serve
 from service.running import ServerProcess, open_files_limit
@@ -265,7 +267,45 @@ def test_serve_puts_events_into_the_store_and_shares_metrics_between_workers(tmp
 
 
 def test_a_folder_without_a_model_is_told(tmp_path) -> None:
-    with pytest.raises(
-        ArtifactError, match=r"holds no manifest\.json; write one with `nextbest train --out`"
-    ):
+    with pytest.raises(ArtifactError, match="nothing: isn't there; make one: `nextbest train --out DIR`"):
         serve(tmp_path / "nothing", store=tmp_path, port=0)
+
+
+def test_the_command_says_that_it_serves_only_once_it_does(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("nextbest.service.server._run", lambda *_: None)
+    monkeypatch.setattr("nextbest.service.logs.set_up_logging", lambda _level: None)
+    (tmp_path / "panel").mkdir()
+    (tmp_path / "panel" / "manifest.json").write_text('{"kind":"panel"}')
+    for folder in ("panel", "nomodel"):
+        words = ["serve", "--model", str(tmp_path / folder), "--store", str(tmp_path / "s"), "--port", "0"]
+        assert main(words) == 4
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"nextbest: {tmp_path / folder}: is")
+    assert not (tmp_path / "s").exists()
+    shop = str(save_shop(tmp_path / "shop"))
+    assert main(["serve", "--model", shop, "--store", str(tmp_path / "s"), "--port", "0"]) == 0
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"serving .*shop at http://127\.0\.0\.1:[1-9]\d* \(docs at /docs\), Ctrl\+C stops\n", said
+    )
+
+
+def test_a_second_interrupt_ends_at_once_and_without_a_traceback(tmp_path) -> None:
+    config = {"body_timeout_s": 600}
+    with (
+        ServerProcess(save_shop(tmp_path / "model"), store=tmp_path / "store", **config) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as half,
+    ):
+        head = (
+            "POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
+        half.sendall(head.encode())
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert server.process.poll() is None  # it waits for that request
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(20) == 0
+    text = server.log_path.read_text()
+    assert "Traceback" not in text
+    assert "request cut off by the stop" in [line["message"] for line in server.log_lines()]

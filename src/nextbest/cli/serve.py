@@ -58,7 +58,6 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.service.server import serve
 
     models = " and ".join(args.model)
-    note(args, f"serving {models} at http://{args.host}:{args.port} (docs at /docs), Ctrl+C stops")
     serve(
         [Path(model) for model in args.model],
         host=args.host,
@@ -72,4 +71,5 @@ def run(args: argparse.Namespace) -> None:
             decision_log=Path(args.decision_log).absolute() if args.decision_log else None,
         ),
         log_level=args.log_level,
+        announce=lambda url: note(args, f"serving {models} at {url} (docs at /docs), Ctrl+C stops"),
     )

@@ -4,6 +4,7 @@ Only a process that serves sets this up; the library's modules just log. No clie
 a field: routes are logged by template, errors by type.
 """
 
+import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
@@ -35,6 +36,17 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+class CutOff(logging.Filter):
+    """What a second Ctrl+C cuts off is a line of uvicorn's log, not a traceback: nothing is wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for the end of the lifespan; a request that was in progress is said in words."""
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            record.msg, record.args, record.exc_info = "request cut off by the stop", (), None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return not record.getMessage().rstrip().endswith("asyncio.exceptions.CancelledError")
+
+
 def set_up_logging(level: str) -> None:
     """Send this process's log to standard error as JSON lines, from `level` up."""
     handler = logging.StreamHandler(sys.stderr)
@@ -46,6 +58,8 @@ def set_up_logging(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
+    errors = logging.getLogger("uvicorn.error")
+    errors.filters[:] = [CutOff()]
     # Paths hold clients' ids: metrics count requests by route instead of a line each.
     access = logging.getLogger("uvicorn.access")
     access.handlers[:] = []

@@ -103,6 +103,7 @@ class ModelHolder(Generic[P]):
         self._companions = tuple(companions)
         self._live: LiveModel[P] | None = None
         self._broken: dict[Found, float] = {}
+        self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self.error: NextbestError | None = None
         """Why the newest folder isn't live; None while it is."""
@@ -116,11 +117,13 @@ class ModelHolder(Generic[P]):
         ArtifactError
             None could be loaded yet.
         """
-        if self._live is None:
-            raise ArtifactError(
-                self.folder.name, f"no model is loaded ({self.error or 'not looked for yet'})"
-            )
-        return self._live
+        if self._live is not None:
+            return self._live
+        name, error = self.folder.name, self.error
+        if isinstance(error, ArtifactError):  # its own remedy, said once
+            what = error.rule if error.path == name else f"{error.path}: {error.rule}"
+            raise ArtifactError(name, f"no model is loaded: {what}", remedy=error.remedy)
+        raise ArtifactError(name, f"no model is loaded: {error or 'not looked for yet'}", remedy=self._remedy)
 
     @property
     def is_loaded(self) -> bool:
@@ -149,6 +152,7 @@ class ModelHolder(Generic[P]):
                 self.error = self.error or ArtifactError(
                     self.folder.name, f"holds no {MANIFEST}", remedy=self._remedy
                 )
+                self._tell(self.folder.name, self.error)
                 return "unchanged" if self._live is not None else "failed"
             if self._live is not None:
                 if candidates[0] == self._live.found:
@@ -197,15 +201,32 @@ class ModelHolder(Generic[P]):
             self.error = (
                 error if isinstance(error, NextbestError) else ArtifactError(found.folder.name, words)
             )
-            log.exception("model refused", extra={"folder": found.folder.name, "error": type(error).__name__})
+            self._tell(found.folder.name, error)
             return "failed"
         self._broken.pop(found, None)
+        self._told.clear()
         self._live = model
         log.info(
             "model live",
             extra={"version": digest, "folder": found.folder.name, "seconds": time.monotonic() - start},
         )
         return "swapped"
+
+    def _tell(self, folder: str, error: Exception) -> None:
+        """Log what is wrong with a folder: once, however often it is tried again.
+
+        What this package says of a folder is a line; only what nobody foresaw needs a traceback.
+        """
+        told = (folder, f"{type(error).__name__}: {error}")
+        if told in self._told:
+            return
+        self._told = {told} if len(self._told) > 100 else {*self._told, told}
+        is_foreseen = isinstance(error, NextbestError)
+        log.warning(
+            "model refused",
+            extra={"folder": folder, "error": type(error).__name__, "why": str(error)},
+            exc_info=None if is_foreseen else error,
+        )
 
 
 def _identify(folder: Path, companions: tuple[tuple[str, int, int, int] | None, ...]) -> Found:

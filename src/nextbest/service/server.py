@@ -15,7 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 ModelKind = Literal["shop", "products"]
 PANEL_FOLDER = "panel"
 """Of a workspace: where `nextbest ingest --source santander` puts a bank's panel."""
+MAKE_ONE = "make one: `nextbest train --out DIR` of a shop, `nextbest products train --out DIR` of a bank"
+"""What to do about a folder that is no model."""
 WORKER_PING_S = 20
 """A worker that tells no sign of life for so long, seconds, is replaced; a slow machine needs some of it to
 import and to load, and a worker killed in the middle of a ping is noticed only after it."""
@@ -91,6 +93,7 @@ def serve(
     blas_threads: int = 1,
     backlog: int = 4096,
     grace_s: int = 30,
+    announce: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a model folder until SIGTERM or SIGINT; then finish what was begun and return.
 
@@ -118,13 +121,15 @@ def serve(
         Connections the system keeps while the workers are busy.
     grace_s
         Longest time a stop waits for requests in progress, seconds.
+    announce
+        Called with the URL once all that can be checked before the start is right and the address is held.
 
     Raises
     ------
     InputError
         `workers` is below 1, two folders hold models of one kind, or the policy can't be read.
     ArtifactError
-        There is no model folder to begin with.
+        A folder is no model's; the message says what it is.
     ExternalError
         The address is taken or can't be used.
     """
@@ -176,6 +181,8 @@ def serve(
         )
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         log.info("serving", extra={"url": url, "workers": workers})
+        if announce is not None:
+            announce(url)
         _run(settings, listener)
 
 
@@ -242,7 +249,7 @@ def by_kind(folders: Sequence[str | Path]) -> dict[ModelKind, Path]:
     InputError
         Two folders hold models of one kind, or none is given.
     ArtifactError
-        A folder holds no model. Whether it loads, the worker finds.
+        A folder holds no whole model. Whether it loads, the worker finds.
     """
     found: dict[ModelKind, Path] = {}
     for given in folders:
@@ -261,21 +268,52 @@ def by_kind(folders: Sequence[str | Path]) -> dict[ModelKind, Path]:
 
 
 def _kind_of(folder: Path) -> ModelKind:
-    """What kind of model a folder holds; one whose manifest can't be read counts as a shop's, and won't load."""
+    """What kind of model a folder holds: that of the newest whole one, which is what the worker will look for."""
     from nextbest.service.model_holder import MANIFEST
 
     if (folder / MANIFEST).is_file():
         manifests = [folder / MANIFEST]
     else:
-        manifests = sorted(folder.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
-    if not manifests:
-        raise ArtifactError(folder, f"holds no {MANIFEST}", remedy="write one with `nextbest train --out`")
+        manifests = sorted(folder.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    looked_at = [_look_at(path) for path in manifests]
+    if kinds := [kind for kind, _ in looked_at if kind is not None]:
+        return kinds[0]
+    if looked_at:
+        fault = looked_at[0][1]
+    elif not folder.is_dir():
+        fault = "is no folder" if folder.exists() else "isn't there"
+    else:
+        fault = f"holds no {MANIFEST}, so it is no model folder"
+    raise ArtifactError(folder, fault, remedy=MAKE_ONE)
+
+
+def _look_at(manifest: Path) -> tuple[ModelKind | None, str]:
+    """The kind of model that a manifest vouches for; or None, and what the folder is instead."""
+    from nextbest.pipeline.artifact import KIND
+
     try:
-        manifest = json.loads(manifests[-1].read_bytes())
+        said = json.loads(manifest.read_bytes())
     except (OSError, ValueError):
-        return "shop"
-    kind = manifest.get("kind") if isinstance(manifest, dict) else None
-    return "products" if isinstance(kind, str) and kind.rpartition(" ")[2] == "products" else "shop"
+        return None, f"has a {manifest.name} that can't be read"
+    if not isinstance(said, dict):
+        return None, f"has a {manifest.name} that isn't a model's"
+    kind = said.get("kind")
+    found: ModelKind | None = None
+    if kind == KIND:
+        found = "shop"
+    elif isinstance(kind, str) and kind.rpartition(" ")[2] == "products":
+        found = "products"
+    if found is not None:
+        files = said.get("digests" if found == "shop" else "files")
+        names = files if isinstance(files, dict) else {}
+        if lost := [name for name in names if not (manifest.parent / name).is_file()]:
+            return None, f"is a model that lost {len(lost)} of its files: {lost[:5]}"
+        return found, ""
+    if kind == "panel":
+        return None, "is a bank's panel (what `nextbest ingest` writes), not a model"
+    if "n_buckets" in said:
+        return None, "is a workspace (what `nextbest ingest` writes), not a model"
+    return None, f"holds {kind!r}, not a model that can be served" if kind else "is no model folder"
 
 
 def _checked_policy(policy: str | Path | None) -> str | None:

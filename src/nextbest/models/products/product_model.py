@@ -32,6 +32,7 @@ from nextbest.models.products.rerank import rank_products
 from nextbest.models.store import read_arrays, read_files, read_manifest, write_folder
 
 KIND = "products"
+RETRAIN = "train it with `nextbest products train`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,7 +321,13 @@ class ProductModel:
         ArtifactError
             The folder is missing, incomplete, changed, or holds another kind of model.
         """
-        folder = Path(folder)
+        try:
+            return cls._read(Path(folder), n_threads)
+        except ArtifactError as error:
+            raise ArtifactError(error.path, error.rule, remedy=RETRAIN) from error
+
+    @classmethod
+    def _read(cls, folder: Path, n_threads: int) -> Self:
         manifest = read_manifest(folder)
         if manifest["kind"] != KIND:
             raise ArtifactError(folder, f"holds a {manifest['kind']!r} model, not {KIND!r}")
