@@ -4,6 +4,7 @@
 
     NextbestError
     |- InputError       fix the call         REST 422   exit code 2
+    |  `- CombinedInputError                 several fields of one call at once
     |- DataError        fix the table        REST 500   exit code 3
     |- NotFittedError   fit or load first    REST 503   exit code 4
     |- ArtifactError    retrain or re-export REST 503   exit code 4
@@ -37,6 +38,35 @@ class InputError(NextbestError):
         if remedy:
             text += f"; {remedy}"
         super().__init__(text)
+
+
+class CombinedInputError(InputError):
+    """Several fields of one call break their rules. Fix them all; the first is the error's own.
+
+    >>> raise CombinedInputError([InputError("age", "must be a whole number", value="x"), InputError("k", "is required")])
+    Traceback (most recent call last):
+    ...
+    nextbest.errors.CombinedInputError: age: must be a whole number; got 'x'; also wrong: k: is required
+    """
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        self.errors: list[InputError] = []
+        """Each wrong field, in the order found."""
+        for error in errors:
+            self.errors += error.errors if isinstance(error, CombinedInputError) else [error]
+        first, *others = self.errors
+        super().__init__(first.name, first.rule, value=first.value, remedy=first.remedy)
+        if others:
+            more = [str(error) for error in others[:4]] + [f"{len(others) - 4} more"] * (len(others) > 4)
+            self.args = (f"{first}; also wrong: {'; '.join(more)}",)
+
+
+def refuse(errors: Sequence[InputError]) -> None:
+    """Raise what was found wrong: nothing, the one error there is, or all of them as `CombinedInputError`."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise CombinedInputError(errors)
 
 
 class DataError(NextbestError):

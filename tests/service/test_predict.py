@@ -220,6 +220,25 @@ def test_a_wrong_body_is_422_with_the_field_and_its_rule(bank, body, name, rule)
     assert len(response.content) < 1000
 
 
+def test_all_wrong_fields_are_named_at_once_with_rule_and_value(bank) -> None:
+    body = client_with(ncodpers="abc", fecha_dato="2016-02-30", age="thirty", renta="much", nomprov="M" * 300)
+    response = bank.post("/predict", json=body)
+    assert response.status_code == 422
+    problem = response.json()
+    assert (problem["name"], problem["value"], problem["n_bad"]) == ("ncodpers", "abc", 5)
+    assert problem["errors"] == [
+        {"name": "ncodpers", "rule": "must be an integer of 64 bits", "value": "abc"},
+        {"name": "fecha_dato", "rule": DAY, "value": "2016-02-30"},
+        {"name": "age", "rule": WHOLE, "value": "thirty"},
+        {"name": "nomprov", "rule": "must have at most 200 characters", "value": 300},
+        {"name": "renta", "rule": "must be a finite number", "value": "much"},
+    ]
+    assert problem["detail"].startswith(
+        "ncodpers: must be an integer of 64 bits; got 'abc'; also wrong: fecha_dato: "
+    )
+    assert "renta: must be a finite number; got 'much'" in problem["detail"]
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_a_number_that_is_none_is_422_with_its_field(bank, value) -> None:
     body = CURL.replace("87218.1", value)
@@ -232,7 +251,17 @@ def test_a_number_that_is_none_is_422_with_its_field(bank, value) -> None:
     ("content", "headers", "status", "words"),
     [
         (b"{", JSON, 422, "body: must be JSON: "),
-        (b"", JSON, 422, "body: must be JSON: "),
+        (b"", JSON, 422, "body: must be JSON, is empty"),
+        (b" \n", JSON, 422, "body: must be JSON, is empty"),
+        (
+            b"[{}, {}]",
+            JSON,
+            422,
+            "body: must be a JSON object; got 'an array of 2'; send one client alone; POST /prod",
+        ),
+        (b"null", JSON, 422, "body: must be a JSON object; got 'null'"),
+        (b"12", JSON, 422, "body: must be a JSON object; got 'a number'"),
+        (b'"x"', JSON, 422, "body: must be a JSON object; got 'a string'"),
         (b"\xff\xfe", JSON, 422, "body: must be JSON: "),
         (b'{"ncodpers": 1, "fecha_dato": "\\ud800"}', JSON, 422, "body: must be JSON: "),
         (b"[" * 100_000, JSON, 422, "body: must be JSON: "),

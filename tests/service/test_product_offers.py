@@ -204,6 +204,17 @@ def test_the_catalogue_lists_every_product_with_its_names_and_whether_it_is_sold
     assert catalogue.model == bank.get("/health").json()["products"]["version"]
 
 
+def test_wrong_clients_are_all_named_and_a_hundred_of_them_listed(bank) -> None:
+    body = {"clients": [client_with(age="x", ncodpers=None), client_with(), client_with(renta="y")]}
+    problem = bank.post("/products/recommendations", json=body).json()
+    names = ["/clients/0/ncodpers", "/clients/0/age", "/clients/2/renta"]
+    assert [wrong["name"] for wrong in problem["errors"]] == names
+    problem = bank.post("/products/recommendations", json={"customer_ids": ["x"] * 130}).json()
+    assert (problem["n_bad"], len(problem["errors"])) == (130, 100)
+    assert problem["errors"][99]["name"] == "/customer_ids/99"
+    assert problem["detail"].endswith("; 125 more")
+
+
 # --- OpenAPI -----------------------------------------------------------------------------------------
 def test_every_path_is_described_and_every_reference_resolves(bank) -> None:
     document = bank.get("/openapi.json").json()

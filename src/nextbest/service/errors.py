@@ -24,6 +24,7 @@ from nextbest.errors import (
     DataError,
     ExternalError,
     InputError,
+    CombinedInputError,
     NextbestError,
     NotFittedError,
 )
@@ -31,6 +32,8 @@ from nextbest.errors import (
 log = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+"""Wrong fields that one document lists; it counts them all."""
 _FRAMEWORK_WORDS = {
     "Not Found": "path: nothing is served here; /docs lists what is",
     "Method Not Allowed": "method: not served at this path; the Allow header lists what is",
@@ -87,9 +90,14 @@ def problem_of(error: Exception) -> Problem:
     OverloadedError 503; what the framework raises keeps its own status.
     """
     match error:
-        case InputError():
-            members = _given(name=error.name, rule=error.rule, value=_short(error.value), remedy=error.remedy)
+        case CombinedInputError():
+            members = _wrong(error) | {
+                "n_bad": len(error.errors),
+                "errors": [_wrong(each) for each in error.errors[:MOST_ERRORS]],
+            }
             return Problem(422, "input", str(error), members)
+        case InputError():
+            return Problem(422, "input", str(error), _wrong(error))
         case DataError():
             members = _given(
                 name=error.name,
@@ -146,6 +154,11 @@ def _invalid(errors: Sequence[Any]) -> Problem:
     if len(errors) > 1:
         detail += f"; {len(errors)} place(s) break the schema"
     return Problem(422, "input", detail, {"n_bad": len(errors), "errors": places})
+
+
+def _wrong(error: InputError) -> dict[str, object]:
+    """What is wrong with one field."""
+    return _given(name=error.name, rule=error.rule, value=_short(error.value), remedy=error.remedy)
 
 
 def _pointer(loc: Sequence[int | str]) -> str:

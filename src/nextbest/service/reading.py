@@ -21,6 +21,8 @@ async def read_body(request: Request, *, config: ServiceConfig) -> bytes:
 
     Raises
     ------
+    InputError
+        It is empty.
     HTTPException
         415 for a content type that isn't JSON, 408 for a body that comes too slowly.
     """
@@ -29,9 +31,12 @@ async def read_body(request: Request, *, config: ServiceConfig) -> bytes:
         raise HTTPException(415, "content-type: must be application/json; send that header with the body")
     try:
         async with asyncio.timeout(config.body_timeout_s):
-            return await request.body()
+            body = await request.body()
     except TimeoutError:
         raise HTTPException(408, f"body: must arrive within {config.body_timeout_s:g} s") from None
+    if not body.strip():
+        raise InputError("body", "must be JSON, is empty")
+    return body
 
 
 def read_parameters(request: Request, model: type[M]) -> tuple[M, dict[str, list[str]]]:

@@ -359,7 +359,7 @@ def _place(file: str | Path | None) -> str | None:
 
 def _keys() -> set[str]:
     """Names of all fields of a policy and of its parts."""
-    return {key for part in (DecisionPolicy, *Part.__subclasses__()) for key in part.model_fields}
+    return {key for part in Part.__subclasses__() for key in part.model_fields}
 
 
 def _unique(key: str, names: tuple[str, ...] | list[str], *, what: str = "values") -> None:

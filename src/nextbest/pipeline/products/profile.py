@@ -21,7 +21,7 @@ from nextbest.data.panel.repairs import (
 )
 from nextbest.data.panel.rows import folded
 from nextbest.data.panel.schema import Attribute, PanelSchema
-from nextbest.errors import InputError
+from nextbest.errors import InputError, refuse
 
 MAX_TEXT = 200
 """Most characters of one value."""
@@ -76,27 +76,39 @@ class ProfileForm:
         ------
         InputError
             The id or the month is missing; a value isn't of its kind, isn't finite, is no day of the
-            calendar or is longer than 200 characters. Named by its field.
+            calendar or is longer than 200 characters. Named by its field; several as `CombinedInputError`.
         """
         schema = self.schema
-        customer_id = self.read_id(raw.get(schema.id_column), at=at + schema.id_column)
-        month = self._month(raw.get(schema.month_column), at + schema.month_column)
+        wrong: list[InputError] = []
+        try:
+            customer_id = self.read_id(raw.get(schema.id_column), at=at + schema.id_column)
+        except InputError as error:
+            wrong.append(error)
+        try:
+            month = self._month(raw.get(schema.month_column), at + schema.month_column)
+        except InputError as error:
+            wrong.append(error)
         values: dict[str, Scalar | None] = {}
         ignored: list[Ignored] = []
         for attribute, parse in self._fields:
             name = attribute.name
             if name not in raw:
                 continue
-            text = _text(raw[name], at + name, attribute)
-            if text is None:
-                values[name] = None
+            try:
+                text = _text(raw[name], at + name, attribute)
+                if text is None:
+                    values[name] = None
+                    continue
+                parsed = parse(text)
+                if parsed.repair == "unreadable":
+                    _refuse(at + name, _kind_rule(attribute), raw[name])
+            except InputError as error:
+                wrong.append(error)
                 continue
-            parsed = parse(text)
-            if parsed.repair == "unreadable":
-                _refuse(at + name, _kind_rule(attribute), raw[name])
             if parsed.repair in ("out_of_domain", "out_of_range"):
                 ignored.append(Ignored(name, _domain_rule(attribute, text), _plain(raw[name])))
             values[name] = parsed.value
+        refuse(wrong)
         for code, name, code_of in self._codes:
             if values.get(code) is None and (told := values.get(name)) is not None:
                 values[code] = code_of.get(folded(str(told)))

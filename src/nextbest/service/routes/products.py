@@ -1,7 +1,8 @@
 """Bank products: the first contract's prediction, offers for one client or many, and the catalogue."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -10,7 +11,7 @@ from starlette.routing import Route
 
 from nextbest.data.ids import OutsideId
 from nextbest.data.panel.schema import Product
-from nextbest.errors import InputError
+from nextbest.errors import InputError, refuse
 from nextbest.pipeline.products.profile import Ignored, Profile, ProfileForm
 from nextbest.pipeline.products.query import Lang, ProductAnswer, ProductQuery
 from nextbest.service.config import ProductNames
@@ -29,6 +30,9 @@ from nextbest.service.products.schemas import (
 from nextbest.service.reading import check_length, read_body, read_parameters
 from nextbest.service.routes.plain import TellingRoute
 from nextbest.service.state import Service
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 PREDICT_PATH = "/predict"
 _OFFER_EXAMPLES = {
@@ -198,16 +202,27 @@ def _queries(
         )
 
     if body.clients is None:
-        ids = [
-            form.read_id(raw, at=f"/customer_ids/{place}")
-            for place, raw in enumerate(cast("list[object]", body.customer_ids))
-        ]
+        raw_ids = cast("list[object]", body.customer_ids)
+        ids = _all_read(raw_ids, lambda raw, place: form.read_id(raw, at=f"/customer_ids/{place}"))
         return [query(customer_id, None) for customer_id in ids], [()] * len(ids)
-    profiles = [form.read(raw, at=f"/clients/{place}/") for place, raw in enumerate(body.clients)]
+    profiles = _all_read(body.clients, lambda raw, place: form.read(raw, at=f"/clients/{place}/"))
     for profile in profiles:
         _count(profile, service)
     queries = [query(profile.customer_id, profile) for profile in profiles]
     return queries, [profile.ignored for profile in profiles]
+
+
+def _all_read(raw: Sequence[R], read: Callable[[R, int], T]) -> list[T]:
+    """Each one read; what is wrong with any of them is raised together, so that a caller mends it at one go."""
+    found: list[T] = []
+    wrong: list[InputError] = []
+    for place, each in enumerate(raw):
+        try:
+            found.append(read(each, place))
+        except InputError as error:
+            wrong.append(error)
+    refuse(wrong)
+    return found
 
 
 def _object(body: bytes) -> dict[str, object]:
@@ -216,9 +231,23 @@ def _object(body: bytes) -> dict[str, object]:
         value = from_json(body)
     except ValueError as error:
         raise InputError("body", f"must be JSON: {error}") from None
+    if isinstance(value, list):
+        raise InputError(
+            "body",
+            "must be a JSON object",
+            value=f"an array of {len(value)}",
+            remedy="send one client alone; POST /products/recommendations takes several as `clients`",
+        )
     if not isinstance(value, dict):
-        raise InputError("body", "must be a JSON object", value=type(value).__name__)
+        raise InputError("body", "must be a JSON object", value=_json_kind(value))
     return value
+
+
+def _json_kind(value: object) -> str:
+    """What JSON calls a value that is neither object nor array."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return "a string" if isinstance(value, str) else "a number"
 
 
 def _count(profile: Profile, service: Service) -> None:
