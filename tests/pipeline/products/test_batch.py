@@ -13,10 +13,11 @@ from nextbest.data.panel.store import PanelWriter
 from nextbest.errors import ArtifactError, ExternalError, InputError
 from nextbest.pipeline.decisions.decision_log import DecisionLog
 from nextbest.pipeline.decisions.decisions import DECISION_LOG
-from nextbest.pipeline.decisions.policy import load_policy
+from nextbest.pipeline.decisions.policy import Cap, load_policy
 from nextbest.pipeline.products import batch as batch_module
 from nextbest.pipeline.products.advisor import ProductAdvisor
 from nextbest.pipeline.products.batch import batch
+from nextbest.pipeline.products.batch_summary import has_shipped_values
 from nextbest.pipeline.products.query import ProductQuery
 from nextbest.tables import RECOMMENDATIONS
 
@@ -226,6 +227,99 @@ def test_contacts_hold_offers_back_and_are_part_of_what_a_batch_is(bank, made, t
     assert (again.status, again.summary["decided_at"]) == ("unchanged", "2015-09-01T00:00:00+00:00")
     with pytest.raises(InputError, match="made with another contacts, decided_at"):
         batch(bank.advisor, tmp_path)
+
+
+def with_policy(bank, **changes) -> ProductAdvisor:
+    policy = bank.policy.model_copy(update={"version": "changed", **changes})
+    return ProductAdvisor(bank.model, panel=bank.panel, policy=policy)
+
+
+def shown(clients, at: datetime, product: str = "ind_recibo_ult1") -> pl.DataFrame:
+    """A contact in the app about a product for each client."""
+    return pl.DataFrame(
+        {"customer_id": clients, "channel": "app", "time": at, "product": product, "outcome": "shown"},
+        schema_overrides={"time": pl.Datetime("us", "UTC")},
+    )
+
+
+def test_a_tight_cap_stops_those_contacted_in_its_window_and_the_summary_counts_them(
+    bank, made, tmp_path
+) -> None:
+    cap = Cap(scope="client", unit="contacts", at_most=1, days=30.0)
+    tight = with_policy(bank, contacts=bank.policy.contacts.model_copy(update={"caps": (cap,)}))
+    offered = sorted(set(table(made, "offers")["user_id"]))
+    lately, long_ago = offered[:40], offered[40:60]
+    contacts = pl.concat(
+        [
+            shown(lately, datetime(2015, 8, 20, tzinfo=UTC)),
+            shown(long_ago, datetime(2015, 1, 2, tzinfo=UTC)),  # past every window of the policy
+            shown([-1, -2], datetime(2015, 8, 20, tzinfo=UTC)),  # nobody of this bank
+            shown(long_ago[:3], datetime(2015, 9, 1, tzinfo=UTC)),  # after the decision
+        ]
+    )
+    free = batch(tight, tmp_path / "free")
+    result = batch(tight, tmp_path / "capped", contacts=contacts)
+    assert set(table(free, "offers")["user_id"]) - set(table(result, "offers")["user_id"]) == set(lately)
+    counts = result.summary["contact_history"]
+    assert (counts["n_read"], counts["n_within_windows"], counts["n_clients_stopped"]) == (65, 40, 40)
+    filters = pl.read_parquet(result.folder / "filters.parquet")
+    by_cap = filters.filter(pl.col("code") == "cap_client").drop("code").row(0)
+    assert counts["n_stopped"] == sum(by_cap) >= 40
+    assert counts["n_lists_shortened"] == 0
+    assert "contacts: 65 read, 40 of these clients within the policy's windows" in result.to_text()
+    assert "of 40 clients and shortened 0 lists" in result.to_text()
+    assert free.summary["contact_history"] is None
+    assert "no contact history" in free.to_text()
+
+
+def test_a_cap_of_offers_shortens_lists_and_says_how_many(bank, made, tmp_path) -> None:
+    cap = Cap(scope="client", unit="offers", at_most=2, days=30.0)
+    tight = with_policy(bank, contacts=bank.policy.contacts.model_copy(update={"caps": (cap,)}))
+    long_lists = table(made, "offers").filter(pl.col("rank") == 3)["user_id"].sort().to_list()[:10]
+    contacts = shown(long_lists, datetime(2015, 8, 30, tzinfo=UTC), product="a loan of another firm")
+    result = batch(tight, tmp_path, contacts=contacts)
+    n_offers = table(result, "offers").group_by("user_id").len()
+    assert n_offers.filter(pl.col("user_id").is_in(long_lists))["len"].to_list() == [1] * 10
+    everybody = result.summary["n_clients"] - result.summary["n_control"]
+    assert 10 <= result.summary["contact_history"]["n_lists_shortened"] <= everybody
+
+
+def test_what_exploration_drew_is_said_and_nothing_where_it_is_off(bank, made, tmp_path) -> None:
+    n_drawn = int((table(made, "offers")["source"] == "exploration").sum())
+    assert made.summary["exploration"] == {
+        "kind": "epsilon_greedy", "epsilon": 0.02, "temperature": None, "n_offers": n_drawn,
+    }  # fmt: skip
+    assert f"of these {n_drawn:,} drawn at random: exploration epsilon 0.02" in made.to_text()
+    greedy = with_policy(bank, exploration=bank.policy.exploration.model_copy(update={"kind": "none"}))
+    plain = batch(greedy, tmp_path)
+    assert plain.summary["exploration"]["n_offers"] == 0
+    assert "drawn" not in plain.to_text()
+
+
+def test_shipped_values_are_warned_about_until_they_are_the_banks_own(bank, made, tmp_path) -> None:
+    first = table(made, "offers").filter(pl.col("rank") == 1)["propensity"].median()
+    assert made.summary["median_first_probability"] == pytest.approx(first, abs=1e-6)
+    assert f"half of the first offers have a probability of {first:.2g} or less" in made.to_text()
+    assert "warning: the values of this policy are the shipped round placeholders" in made.to_text()
+    renamed = with_policy(bank)  # another version with the same values is no bank's policy yet
+    assert has_shipped_values(renamed.rules.policy)
+    products = dict(bank.policy.products)
+    products["ind_recibo_ult1"] = products["ind_recibo_ult1"].model_copy(update={"value": 14.2})
+    own = batch(with_policy(bank, products=products), tmp_path)
+    assert own.summary["values_are_placeholders"] is False
+    assert "warning" not in own.to_text()
+
+
+def test_scores_rise_down_a_list_only_within_a_pair_or_after_a_draw(made) -> None:
+    offers = table(made, "offers").sort("user_id", "rank")
+    before = offers.select(
+        *(pl.col(c).shift(1).over("user_id").alias(c) for c in ("score", "item_id", "source"))
+    )
+    rises = offers.filter(offers["score"] > before["score"])
+    above = before.filter(offers["score"] > before["score"])
+    assert len(rises)
+    is_pair = (above["item_id"] == "ind_nom_pens_ult1") & (rises["item_id"] == "ind_nomina_ult1")
+    assert (is_pair | (above["source"] == "exploration")).all()
 
 
 def test_every_decision_is_kept_once_in_the_log_however_often_the_batch_runs(

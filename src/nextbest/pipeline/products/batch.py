@@ -36,6 +36,7 @@ from nextbest.pipeline.decisions.audit import Head
 from nextbest.pipeline.decisions.decision_log import DecisionLog
 from nextbest.pipeline.decisions.decisions import Decisions
 from nextbest.pipeline.products.advisor import ProductAdvisor
+from nextbest.pipeline.products.batch_summary import BatchTally, ContactTally, summary_in_words
 from nextbest.version import __version__
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,7 @@ class BatchResult:
         s = self.summary
         if self.status == "unchanged":
             return f"{self.folder} holds the offers of {s['as_of']} by model {s['model']} already; nothing was done"
-        return (
-            f"{s['n_offers']:,} offers for {s['n_clients_with_offer']:,} of {s['n_clients']:,} clients "
-            f"({s['n_control']:,} in the control group) in {self.folder}\n"
-            f"products to {s['as_of']}, additions of {s['target']}, model {s['model']}, policy {s['policy']}, "
-            f"{s['seconds']:.1f} s"
-        )
+        return summary_in_words(s, self.folder)
 
 
 def batch(
@@ -254,8 +250,11 @@ def _write(
     rows = clients.present()
     for kind in ("offers", "decisions"):
         (fresh / kind).mkdir(parents=True)
-    totals: dict[str, int] = {"n_offers": 0, "n_clients_with_offer": 0, "n_control": 0}
-    by_product = np.zeros(len(advisor.schema.products), np.int64)
+    tally = BatchTally(advisor.rules.policy, np.zeros(len(advisor.schema.products), np.int64))
+    history: ContactTally | None = None
+    if contacts is not None and decided_at is not None:
+        ids = advisor.panel.ids.decode(rows)
+        history = ContactTally.of(contacts, ids, advisor.rules, at=decided_at, channel=asked["channel"])
     counts: pl.DataFrame | None = None
     head: Head | None = None
     starts = range(0, len(rows), CHUNK)
@@ -267,12 +266,9 @@ def _write(
         )
         _write_part(fresh, part, decisions)
         head = None if decision_log is None else decision_log.append(decisions, as_file=True)
-        n_offers_N = decisions.n_offers_N
-        totals["n_offers"] += int(n_offers_N.sum())
-        totals["n_clients_with_offer"] += int((n_offers_N > 0).sum())
-        totals["n_control"] += int(decisions.is_control_N.sum())
-        offered = decisions.product_NK[decisions.product_NK >= 0]
-        by_product += np.bincount(offered, minlength=len(by_product))
+        tally.add(decisions)
+        if history is not None:
+            history.add(decisions, slice(start, start + len(own)))
         own_counts = decisions.counts()
         counts = own_counts if counts is None else _added(counts, own_counts)
     _write_text(fresh / "policy.json", advisor.rules.policy.to_json())
@@ -280,8 +276,8 @@ def _write(
         _flushed(counts, fresh / "filters.parquet")
     summary = asked | {
         "n_clients": len(rows),
-        **totals,
-        "offers_by_product": dict(zip(advisor.schema.product_columns, by_product.tolist(), strict=True)),
+        **tally.to_dict(advisor.schema.product_columns),
+        "contact_history": None if history is None else history.to_dict(),
         "decision_log": None if head is None else head._asdict(),
         "version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
