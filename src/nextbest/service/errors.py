@@ -21,10 +21,10 @@ from starlette.exceptions import HTTPException
 
 from nextbest.errors import (
     ArtifactError,
+    CombinedInputError,
     DataError,
     ExternalError,
     InputError,
-    CombinedInputError,
     NextbestError,
     NotFittedError,
 )
