@@ -75,6 +75,23 @@ def test_evaluate_gives_the_contract_rows(bank: Path, capsys: pytest.CaptureFixt
     assert "| attribute | group |" in text
 
 
+def test_a_redirected_evaluation_tells_each_month_and_a_quiet_one_nothing(
+    bank: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["products", "evaluate", "--store", str(bank / "store"), "--months", "1", "--resamples", "20"]
+    words += ["--models", "masked_popularity", "persistence"]
+    assert main(words) == 0
+    told = [r.getMessage() for r in caplog.records if r.name.endswith("products.evaluate")]
+    assert [line.split(":")[0] for line in told] == [
+        "evaluated 2016-04 (1 of 2, thresholds only)",
+        "evaluated 2016-05 (2 of 2)",
+    ]
+    assert "CPU-s" in told[0]
+    caplog.clear()
+    assert main([*words, "--quiet"]) == 0
+    assert not [r for r in caplog.records if r.name.endswith("products.evaluate")]
+
+
 def test_a_raw_file_can_be_named_instead_of_a_store(
     bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,20 +226,34 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from nextbest.experiments.products.contenders import DEFAULT_ROWS
     from nextbest.experiments.products.evaluate import evaluate_products
 
-    report = evaluate_products(
-        _panel(args),
-        months=args.months,
-        models=args.models or DEFAULT_ROWS,
-        config=_config(args),
-        refit=args.refit,
-        rng=args.rng,
-        n_resamples=args.resamples,
-        n_threads=args.threads,
-        progress=show_progress(args),
-    )
+    with _told_by_month(args):
+        report = evaluate_products(
+            _panel(args),
+            months=args.months,
+            models=args.models or DEFAULT_ROWS,
+            config=_config(args),
+            refit=args.refit,
+            rng=args.rng,
+            n_resamples=args.resamples,
+            n_threads=args.threads,
+            progress=show_progress(args),
+        )
     if args.markdown:
         write_text(args.markdown, report.to_markdown())
     emit(args, report.to_dict(), report.to_markdown())
+
+
+@contextmanager
+def _told_by_month(args: argparse.Namespace) -> Iterator[None]:
+    """Where no bar is drawn, as in a redirected log, a line a month: the work takes minutes and more."""
+    log = logging.getLogger("nextbest.experiments.products.evaluate")
+    before = log.level
+    if not args.quiet and not show_progress(args) and args.log_level == "warning":
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def run_batch(args: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ first month asked for therefore costs one more fit, of the month before it, whos
 # ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -147,7 +148,8 @@ def evaluate_products(
     learned_from: list[str] = []
     with tqdm(total=(len(targets) + 1) * len(contenders), disable=not progress, unit="model-month") as bar:
         month: Month | None = None
-        for target in (warm_up, *targets):
+        for n_done, target in enumerate((warm_up, *targets)):
+            started = time.process_time()
             if month is None or refit == "every":
                 month = Month(panel, target, config, rng=rng)
                 learned_from.append(f"{month.months[0]:%Y-%m}..{month.months[-1]:%Y-%m}")
@@ -160,6 +162,15 @@ def evaluate_products(
                             fits[name].add(cost)
                 month.forget()
             _ask_month(month, target, contenders, tallies, bar, is_warm_up=target == warm_up)
+            log.info(
+                "evaluated %s (%d of %d%s): %d models, %.0f CPU-s",
+                f"{target:%Y-%m}",
+                n_done + 1,
+                len(targets) + 1,
+                ", thresholds only" if target == warm_up else "",
+                len(contenders),
+                time.process_time() - started,
+            )
     return _report(panel, targets, tallies, fits, learned_from, refit, config, rng, n_resamples)
 
 

@@ -15,6 +15,8 @@ _SHOWN = (
     ("ece", "ECE"),
     ("within_10%_weighted", "additions within 10 %"),
 )
+FEW_ADDERS = 10_000
+"""Adders below which a difference of a few thousandths is within the intervals."""
 
 
 @dataclass
@@ -74,8 +76,10 @@ class ProductReport:
             ),
             (
                 "Value [95 % interval over customers]; MAP@7 on adders counts clients who added something, MAP@7 all "
-                "everybody; p against the best baseline, paired by customer, Holm-corrected."
+                f"everybody; p: better or worse than the best baseline{self._best()} in MAP@7 on adders, two-sided, paired by "
+                "customer, Holm-corrected."
             ),
+            *self._small(),
             "",
             *self._whole(),
             "",
@@ -85,12 +89,28 @@ class ProductReport:
         ]
         return "\n".join(lines).rstrip("\n") + "\n"
 
+    def _best(self) -> str:
+        """The baseline that others are tested against."""
+        return next((f" ({row.difference['to']})" for row in self.rows if row.difference), "")
+
+    def _small(self) -> list[str]:
+        """A warning where there are too few adders to tell models apart."""
+        n_adders = max((int(row.figures.get("n_adders") or 0) for row in self.rows), default=0)
+        if not 0 < n_adders < FEW_ADDERS:
+            return []
+        return [
+            (
+                f"Only {n_adders:,} adders: small differences (ownership against persistence, two models) are noise here; read "
+                "the intervals or take a larger panel."
+            )
+        ]
+
     def _whole(self) -> list[str]:
         head = ["model", *(title for _, title in _SHOWN), "p", "fit CPU-s", "ask CPU-s"]
         lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
         for row in self.rows:
             cells = [row.model, *(_cell(row.figures.get(key), key) for key, _ in _SHOWN)]
-            cells.append("-" if row.difference is None else _p(row.difference["p_holm"]))
+            cells.append("-" if row.difference is None else _p(row.difference))
             lines.append(_line([*cells, f"{row.fit_cpu_s:.1f}", f"{row.ask_cpu_s:.1f}"]))
         return lines
 
@@ -105,8 +125,10 @@ class ProductReport:
         return [*lines, ""]
 
     def _by_kind(self) -> list[str]:
-        if not any(row.by_kind for row in self.rows):
-            return []
+        if not any(
+            part["kind"] == "unseen" and part["n_adders"] for row in self.rows for part in row.by_kind
+        ):
+            return ["No client who added was unseen in training: no figures for them apart.", ""]
         lines = ["Clients who were in no training month (first seen since):", ""]
         lines += [_line(["model", "MAP@7 adders", "adders"]), _line(["---", "---:", "---:"])]
         for row in self.rows:
@@ -139,5 +161,8 @@ def _plain(value: Any) -> str:
     return "-" if value is None else f"{value['value']:.4f}"
 
 
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+def _p(difference: dict[str, Any]) -> str:
+    """The direction and the p-value: small says that there is a difference, not which."""
+    p, value = difference["p_holm"], difference["value"]
+    direction = "better" if value > 0 else "worse" if value < 0 else "equal"
+    return f"{direction} {'<0.001' if p < 0.001 else f'{p:.3f}'}"

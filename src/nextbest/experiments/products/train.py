@@ -38,15 +38,44 @@ class ProductTraining:
 
     def to_text(self) -> str:
         """A few lines for people."""
-        lines = [f"{name}: {value}" for name, value in self.metrics.items() if not isinstance(value, dict)]
+        m = self.metrics
+        months, valid = [month[:7] for month in m["train_months"]], str(m["valid_month"])[:7]
+        lines = [
+            f"trained on {months[0]}..{months[-1]} ({len(months)} months), attributes known: {self.attributes}",
+            (
+                f"validation month {valid}, not out of time: calibration and weights were fitted on it "
+                "(`nextbest products evaluate` has months never seen)"
+            ),
+            *_map_in_words(m),
+        ]
+        if len(m.get("weights", ())) > 1:
+            lines.append(f"weights of the members: {', '.join(f'{weight:.2f}' for weight in m['weights'])}")
         lines.append(
-            "leak audit of {month}: {n_features} features of {n_clients:,} clients".format(**self.leak_audit)
+            "leak audit of {month}: {n_features} features of {n_clients:,} clients, none reads ahead".format(
+                **self.leak_audit
+            )
         )
         lines.append(
             f"additions of {self.target}, {self.n_clients:,} clients in the panel, fitted in {self.fit_cpu_s:.1f} "
             f"CPU-s; written to {self.model} (version {self.model_version})"
         )
         return "\n".join(lines)
+
+
+def _map_in_words(metrics: dict[str, Any]) -> list[str]:
+    """MAP@7 of the validation month, by probability and re-ranked, and why the order that is served is kept."""
+    plain, reranked = metrics.get("map_at_7"), metrics.get("map_at_7_reranked")
+    if plain is None:
+        return []
+    told = f"  MAP@7 on adders {plain:.4f} by probability"
+    if reranked is None or reranked == plain:  # re-ranking is off
+        return [told]
+    told += f", {reranked:.4f} re-ranked"
+    if reranked < plain:
+        told += (
+            " (kept: re-ranking was chosen on several months, one month says little; rerank=null is without)"
+        )
+    return [told]
 
 
 def train_products(
