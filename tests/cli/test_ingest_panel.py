@@ -32,6 +32,27 @@ def test_a_panel_is_stored_in_the_workspace_and_counted(tmp_path: Path, capsys) 
     assert run(capsys, *words)[1]["added"] == 0
 
 
+def test_a_second_ingest_says_that_nothing_is_new_and_a_changed_one_all(tmp_path: Path, capsys) -> None:
+    file = write_raw(tmp_path / "train_ver2.csv", [row(1), row(2), row("x")])
+    words = [str(w) for w in ("ingest", file, "--source", "santander", "--store", tmp_path / "s")]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    assert "| step | quarantined |" in first
+    assert main([*words, "--report", str(tmp_path / "all.md")]) == 0
+    second = capsys.readouterr().out.splitlines()
+    assert second[0].startswith("read 3 = stored 2 + quarantined 1")
+    assert second[1:] == [
+        "quarantined: bad_id 1",
+        "nothing new: every row was here already (the whole report: --report FILE)",
+    ]
+    assert "| step | quarantined |" in (tmp_path / "all.md").read_text()
+    write_raw(file, [row(1, age=" 41"), row(2)])
+    assert main(words) == 0
+    changed = capsys.readouterr().out
+    assert "updated 1" in changed
+    assert "| step | quarantined |" in changed
+
+
 def test_the_source_may_stand_in_the_settings_file(tmp_path: Path, capsys) -> None:
     (tmp_path / "own.toml").write_text('[ingest]\nsource = "santander"\n')
     file = write_raw(tmp_path / "train_ver2.csv", [row(1)])

@@ -85,7 +85,21 @@ def run(args: argparse.Namespace) -> None:
     report = run_panel(args, source, settings) if source in PANELS else run_ingest(args)
     if report.read and not report.stored:
         note(args, "nextbest: warning: every row went to quarantine, nothing is stored; see the reasons")
-    emit(args, report.to_dict(), report.to_markdown())
+    emit(args, report.to_dict(), _text(report))
+
+
+def _text(report: "IngestReport | PanelReport") -> str:
+    """The report; of an ingest that changed nothing its totals alone, for the rest was told the first time."""
+    whole = report.to_markdown()
+    if not report.stored or report.added or getattr(report, "updated", 0):
+        return whole
+    totals = whole.split("\n\n", maxsplit=1)[0]
+    refused = ", ".join(f"{reason} {n:,}" for reason, n in report.reasons.items())
+    return (
+        totals
+        + (f"\nquarantined: {refused}" if refused else "")
+        + "\nnothing new: every row was here already (the whole report: --report FILE)"
+    )
 
 
 def run_ingest(args: argparse.Namespace) -> "IngestReport":
