@@ -126,8 +126,10 @@ def summary_in_words(summary: dict[str, Any], folder: object) -> str:
     """A batch's summary for people: what was offered, what was drawn, what contacts did, what to be careful about."""
     s = summary
     lines = [
-        f"{s['n_offers']:,} offers for {s['n_clients_with_offer']:,} of {s['n_clients']:,} clients ({s['n_control']:,} in the "
-        f"control group) in {folder}"
+        (
+            f"{s['n_offers']:,} offers for {s['n_clients_with_offer']:,} of {s['n_clients']:,} clients ({s['n_control']:,} in the "
+            f"control group) in {folder}"
+        )
     ]
     explores = s["exploration"]
     if explores["kind"] == "epsilon_greedy":
