@@ -58,7 +58,7 @@ def copied(model, tmp_path):
 
 def with_renewal(model, **renewal):
     """Settings of renewal are read when it is asked for, so a fitted model may get other ones."""
-    settings = {"rate": 1.0, "n_epochs": 40, "held_out": 0, "batch_events": 128, **renewal}
+    settings = {"rate": 1.0, "n_epochs": 40, "held_out": 0, "batch_events": 128, "min_users": 5, **renewal}
     model.config = model.config.model_copy(update={"renewal": RenewalConfig(**settings)})
     return model
 
@@ -190,7 +190,7 @@ def test_neighbours_stand_at_most_five_events_away_in_the_same_history():
 
 def days_of(rows, **settings):
     log = Histories.from_lists([r for r, _ in rows], time_us=[t for _, t in rows])
-    config = RenewalConfig(**{"held_out": 0, "min_questions": 1, **settings})
+    config = RenewalConfig(**{"held_out": 0, "min_users": 1, **settings})
     return new_days(
         log,
         since_us=100,
@@ -230,7 +230,7 @@ def test_new_events_of_asked_users_are_questions_and_not_learned():
         for q, target in enumerate(days.questions.target_idx)
     }
     assert asked <= {(1, 2), (1, 2, 3), (7, 5), (7, 5, 6)}
-    few = days_of([([1, 2, 3], [1, 100, 101])] * 4, held_out=0.5, min_questions=5)
+    few = days_of([([1, 2, 3], [1, 100, 101])] * 4, held_out=0.5, min_users=5)
     assert (len(few.learned), len(few.questions)) == (4, 0)
 
 

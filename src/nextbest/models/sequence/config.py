@@ -86,8 +86,9 @@ class RenewalConfig(BaseModel, frozen=True, extra="forbid"):
     forgotten (experience replay)."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """Share of the users with new events whose new ones are asked for instead of learned, to stop by; 0: none."""
-    min_questions: PositiveInt = 50
-    """With fewer held-out events than that nothing is held out, and all epochs are run: their NDCG would be noise."""
+    min_users: PositiveInt = 50
+    """With fewer held-out users than that nothing is held out and all epochs are run: one user's events are alike, so
+    that a handful of users says nothing of an epoch."""
     patience: PositiveInt = 1
 
 

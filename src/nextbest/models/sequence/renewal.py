@@ -140,9 +140,8 @@ def new_days(
     if not len(users):
         raise InputError("since", "the log holds no event at or after it, of an item with a row")
     asked = np.sort(rng.choice(users, int(len(users) * config.held_out), replace=False))
+    asked = asked[:0] if len(asked) < config.min_users else asked
     places, user_Q = _askable(histories, is_new_N, asked)
-    if len(places) < config.min_questions or len(asked) == len(users):
-        asked, places, user_Q = asked[:0], places[:0], user_Q[:0]
     if len(places) > max_questions:
         some = np.sort(rng.choice(len(places), max_questions, replace=False))
         places, user_Q = places[some], user_Q[some]
