@@ -237,9 +237,23 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "panel").exists()
 
 
-def test_a_file_of_a_header_only_is_an_empty_panel(tmp_path: Path) -> None:
-    _, report = ingested(tmp_path)
-    assert (report.read, report.n_rows_total, report.months) == (0, 0, ())
+def test_a_file_without_rows_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    full, empty = write_raw(tmp_path / "full.csv", [row(1)]), write_raw(tmp_path / "empty.csv", [])
+    for files in ([empty], [full, empty]):
+        with pytest.raises(DataError, match=r"empty\.csv: holds no rows, only columns; nothing was stored"):
+            ingest_panel(files, tmp_path / "store" / "panel")
+        assert not (tmp_path / "store").exists()
+
+
+def test_a_file_without_rows_leaves_the_panel_that_is_there(tmp_path: Path) -> None:
+    panel, _ = ingested(tmp_path, row(1, own=["cco"]))
+    before = {path: path.stat().st_mtime_ns for path in panel.folder.rglob("*") if path.suffix}
+    with pytest.raises(DataError, match="holds no rows"):
+        ingest_panel(
+            [write_raw(tmp_path / "more.csv", [row(2)]), write_raw(tmp_path / "e.csv", [])], panel.folder
+        )
+    assert {path: path.stat().st_mtime_ns for path in panel.folder.rglob("*") if path.suffix} == before
+    assert Panel.open(panel.folder).held_MC.tolist() == [[CCO]]
 
 
 def test_an_empty_file_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
@@ -374,6 +388,7 @@ ENTRIES = st.lists(
         st.sampled_from([" 35", " NA", "164", "1.0"]),
         st.sampled_from(["87218.1", "", "   NA"]),
     ),
+    min_size=1,
     max_size=10,
 )
 AGES = {" 35": 35, " NA": None, "164": None, "1.0": 1}
@@ -391,6 +406,8 @@ def test_a_panel_read_in_pieces_is_the_plain_dictionary_of_its_rows(
     ends = [0, *sorted(cuts), len(rows)]
     reports = []
     for start, end in zip(ends, [*ends[1:], len(rows)], strict=True):
+        if not rows[start:end]:
+            continue  # a file without rows is refused
         file = write_raw(folder / f"{start}-{end}.csv", rows[start:end])
         reports.append(ingest_panel(file, folder / "panel"))
         assert {r["ncodpers"] for r in read_raw(file)} == {r["ncodpers"] for r in rows[start:end]}

@@ -65,7 +65,7 @@ def ingest_panel(
     InputError
         The format isn't known, or the folder holds a panel of another schema.
     DataError
-        A file is missing, broken or empty, or lacks columns of the schema.
+        A file is missing, broken, empty or without rows, or lacks columns of the schema.
     ExternalError
         The disk is full, a database fails, or another process is writing. The panel is as it was.
     """
@@ -166,6 +166,7 @@ class _Run:
             many = {self.schema.id_column, *(a.name for a in self.schema.attributes if a.kind == "number")}
             if isinstance(source, DelimitedFile):
                 source.categorical = frozenset(theirs for ours, theirs in columns.items() if ours not in many)
+            n_before = self.n_read
             for chunk in source.chunks():
                 rows = self.reader.read(chunk, columns)
                 self.n_read += rows.n_read
@@ -175,6 +176,12 @@ class _Run:
                 self.quarantine.add(source.name, rows.rejected)
                 spill.add(rows.table)
                 bar.update(rows.n_read)
+            if self.n_read == n_before:
+                raise DataError(
+                    source.name,
+                    "holds no rows, only columns",
+                    remedy="nothing was stored; look whether its export was cut short, or leave it out",
+                )
         bar.close()
 
     def _report(self, panel: Panel) -> PanelReport:

@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 
 from nextbest.data.ids import IdIndex
-from nextbest.data.locking import writer_lock
+from nextbest.data.locking import new_folder, writer_lock
 from nextbest.data.manifest import FILE, Part, commit, disk_errors, sync_folder
 from nextbest.data.panel.manifest import MonthPart, PanelManifest, contract_of, read_panel_manifest
 from nextbest.data.panel.masks import UInt32Array
@@ -68,7 +68,7 @@ class PanelWriter:
         self.folder, self.schema = Path(folder), schema
         self._held_open = ExitStack()
         with disk_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._held_open.enter_context(new_folder(self.folder))
         self._held_open.enter_context(writer_lock(self.folder))
         try:
             self._start()
@@ -97,7 +97,13 @@ class PanelWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is not None and not (self.folder / FILE).exists():
+            with suppress(OSError):  # nothing was ever committed here, so that nothing is worth keeping
+                sweep(self.folder, self.before)
+                for kept in FOLDERS:
+                    if (self.folder / kept).exists():
+                        (self.folder / kept).rmdir()
+        self._held_open.__exit__(kind, error, trace)
 
     def close(self) -> None:
         """Let go of the folder; what wasn't committed is swept up by the next writer."""
