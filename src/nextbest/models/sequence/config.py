@@ -74,9 +74,9 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
 class RenewalConfig(BaseModel, frozen=True, extra="forbid"):
     """How `fit_more` goes on learning when new days have come; all else is as in training."""
 
-    n_epochs: PositiveInt = 3
+    n_epochs: PositiveInt = 5
     """Times that the new events are read, at most."""
-    rate: float = Field(default=0.3, gt=0, le=1)
+    rate: float = Field(default=0.5, gt=0, le=1)
     """Learning rate, as a share of `training.learning_rate`."""
     batch_events: PositiveInt = 2048
     """Places of a batch, as in training; fewer, because a week is a small part of a log and must still make enough
