@@ -107,7 +107,7 @@ def test_the_same_month_under_other_rules_is_refused_unless_replaced(bank, made,
     first = batch(bank.advisor, tmp_path)
     generous = bank.policy.model_copy(update={"max_offers": 5, "version": "generous"})
     advisor = ProductAdvisor(bank.model, panel=bank.panel, policy=generous)
-    with pytest.raises(InputError, match="made with another policy, policy_digest"):
+    with pytest.raises(InputError, match="made with another policy; "):
         batch(advisor, tmp_path)
     with pytest.raises(InputError, match="made with another channel"):
         batch(bank.advisor, tmp_path, channel="branch")
@@ -132,7 +132,7 @@ def test_a_run_that_fails_leaves_nothing_behind(bank, tmp_path, monkeypatch) -> 
     with pytest.raises(KeyboardInterrupt):
         batch(bank.advisor, tmp_path)
     assert len(written) == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert list(tmp_path.iterdir()) == []
 
 
 KILLED = """
@@ -198,7 +198,7 @@ def test_rows_of_an_earlier_month_that_changed_are_other_rows_and_the_same_in_a_
     same = advisor(tmp_path / "same", without_products=False)
     assert batch(same, tmp_path / "out").status == "unchanged"
     other = advisor(tmp_path / "other", without_products=True)
-    with pytest.raises(InputError, match="made with another panel"):
+    with pytest.raises(InputError, match="made with another state of the panel"):
         batch(other, tmp_path / "out")
     replaced = batch(other, tmp_path / "out", replace=True)
     assert replaced.folder == first.folder
@@ -225,7 +225,7 @@ def test_contacts_hold_offers_back_and_are_part_of_what_a_batch_is(bank, made, t
     assert batch(bank.advisor, tmp_path, contacts=contacts, decided_at=decided_at).status == "unchanged"
     again = batch(bank.advisor, tmp_path, contacts=contacts)  # the first moment of the target month
     assert (again.status, again.summary["decided_at"]) == ("unchanged", "2015-09-01T00:00:00+00:00")
-    with pytest.raises(InputError, match="made with another contacts, decided_at"):
+    with pytest.raises(InputError, match="made with another history of contacts, moment of decision"):
         batch(bank.advisor, tmp_path)
 
 
@@ -355,7 +355,7 @@ def test_a_log_that_refuses_leaves_no_batch(bank, tmp_path) -> None:
     (tmp_path / "log").write_text("")
     with pytest.raises(InputError, match="must be a folder"):
         batch(bank.advisor, tmp_path / "out", decision_log=DecisionLog(tmp_path / "log"))
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["lock"]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("ruin", ["gone", "no json", "no object"])

@@ -28,7 +28,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from nextbest.data.locking import writer_lock
+from nextbest.data.locking import new_folder, writer_lock
 from nextbest.data.manifest import disk_errors, sync_folder
 from nextbest.data.panel.panel import Panel
 from nextbest.errors import ArtifactError, InputError
@@ -44,6 +44,13 @@ log = logging.getLogger(__name__)
 CHUNK = 32_768
 """Clients decided at once."""
 SUMMARY = "summary.json"
+_WORDS = {
+    "policy_digest": "policy",
+    "contacts": "history of contacts",
+    "decided_at": "moment of decision",
+    "panel": "state of the panel",
+}
+"""Key of a summary -> what it stands for, where that isn't its name."""
 
 
 @dataclass(frozen=True)
@@ -128,35 +135,33 @@ def batch(
     asked = _asked(advisor, month, channel, contacts, decided_at)
     out = Path(out)
     final = out / f"{asked['as_of']}_{asked['model']}"
-    with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        with writer_lock(out):
-            for left in out.glob(".batch-*"):
-                shutil.rmtree(left)
-            if final.exists() and not replace:
-                return _unchanged(final, asked, is_logged=decision_log is not None)
-            fresh = out / f".batch-{secrets.token_hex(4)}"
-            try:
-                summary = _write(
-                    advisor,
-                    fresh,
-                    asked,
-                    month,
-                    channel,
-                    contacts,
-                    decided_at,
-                    decision_log=decision_log,
-                    progress=progress,
-                )
-            except BaseException:
-                shutil.rmtree(fresh, ignore_errors=True)
-                raise
-            if final.exists():
-                final.rename(out / f".batch-{secrets.token_hex(4)}-old")
-            fresh.rename(final)
-            sync_folder(out)
-            for left in out.glob(".batch-*"):
-                shutil.rmtree(left)
+    with disk_errors(out), new_folder(out), writer_lock(out):
+        for left in out.glob(".batch-*"):
+            shutil.rmtree(left)
+        if final.exists() and not replace:
+            return _unchanged(final, asked, is_logged=decision_log is not None)
+        fresh = out / f".batch-{secrets.token_hex(4)}"
+        try:
+            summary = _write(
+                advisor,
+                fresh,
+                asked,
+                month,
+                channel,
+                contacts,
+                decided_at,
+                decision_log=decision_log,
+                progress=progress,
+            )
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        if final.exists():
+            final.rename(out / f".batch-{secrets.token_hex(4)}-old")
+        fresh.rename(final)
+        sync_folder(out)
+        for left in out.glob(".batch-*"):
+            shutil.rmtree(left)
     return BatchResult(final, "written", summary)
 
 
@@ -206,7 +211,7 @@ def _rows_digest(panel: Panel, last: date) -> str:
 def _unchanged(final: Path, asked: dict[str, Any], *, is_logged: bool) -> BatchResult:
     try:
         summary = json.loads((final / SUMMARY).read_text(encoding="utf-8"))
-        differs = sorted(key for key, value in asked.items() if summary.get(key) != value)
+        differs = sorted({_WORDS.get(k, k) for k, value in asked.items() if summary.get(k) != value})
     except (OSError, ValueError, AttributeError) as error:
         raise ArtifactError(
             final, f"is no batch ({error})", remedy="move it away or run with replace"
