@@ -360,7 +360,8 @@ def test_a_config_survives_json():
     ("fields", "message"),
     [
         ({"months": 0}, "months: Input should be greater than 0"),
-        ({"moths": 3}, r"moths: Extra inputs are not permitted.*fields of ProductConfig: \['blend'"),
+        ({"moths": 3}, r"moths: is unknown; fields of ProductConfig: \['blend'"),
+        ({"features": {"bogus": 1}}, r"features.bogus: is unknown; fields of FeatureConfig: \['attributes'"),
         ({"members": []}, "members: .*at least 1"),
         ({"members": [{"kind": "oracle"}]}, r"members\.0\.kind"),
         ({"members": [{"kind": "two_stage", "config": {"negativs": 1}}]}, "negativs"),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from nextbest.errors import InputError
 from nextbest.models.products.base import AdditionModel, Frozen
@@ -62,7 +62,7 @@ def make_estimator(
     try:
         return cls(cls.Config.model_validate(dict(config or {})), n_threads=n_threads)
     except ValidationError as error:
-        raise InputError(f"config of {kind}", _wrong(error), remedy=_fields(cls.Config)) from error
+        raise InputError(f"config of {kind}", _wrong(error), remedy=_fields(cls.Config, error)) from error
 
 
 def without_lags(kind: str = "per_product", *, n_threads: int = 1) -> AdditionModel:
@@ -139,7 +139,7 @@ class ProductConfig(Frozen):
         try:
             return cls.model_validate(dict(fields))
         except ValidationError as error:
-            raise InputError("config", _wrong(error), remedy=_fields(cls)) from error
+            raise InputError("config", _wrong(error), remedy=_fields(cls, error)) from error
 
 
 def month_weights(months: tuple[date, ...], target: date, config: ProductConfig) -> NDArray[np.float64]:
@@ -178,8 +178,19 @@ def months_learned(
 
 
 def _wrong(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {_rule(e)}" for e in error.errors())
 
 
-def _fields(config: type[Frozen]) -> str:
-    return f"fields of {config.__name__}: {sorted(config.model_fields)}"
+def _rule(wrong: Any) -> str:
+    """The rule that a field breaks; that of an unknown one in plain words."""
+    return "is unknown" if wrong["type"] == "extra_forbidden" else str(wrong["msg"])
+
+
+def _fields(config: type[Frozen], error: ValidationError) -> str:
+    """Fields of the config, or of the part in which one is unknown."""
+    unknown = [e["loc"] for e in error.errors() if e["type"] == "extra_forbidden"]
+    part: object = config()
+    for name in unknown[0][:-1] if unknown else ():
+        part = getattr(part, str(name), None)
+    found: type[BaseModel] = type(part) if isinstance(part, BaseModel) else config
+    return f"fields of {found.__name__}: {sorted(found.model_fields)}"
