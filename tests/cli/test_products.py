@@ -9,6 +9,7 @@ import pytest
 
 from nextbest.cli import main, parser
 from nextbest.pipeline.decisions.decision_log import DecisionLog
+from nextbest.pipeline.decisions.policy import load_policy
 
 SMALL = (
     "--set",
@@ -108,15 +109,43 @@ def test_a_raw_file_can_be_named_instead_of_a_store(
     ("argv", "code", "words"),
     [
         (["evaluate", "--models", "oracle"], 2, "oracle"),
-        (["evaluate", "--months", "40"], 2, "before it"),
+        (["evaluate", "--months", "40"], 2, "--months: must be at most 13; got 40; each needs 4 months"),
         (["evaluate", "--set", "trees"], 2, "NAME=VALUE"),
-        (["evaluate", "--set", "moths=3"], 2, "months"),
-        (["train", "--out", "new", "--target", "soon"], 2, "YYYY-MM"),
-        (["train", "--out", "new", "--target", "2015-02"], 2, "before"),
+        (["evaluate", "--set", "moths=3"], 2, "--set: moths: is unknown; fields of ProductConfig: ["),
+        (
+            ["evaluate", "--set", "features.moths=3"],
+            2,
+            "--set: features.moths: is unknown; fields of FeatureConfig",
+        ),
+        (["train", "--out", "new", "--target", "soon"], 2, "--target: must be YYYY-MM or a date; got 'soon'"),
+        (
+            ["train", "--out", "new", "--target", "2014-06"],
+            2,
+            "--target: must be 2015-04 to 2016-06; got '2014-06'",
+        ),
+        (
+            ["train", "--out", "new", "--target", "2015-03"],
+            2,
+            "--target: must be 2015-04 to 2016-06; got '2015-03'",
+        ),
+        (
+            ["train", "--out", "new", "--target", "2017-09"],
+            2,
+            "--target: must be 2015-04 to 2016-06; got '2017-09'",
+        ),
+        (
+            ["train", "--out", "new", "--target", "2016-06", "--attributes", "scoring_time"],
+            2,
+            "--target: must be 2015-04 to 2016-05; got '2016-06'",
+        ),
         (["train", "--out", "new", "--attributes", "scoring_time"], 2, "2016-05 at the latest"),
-        (["batch", "--model", "nowhere", "--out", "offers"], 4, "nowhere"),
-        (["simulate", "--scale", "0", "--out", "new"], 2, "scale"),
-        (["simulate", "--out", "new", "--dirt", "mud"], 2, "mud"),
+        (
+            ["batch", "--model", "nowhere", "--out", "offers"],
+            4,
+            "manifest.json is missing; train it with `nextbest products train`",
+        ),
+        (["simulate", "--scale", "0", "--out", "new"], 2, "--scale: "),
+        (["simulate", "--out", "new", "--dirt", "mud"], 2, "--dirt: must be among ['duplicate_rows'"),
     ],
 )
 def test_wrong_calls(
@@ -132,6 +161,39 @@ def test_wrong_calls(
     assert main(["products", *argv, "--store", str(bank / "store")]) == code
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_every_kind_of_dirt() -> None:
+    from nextbest.cli.products import DIRT
+    from nextbest.simulate.panel.dirt import DIRT_KINDS
+
+    assert tuple(DIRT.split(", ")) == DIRT_KINDS
+
+
+def test_a_batch_of_other_rules_or_contacts_is_told_in_flags(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, model, out = str(bank / "store"), str(bank / "model"), str(tmp_path / "offers")
+    if not (bank / "model").exists():
+        _run(capsys, "products", "train", "--store", store, "--out", model, *SMALL)
+    argv = ["products", "batch", "--store", store, "--model", model, "--out", out]
+    (tmp_path / "contacts.csv").write_text("customer,channel\n1,app\n")
+    assert main([*argv, "--contacts", str(tmp_path / "contacts.csv")]) == 3
+    assert f"--contacts {tmp_path / 'contacts.csv'}: " in capsys.readouterr().err
+    assert not (tmp_path / "offers").exists()
+    assert main([*argv, "--month", "2019-01"]) == 2
+    assert "--month: must be one of the 17 months" in (said := capsys.readouterr().err)
+    assert "got '2019-01'" in said
+    assert main([*argv, "--quiet"]) == 0
+    (tmp_path / "policy.toml").write_text(load_policy().model_copy(update={"max_offers": 1}).to_toml())
+    capsys.readouterr()
+    assert main([*argv, "--policy", str(tmp_path / "policy.toml")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("nextbest: --out: ")
+    assert said.endswith("made with another policy; write into another folder or run with --replace\n")
+    (tmp_path / "policy.toml").write_text("[products.ind_hip_fin_ult1]\nminage = 3\n")
+    assert main([*argv, "--policy", str(tmp_path / "policy.toml")]) == 2
+    assert "policy.products.ind_hip_fin_ult1.minage: is no key of a policy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("known", ["month_end", "scoring_time"])

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextbest.cli.as_typed import as_typed
 from nextbest.cli.output import emit, new_command, note, show_progress, text_file, write_text
 from nextbest.errors import DataError, InputError
 
@@ -42,6 +43,24 @@ BATCH_EXAMPLES = """\
   nextbest products batch --model models/products --policy policy.toml --out offers --json
   nextbest products batch --model models/products --out offers --decision-log decisions"""
 
+DIRT = "duplicate_rows, mixed_types, late_month, schema_drift, shuffled_columns, bad_province, negative_seniority"
+FLAGS = {
+    "scale": "--scale",
+    "dirt": "--dirt",
+    "target": "--target",
+    "before": "--target",
+    "months": "--months",
+    "models": "--models",
+    "month": "--month",
+    "config": "--set",
+    "folder": "--out",
+    "out": "--out",
+    "decision_log": "--decision-log",
+    "n_resamples": "--resamples",
+    "n_threads": "--threads",
+}
+"""Argument of the library -> flag."""
+
 
 def add_parser(commands: Any) -> None:
     """Declare the group and its four commands."""
@@ -68,7 +87,9 @@ def _add_simulate(commands: Any) -> None:
         "--scale", type=float, default=0.02, help="1 = the real bank's 956,645 clients (default: %(default)s)"
     )
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="(default: %(default)s)")
-    parser.add_argument("--dirt", action="append", default=[], metavar="KIND", help="dirt to add; repeatable")
+    parser.add_argument(
+        "--dirt", action="append", default=[], metavar="KIND", help=f"dirt to add, repeatable: {DIRT}"
+    )
     _add_rng(parser)
     parser.set_defaults(run=run_simulate)
 
@@ -194,14 +215,15 @@ def run_simulate(args: argparse.Namespace) -> None:
     """Write the panel's raw file, its offers and the truth behind them."""
     from nextbest.simulate.panel.files import write_panel_files
 
-    written = write_panel_files(
-        Path(args.out),
-        scale=args.scale,
-        rng=args.rng,
-        file_format=args.format,
-        dirt=args.dirt,
-        progress=show_progress(args),
-    )
+    with as_typed(FLAGS, typed={}):
+        written = write_panel_files(
+            Path(args.out),
+            scale=args.scale,
+            rng=args.rng,
+            file_format=args.format,
+            dirt=args.dirt,
+            progress=show_progress(args),
+        )
     emit(args, written.to_dict(), written.to_text())
 
 
@@ -209,15 +231,16 @@ def run_train(args: argparse.Namespace) -> None:
     """Fit and write a model folder."""
     from nextbest.experiments.products.train import train_products
 
-    result = train_products(
-        _panel(args),
-        Path(args.out),
-        target=_month(args.target),
-        config=_config(args),
-        rng=args.rng,
-        n_threads=args.threads,
-        progress=show_progress(args),
-    )
+    with as_typed(FLAGS, typed={"--target": args.target}):
+        result = train_products(
+            _panel(args),
+            Path(args.out),
+            target=_month(args.target, flag="--target"),
+            config=_config(args),
+            rng=args.rng,
+            n_threads=args.threads,
+            progress=show_progress(args),
+        )
     emit(args, result.to_dict(), result.to_text())
 
 
@@ -226,7 +249,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from nextbest.experiments.products.contenders import DEFAULT_ROWS
     from nextbest.experiments.products.evaluate import evaluate_products
 
-    with _told_by_month(args):
+    with as_typed(FLAGS, typed={"--months": args.months}), _told_by_month(args):
         report = evaluate_products(
             _panel(args),
             months=args.months,
@@ -262,16 +285,17 @@ def run_batch(args: argparse.Namespace) -> None:
     from nextbest.pipeline.products.advisor import ProductAdvisor
     from nextbest.pipeline.products.batch import batch
 
-    advisor = ProductAdvisor.load(args.model, panel=_panel(args).folder, policy=args.policy)
-    result = batch(
-        advisor,
-        Path(args.out),
-        month=_month(args.month),
-        contacts=_contacts(Path(args.contacts)) if args.contacts else None,
-        replace=args.replace,
-        decision_log=DecisionLog(args.decision_log) if args.decision_log else None,
-        progress=show_progress(args),
-    )
+    with as_typed(FLAGS, typed={"--month": args.month}, contacts=args.contacts):
+        advisor = ProductAdvisor.load(args.model, panel=_panel(args).folder, policy=args.policy)
+        result = batch(
+            advisor,
+            Path(args.out),
+            month=_month(args.month, flag="--month"),
+            contacts=_contacts(Path(args.contacts)) if args.contacts else None,
+            replace=args.replace,
+            decision_log=DecisionLog(args.decision_log) if args.decision_log else None,
+            progress=show_progress(args),
+        )
     emit(args, result.to_dict(), result.to_text())
 
 
@@ -330,7 +354,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _month(text: str | None) -> date | None:
+def _month(text: str | None, *, flag: str) -> date | None:
     """A month as YYYY-MM or a day of it; None stays None.
 
     Raises
@@ -343,4 +367,4 @@ def _month(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text if len(text) > 7 else f"{text}-01")
     except ValueError as error:
-        raise InputError("month", "must be YYYY-MM or a date", value=text) from error
+        raise InputError(flag, "must be YYYY-MM or a date", value=text) from error

@@ -1,6 +1,7 @@
 """Rolling months: what is counted equals a count by hand, nothing reads ahead, every row says where it comes from."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,8 @@ def test_fitting_once_is_one_fit(panel: Panel) -> None:
     ("asked", "words"),
     [
         ({"months": 0}, "1 or more"),
-        ({"months": 9}, "months of the panel before it"),
+        ({"months": 9}, "must be at most [1-9]; got 9; each needs 4 months of the panel before it"),
+        ({"months": [date(2015, 2, 28)]}, "must lie in 2015-05 to 20.*got '2015-02'"),
         ({"models": ("popularity", "popularity")}, "different names"),
         ({"models": ("oracle",)}, "oracle"),
         ({"models": ()}, "different names"),

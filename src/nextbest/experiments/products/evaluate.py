@@ -268,15 +268,15 @@ def _targets(panel: Panel, months: int | Sequence[date]) -> tuple[date, ...]:
         targets = tuple(sorted({panel.schema.month_of(m) for m in months}))
     if not targets:
         raise InputError("months", "must name at least one month")
-    first = panel.index(targets[0])
-    needed = 4
-    if len(panel.months) < len(targets) + needed or first < needed:
-        raise InputError(
-            "months",
-            f"each needs {needed} months of the panel before it",
-            value=str(targets[0]),
-            remedy=f"the panel has {len(panel.months)} months from {panel.months[0] if panel.months else 'never'}",
-        )
+    needed, n_there = 4, len(panel.months)
+    if n_there < len(targets) + needed or panel.index(targets[0]) < needed:
+        needs = f"each needs {needed} months of the panel before it"
+        if n_there <= needed:
+            raise InputError("months", needs, value=months, remedy=f"the panel has {n_there} months in all")
+        most, span = n_there - needed, f"{panel.months[needed]:%Y-%m} to {panel.months[-1]:%Y-%m}"
+        rule = f"must be at most {most}" if isinstance(months, int) else f"must lie in {span}"
+        value = months if isinstance(months, int) else f"{targets[0]:%Y-%m}"
+        raise InputError("months", rule, value=value, remedy=f"{needs}: {span} can be asked about")
     for target in targets:
         panel.index(panel.schema.month_before(target))
     return targets

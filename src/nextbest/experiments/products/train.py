@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbest.data.panel.panel import Panel
-from nextbest.errors import DataError
+from nextbest.errors import DataError, InputError
 from nextbest.experiments.cost import measured
 from nextbest.models.products.audit import audit_leaks
 from nextbest.models.products.config import ProductConfig
@@ -78,6 +78,36 @@ def _map_in_words(metrics: dict[str, Any]) -> list[str]:
     return [told]
 
 
+def _checked_target(panel: Panel, target: date, config: ProductConfig) -> date:
+    """The target, if the panel lets it be foretold: told in the caller's words, before anything is fitted.
+
+    Raises
+    ------
+    InputError
+        It doesn't; the message has the months that could be.
+    """
+    schema, months = panel.schema, panel.months
+    target = schema.month_of(target)
+    known = set(months)
+    with_additions = [month for month in months if schema.month_before(month) in known]
+    possible = [
+        m for m in months if schema.month_before(m) in known and sum(a < m for a in with_additions) > 1
+    ]
+    if config.features.attributes == "month_end" and len(with_additions) > 1:
+        possible.append(schema.month_before(months[-1], n=-1))
+    if target in possible or not possible:  # where none is, the fit says what is missing
+        return target
+    why = "two months with additions before it, the last of them the month before"
+    if config.features.attributes == "scoring_time":
+        why += ", and its own attributes (scoring_time)"
+    raise InputError(
+        "target",
+        f"must be {possible[0]:%Y-%m} to {possible[-1]:%Y-%m}",
+        value=f"{target:%Y-%m}",
+        remedy=f"a target needs, in the panel, {why}",
+    )
+
+
 def train_products(
     panel: Panel,
     out: Path,
@@ -117,9 +147,9 @@ def train_products(
             "panel", "holds no month", remedy="ingest one first: nextbest ingest FILE --source santander"
         )
     check_free(Path(out))
-    target = (
-        panel.schema.month_before(panel.months[-1], n=-1) if target is None else panel.schema.month_of(target)
-    )
+    config = config or ProductConfig()
+    newest = panel.schema.month_before(panel.months[-1], n=-1)
+    target = newest if target is None else _checked_target(panel, target, config)
     model = ProductModel(config, n_threads=n_threads)
     with measured() as cost:
         model.fit(panel, target=target, rng=rng, progress=progress)
