@@ -5,11 +5,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from nextbest.cli import main, parser
 from nextbest.pipeline.decisions.decision_log import DecisionLog
-from nextbest.pipeline.decisions.policy import load_policy
+from nextbest.pipeline.decisions.policy import Cap, load_policy
 
 SMALL = (
     "--set",
@@ -228,6 +229,48 @@ def test_contacts_that_cannot_be_read_are_told_in_words(
     argv = ["products", "batch", "--store", store, "--model", model, "--out", str(tmp_path / "out")]
     assert main([*argv, "--contacts", str(tmp_path / name)]) == 3
     assert f"{name}: can't be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_of_contacts_and_a_tight_cap_hold_offers_back_and_the_screen_says_so(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    store, model = str(bank / "store"), str(bank / "model")
+    if not (bank / "model").exists():
+        _run(capsys, "products", "train", "--store", store, "--out", model, *SMALL)
+    policy = load_policy("santander")
+    cap = Cap(scope="client", unit="contacts", at_most=1, days=30.0)
+    tight = policy.model_copy(update={"contacts": policy.contacts.model_copy(update={"caps": (cap,)})})
+    (tmp_path / "tight.toml").write_text(tight.to_toml())
+    batch = [
+        "products",
+        "batch",
+        "--store",
+        store,
+        "--model",
+        model,
+        "--policy",
+        str(tmp_path / "tight.toml"),
+    ]
+    free = _run(capsys, *batch, "--out", str(tmp_path / "free"))
+    before = set(pl.read_parquet(f"{free['folder']}/offers/*.parquet")["user_id"])
+    contacts = pl.DataFrame(
+        {"customer_id": sorted(before)[:30], "channel": "app", "time": "2016-05-20T10:00:00Z"}
+    )
+    if suffix == "csv":
+        contacts.write_csv(tmp_path / "contacts.csv")
+    else:
+        at = pl.col("time").str.to_datetime(time_zone="UTC", time_unit="us")
+        contacts.with_columns(at).write_parquet(tmp_path / "contacts.parquet")
+    capped = [*batch, "--out", str(tmp_path / "capped"), "--contacts", str(tmp_path / f"contacts.{suffix}")]
+    assert main(capped) == 0
+    screen = capsys.readouterr().out
+    (offers,) = (tmp_path / "capped").glob("*/offers")
+    after = set(pl.read_parquet(offers / "*.parquet")["user_id"])
+    assert before - after == set(contacts["customer_id"])
+    assert "contacts: 30 read, 30 of these clients within the policy's windows" in screen
+    assert "possible offers of 30 clients" in screen
+    assert "warning: the values of this policy are the shipped round placeholders" in screen
 
 
 def test_the_examples_of_the_help_are_calls_that_exist() -> None:
