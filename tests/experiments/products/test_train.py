@@ -86,3 +86,8 @@ def test_a_model_that_looks_ahead_is_not_written(
     with pytest.raises(LeakError, match="depend on what isn't known before 2015-08"):
         train_products(panel, tmp_path / "model", config=CONFIG)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_months_trained_on_are_told_in_runs_over_the_turn_of_a_year() -> None:
+    apart = ["2015-02-28", "2015-11-28", "2015-12-28", "2016-01-28"]
+    assert "trained on 2015-02, 2015-11..2016-01 (4 months)" in training(train_months=apart).to_text()

@@ -41,7 +41,7 @@ class ProductTraining:
         m = self.metrics
         months, valid = [month[:7] for month in m["train_months"]], str(m["valid_month"])[:7]
         lines = [
-            f"trained on {months[0]}..{months[-1]} ({len(months)} months), attributes known: {self.attributes}",
+            f"trained on {_runs(months)} ({len(months)} months), attributes known: {self.attributes}",
             (
                 f"validation month {valid}, not out of time: calibration and weights were fitted on it "
                 "(`nextbest products evaluate` has months never seen)"
@@ -60,6 +60,22 @@ class ProductTraining:
             f"CPU-s; written to {self.model} (version {self.model_version})"
         )
         return "\n".join(lines)
+
+
+def _runs(months: list[str]) -> str:
+    """Months as YYYY-MM in runs: `2015-06, 2016-03..2016-04`, for last year's month may stand apart."""
+    runs: list[list[str]] = []
+    for month in months:
+        if runs and _number(month) == _number(runs[-1][-1]) + 1:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
+
+
+def _number(month: str) -> int:
+    """Months since the year 0."""
+    return int(month[:4]) * 12 + int(month[5:7])
 
 
 def _map_in_words(metrics: dict[str, Any]) -> list[str]:
