@@ -8,7 +8,6 @@ from nextbest.errors import InputError
 from nextbest.experiments.recipe import ModelRecipe, load_recipe, shipped_recipes
 from nextbest.experiments.selection import check_settings
 
-
 SEQUENCE = ("gru4rec", "sasrec", "bert4rec", "lstm")
 
 
