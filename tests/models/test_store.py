@@ -171,3 +171,11 @@ def test_importing_the_room_loads_no_heavy_library():
     code = "import sys, nextbest.models; print(sorted({'implicit', 'scipy', 'threadpoolctl', 'polars'} & set(sys.modules)))"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("manifest", ['{"kind": "panel", "format": 1, "months": []}', "[]", "not JSON"])
+def test_a_folder_with_the_manifest_of_something_else_is_left_alone(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match="holds no model"):
+        store.write_folder(tmp_path, kind="x", config={}, arrays={}, ids={})
+    assert (tmp_path / "manifest.json").read_text() == manifest

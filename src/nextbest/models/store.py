@@ -85,7 +85,7 @@ def check_free(folder: Path) -> None:
     InputError
         Something else is there.
     """
-    if folder.exists() and not ((folder / MANIFEST).is_file() or _is_empty_folder(folder)):
+    if folder.exists() and not (_is_model(folder) or _is_empty_folder(folder)):
         raise InputError(
             "folder", "is there and holds no model", value=str(folder), remedy="choose a new folder"
         )
@@ -182,6 +182,15 @@ def _checked(folder: Path, name: str, manifest: dict[str, Any]) -> Path:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether its manifest is a model's; a panel or a store has a `manifest.json` too, and must not be lost."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and {"format", "kind", "config", "files"} <= manifest.keys()
 
 
 def _is_empty_folder(folder: Path) -> bool:
