@@ -266,7 +266,7 @@ def test_metrics_need_no_dates_in_the_manifest(tmp_path) -> None:
         ("POST", "/events", {"content": b"{}"}, 415, "content-type: must be application/json"),
         ("POST", "/events", {"data": {"user_id": "ann"}}, 415, "content-type: must be application/json"),
         ("POST", "/events", {"content": b"{", "headers": {"content-type": "application/json"}}, 422, "body: Invalid JSON"),
-        ("POST", "/events", {"content": b"", "headers": {"content-type": "application/json"}}, 422, "body: Invalid JSON"),
+        ("POST", "/events", {"content": b"", "headers": {"content-type": "application/json"}}, 422, "body: must be JSON, is empty"),
         ("POST", "/events", {"content": b"\xff\xfe", "headers": {"content-type": "application/json"}}, 422, "body: Invalid JSON"),
         ("POST", "/recommendations", {"content": b"[" * 100_000, "headers": {"content-type": "application/json"}}, 422, "body: Invalid JSON"),
         ("POST", "/recommendations", {"content": b"x" * 2_000_000}, 413, "body: must have at most 1048576 bytes"),
