@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from nextbest.models.sequence.config import TrainConfig
 from nextbest.models.sequence.sasrec import AttentionConfig
-from nextbest.models.sequence.sequence_model import SequenceModel, Task
+from nextbest.models.sequence.sequence_model import SequenceModel
 
 if TYPE_CHECKING:
     from nextbest.models.sequence.encoders.base import Encoder
@@ -31,7 +31,10 @@ class BERT4Rec(SequenceModel):
     kind: ClassVar[str] = "bert4rec"
     Config: ClassVar[type[BaseModel]] = BERT4RecConfig
     config: BERT4RecConfig
-    task: ClassVar[Task] = "cloze"
+
+    @property
+    def _mask_share(self) -> float:
+        return self.config.mask_share
 
     def _encoder(self) -> "Encoder":
         return self.config.encoder(is_causal=False)

@@ -91,7 +91,7 @@ def learn(
     n_items: int,
     features: ItemFeatures | None,
     encoder: Callable[[], Encoder],
-    task: str,
+    mask_share: float | None,
     config: SequenceConfig,
     rng: np.random.Generator,
     questions: Questions | None = None,
@@ -108,6 +108,8 @@ def learn(
         Of the catalogue; features may say something of items without events.
     encoder
         Makes a new one.
+    mask_share
+        Share of events that is hidden and asked for; None: each next event is.
     questions
         Stop by these and train on the whole log; None: hold out what `config.training.validation` says.
     checkpoints
@@ -132,9 +134,9 @@ def learn(
         network = Network(table, encoder(), config, sampler_of(shards.item_counts, config))
         trained = train(
             network,
-            lambda epoch: _batches(kept, task, config, np.random.default_rng([epoch_seed, epoch])),
+            lambda epoch: _batches(kept, mask_share, config, np.random.default_rng([epoch_seed, epoch])),
             config=training,
-            validate=validation_of(network, questions, task, config),
+            validate=validation_of(network, questions, config, append_mask=mask_share is not None),
             checkpoints=checkpoints,
             rng=torch_seed,
             progress=progress,
@@ -154,21 +156,23 @@ def _table(n_items: int, features: ItemFeatures | None, config: SequenceConfig) 
     )
 
 
-def _batches(shards: Shards, task: str, config: SequenceConfig, rng: np.random.Generator) -> Iterator[Batch]:
+def _batches(
+    shards: Shards, mask_share: float | None, config: SequenceConfig, rng: np.random.Generator
+) -> Iterator[Batch]:
     for histories in shards.epoch(rng):
-        yield from batches_of(histories, shards.n_items, task, config, rng)
+        yield from batches_of(histories, shards.n_items, config, rng, mask_share=mask_share)
 
 
 def batches_of(
     histories: Histories,
     n_items: int,
-    task: str,
     config: SequenceConfig,
     rng: np.random.Generator,
     *,
+    mask_share: float | None,
     is_target: NDArray[np.bool_] | None = None,
 ) -> Iterator[Batch]:
-    """Batches of a task; see `batches.py`."""
+    """Batches of hidden events, or with `mask_share` None of next events; see `batches.py`."""
     common: dict[str, Any] = {
         "n_items": n_items,
         "max_len": config.max_len,
@@ -177,9 +181,9 @@ def batches_of(
         "every_window": config.every_window,
         "is_target": is_target,
     }
-    if task == "cloze":
-        return cloze_batches(histories, mask_share=getattr(config, "mask_share", 0.2), **common)
-    return next_item_batches(histories, **common)
+    if mask_share is None:
+        return next_item_batches(histories, **common)
+    return cloze_batches(histories, mask_share=mask_share, **common)
 
 
 def sampler_of(item_counts_I: NDArray[np.int64], config: SequenceConfig) -> NegativeSampler | None:
@@ -190,7 +194,7 @@ def sampler_of(item_counts_I: NDArray[np.int64], config: SequenceConfig) -> Nega
 
 
 def validation_of(
-    network: Network, questions: Questions, task: str, config: SequenceConfig
+    network: Network, questions: Questions, config: SequenceConfig, *, append_mask: bool
 ) -> Callable[[], float] | None:
     """NDCG@10 of held-out events among all items that the user hasn't had; None without questions."""
     if not len(questions.target_idx):
@@ -201,14 +205,14 @@ def validation_of(
         network.eval()
         try:
             with torch.inference_mode():
-                return float(np.mean(_gains(network, questions, task, config)))
+                return float(np.mean(_gains(network, questions, config.max_len, append_mask=append_mask)))
         finally:
             network.train(was_training)
 
     return ndcg
 
 
-def _gains(network: Network, questions: Questions, task: str, config: SequenceConfig) -> NDArray[np.float64]:
+def _gains(network: Network, questions: Questions, max_len: int, *, append_mask: bool) -> NDArray[np.float64]:
     """1 / log2(place + 1) of each question's target if it is among the first ten, else 0. Shape (Q,)."""
     table, histories = network.table, questions.histories
     device = table.all_vectors().device
@@ -217,9 +221,9 @@ def _gains(network: Network, questions: Questions, task: str, config: SequenceCo
     for rows_B, batch in question_batches(
         histories,
         n_items=len(vectors_ID),
-        max_len=config.max_len,
+        max_len=max_len,
         batch_events=_QUESTION_EVENTS,
-        append_mask=task == "cloze",
+        append_mask=append_mask,
     ):
         input_BL, length_B = (torch.from_numpy(a).to(device) for a in (batch.input_BL, batch.length_B))
         scores_BI = network.encoder.last(table.vectors(input_BL), length_B) @ vectors_ID.T

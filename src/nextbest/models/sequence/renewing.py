@@ -111,7 +111,7 @@ def renewed(
     features_MF: FloatArray,
     item_counts_I: NDArray[np.int64],
     encoder: Callable[[], Encoder],
-    task: str,
+    mask_share: float | None,
     config: SequenceConfig,
     rng: np.random.Generator,
     progress: bool = False,
@@ -148,7 +148,7 @@ def renewed(
     # an item that this log doesn't hold was learned before; never drawn, its vector would drift to the top
     counts_I = np.maximum(item_counts_I, known_I)
     net = Network(table, network, config, sampler_of(counts_I, config))
-    validate = validation_of(net, days.questions, task, config)
+    validate = validation_of(net, days.questions, config, append_mask=mask_share is not None)
     before = None if validate is None else validate()
     start = {name: value.clone() for name, value in net.state_dict().items()}
 
@@ -156,7 +156,9 @@ def renewed(
         draws = np.random.default_rng([epoch_seed, epoch])
         histories, is_target_N = days.epoch(replay=config.renewal.replay, rng=draws)
         settings = config.model_copy(update={"training": training})
-        return batches_of(histories, len(counts_I), task, settings, draws, is_target=is_target_N)
+        return batches_of(
+            histories, len(counts_I), settings, draws, mask_share=mask_share, is_target=is_target_N
+        )
 
     training = _training(config)
     trained = train(net, batches, config=training, validate=validate, rng=torch_seed, progress=progress)

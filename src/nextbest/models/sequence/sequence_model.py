@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from nextbest.models.sequence.encoding import Encode
     from nextbest.models.sequence.learning import Learned
 
-Task = Literal["next_item", "cloze"]
 GRAPH, WEIGHTS, CODER = "encoder.onnx", "weights.safetensors", "item_features.json"
 _QUESTION_EVENTS = 16_384
 """Places of a block of histories that are encoded at once."""
@@ -53,8 +52,6 @@ class SequenceModel(FactorModel):
 
     Config: ClassVar[type[BaseModel]] = SequenceConfig
     config: SequenceConfig
-    task: ClassVar[Task] = "next_item"
-    """What is learned: each next event, or events hidden inside the history (a mask then asks the question)."""
 
     input_vectors_: FloatArray
     """What the encoder reads: rows of the items, then `pad` (0) and `mask`. Shape (I + 2, D)."""
@@ -72,6 +69,11 @@ class SequenceModel(FactorModel):
     @abstractmethod
     def _encoder(self) -> "Encoder":
         """A new encoder for this config, its weights not learned yet."""
+
+    @property
+    def _mask_share(self) -> float | None:
+        """Share of events that training hides and asks for; a mask then asks the question. None: each next event."""
+        return None
 
     # --- what every sequence model gets -----------------------------------------------------
     def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
@@ -146,7 +148,7 @@ class SequenceModel(FactorModel):
             n_items=len(self.item_ids_),
             features=features,
             encoder=self._encoder,
-            task=self.task,
+            mask_share=self._mask_share,
             config=self.config,
             rng=rng,
             questions=questions,
@@ -260,7 +262,7 @@ class SequenceModel(FactorModel):
         days = new_days(
             histories,
             since_us=since_us,
-            is_cloze=self.task == "cloze",
+            is_cloze=self._mask_share is not None,
             max_len=self.config.max_len,
             max_questions=self.config.training.validation_users,
             config=self.config.renewal,
@@ -281,7 +283,7 @@ class SequenceModel(FactorModel):
             features_MF=x_MF,
             item_counts_I=np.bincount(histories.item_idx, minlength=len(ids)),
             encoder=self._encoder,
-            task=self.task,
+            mask_share=self._mask_share,
             config=self.config,
             rng=generator,
             progress=progress,
@@ -311,7 +313,7 @@ class SequenceModel(FactorModel):
             n_items=self.n_items,
             max_len=self.config.max_len,
             batch_events=_QUESTION_EVENTS,
-            append_mask=self.task == "cloze",
+            append_mask=self._mask_share is not None,
         )
         for rows_B, batch in asked:
             vectors_BD[rows_B, :dim] = self._encode(self.input_vectors_[batch.input_BL], batch.length_B)
