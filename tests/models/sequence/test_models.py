@@ -233,3 +233,35 @@ def test_a_new_item_with_features_gets_a_score(tmp_path):
     assert_array_equal(load_model(tmp_path / "m").score(log.histories), model.score(log.histories))
     without = make_model("lstm", {**config, "training": {**LONGER, "n_epochs": 1}}).fit(log, rng=0)
     assert np.isneginf(without.score(log.histories)[:, 20:]).all()
+
+
+def with_kinds(kinds, **config):
+    """A fitted model of items 0..19 (taken) and 20.. (not), with the kind of each as its only feature."""
+    gen = np.random.default_rng(0)
+    rows = [(u, int(2 * i + u % 2)) for u in range(100) for i in gen.permutation(10)[:7]]
+    ids = type(Interactions.from_journal(journal(rows)).item_ids)(np_series(range(len(kinds))))
+    catalog = pl.DataFrame({"item_id": range(len(kinds)), "kind": kinds})
+    log = replace(
+        Interactions.from_journal(journal(rows), item_ids=ids),
+        item_features=ItemFeatures.of(catalog, ["kind"], ids),
+    )
+    settings = {"embedding_dim": 16, "max_len": 10, "dropout": 0.0, "id_dropout": 0.3, **config}
+    return make_model("gru4rec", {**settings, "training": {**LONGER, "n_epochs": 8}}).fit(log, rng=0), log
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax"])
+def test_items_without_events_are_what_their_features_say_and_nothing_drawn_by_chance(loss):
+    kinds = [f"k{i % 2}" for i in range(20)] + ["k0", "k0", "k1"]
+    model, log = with_kinds(kinds, loss={"kind": loss, "n_negatives": 8, "popularity_power": 0.0})
+    scores = model.score(log.histories)
+    assert_array_equal(scores[:, 20], scores[:, 21])
+    assert not np.allclose(scores[:, 20], scores[:, 22])
+    more = model.with_items([99], pl.DataFrame({"item_id": [99], "kind": ["k0"]}))
+    assert_allclose(more.score(log.histories)[:, 23], scores[:, 20], rtol=1e-5, atol=1e-6)
+
+
+def test_an_item_without_events_of_which_the_catalogue_says_nothing_has_no_score():
+    model, log = with_kinds([f"k{i % 2}" for i in range(20)] + ["k0", None])
+    scores = model.score(log.histories)
+    assert np.isfinite(scores[:, :21]).all()
+    assert np.isneginf(scores[:, 21]).all()

@@ -100,6 +100,25 @@ class ItemTable(nn.Module):
         """Row of hidden events."""
         return self.n_items + 1
 
+    @property
+    def device(self) -> torch.device:
+        """Where the vectors are."""
+        return self.own.weight.device
+
+    @torch.no_grad()
+    def forget_own(self, items: Tensor) -> None:
+        """Leave of these items what their features say, in place: own vector 0, the mean bias of the others.
+
+        For items that no event taught: their own numbers are the draw they started from, and what the loss pushed
+        them down as items that never came.
+        """
+        self.own.weight[items] = 0
+        if self.bias_I1 is not None:
+            others = torch.ones(self.n_items, dtype=torch.bool, device=self.device)
+            others[items] = False
+            if others.any():
+                self.bias_I1.weight[items] = self.bias_I1.weight[others].mean()
+
     def vectors(self, items: Tensor) -> Tensor:
         """Vectors of these rows, `pad` and `mask` among them; shape (..., D) for `items` of shape (...)."""
         own = self.own(items)

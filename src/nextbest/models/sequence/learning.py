@@ -67,7 +67,7 @@ class Network(nn.Module):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, int]:
         """Mean loss of a batch's targets, and how many there are."""
-        device = self.table.all_vectors().device
+        device = self.table.device
         input_BL = torch.from_numpy(batch.input_BL).to(device)
         target_BL = torch.from_numpy(batch.target_BL).to(device)
         length_B = torch.from_numpy(batch.length_B).to(device)
@@ -121,7 +121,7 @@ def learn(
         torch.manual_seed(torch_seed)
         table = _table(n_items, features, config)
         if shards is None:  # nothing to learn, and nothing to answer
-            return exported(Network(table, encoder(), config, None), np.zeros(n_items, np.int64), trained={})
+            return exported(Network(table, encoder(), config, None), np.zeros(n_items, np.bool_), trained={})
         kept = shards
         if questions is None:
             kept, questions = held_out_of(
@@ -141,7 +141,11 @@ def learn(
             rng=torch_seed,
             progress=progress,
         )
-    return exported(network, shards.item_counts, trained=trained.described())
+    known_I = shards.item_counts > 0
+    if table.features is not None and features is not None:
+        table.forget_own(torch.from_numpy(np.flatnonzero(~known_I)).to(table.device))
+        known_I |= ~np.isnan(features.x_IF).all(axis=1)
+    return exported(network, known_I, trained=trained.described())
 
 
 def _table(n_items: int, features: ItemFeatures | None, config: SequenceConfig) -> ItemTable:
@@ -215,7 +219,7 @@ def validation_of(
 def _gains(network: Network, questions: Questions, max_len: int, *, append_mask: bool) -> NDArray[np.float64]:
     """1 / log2(place + 1) of each question's target if it is among the first ten, else 0. Shape (Q,)."""
     table, histories = network.table, questions.histories
-    device = table.all_vectors().device
+    device = table.device
     vectors_ID, bias_I = table.all_vectors(), table.all_bias()
     gain_Q = np.zeros(len(histories))
     for rows_B, batch in question_batches(
@@ -246,20 +250,17 @@ def _seen(histories: Histories, rows_B: NDArray[np.int64]) -> tuple[NDArray[np.i
     return np.repeat(np.arange(len(some)), some.lengths), some.item_idx.astype(np.int64)
 
 
-def exported(network: Network, count_I: NDArray[np.int64], *, trained: dict[str, Any]) -> Learned:
-    """The network as arrays, graph and weights; `count_I` are the events of each item."""
+def exported(network: Network, known_I: NDArray[np.bool_], *, trained: dict[str, Any]) -> Learned:
+    """The network as arrays, graph and weights; `known_I` are the items that get a score."""
     network.eval()
     table = network.table
     with torch.inference_mode():
-        rows = torch.arange(len(count_I) + 2, device=table.all_vectors().device)
+        rows = torch.arange(len(known_I) + 2, device=table.device)
         input_ID = table.vectors(rows).float().cpu().numpy().copy()
         bias_I = table.all_bias()
     item_ID = input_ID[:-2]
     if bias_I is not None:
         item_ID = np.column_stack([item_ID, bias_I.detach().float().cpu().numpy()])
-    known_I = count_I > 0
-    if table.features is not None:
-        known_I = np.ones_like(known_I)
     return Learned(
         item_vectors_ID=np.ascontiguousarray(item_ID, np.float32),
         input_vectors_ID=input_ID,

@@ -166,7 +166,7 @@ def renewed(
     if before is not None and trained.best_validation is not None and trained.best_validation < before:
         net.load_state_dict(start)
         described |= {"best_epoch": 0, "best_validation": before}
-    return exported(net, counts_I, trained=described)
+    return exported(net, counts_I > 0, trained=described)
 
 
 def _training(config: SequenceConfig) -> TrainConfig:
