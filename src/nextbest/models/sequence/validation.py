@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nextbest.data.interactions import Histories
 from nextbest.errors import InputError
 from nextbest.models.base import Rng
+from nextbest.models.histories import cut, joined
 from nextbest.models.sequence.shards import Shards
 
 log = logging.getLogger(__name__)
@@ -33,69 +34,41 @@ class Questions:
         return len(self.target_idx)
 
 
-def held_out(
-    histories: Histories,
-    *,
-    how: Literal["last", "time"] | None,
-    users: int,
-    fraction: float,
-    rng: Rng,
-) -> tuple[Histories, Questions]:
-    """A log in two: what to train on, and questions about what was taken out of it.
+def held_out_of(
+    shards: Shards, *, how: Literal["last", "time"] | None, users: int, fraction: float, rng: Rng
+) -> tuple[Shards, Questions]:
+    """A log in two: what to train on, and questions about what was taken out of it, the same in every epoch.
 
     Parameters
     ----------
-    histories
-        B users, oldest first; not changed.
+    shards
+        The log, read a shard at a time: two times for `last`, four times for `time`. Of several processes each
+        holds out a part of its own share.
     how
         `last`: the newest event of some users with two events or more: of one in ten at most, or of as many as
         make a hundredth of the events, where histories are long (few questions would stop by chance).
         `time`: everything after the moment that leaves at most `fraction` of the events behind it; asked
         is the first of those events of each user who has events before it, too. None: nothing.
     users
-        Users asked at most, drawn by `rng`; 1 or more.
+        Users asked at most, drawn by `rng` from all shards alike; 1 or more.
     fraction
-        Between 0 and 1, both excluded; used by `time`.
+        Between 0 and 1, both excluded; used by `time`. The moment is found to a 65,536th of the log's span, on the
+        side that holds out less.
     rng
         Seed or Generator.
 
     Returns
     -------
-    train : Histories
-        The same B users, without what was taken out; a user may be left with nothing.
+    train : Shards
+        The same users, without what was taken out; a user may be left with nothing.
     questions : Questions
-        In order of users. None at all where the log is too small for one: then `train` is `histories`, and a
-        warning is logged, because training can't stop early.
+        Shard by shard. None at all where the log is too small for one: then `train` is `shards`, and a warning is
+        logged, because training can't stop early.
 
     Raises
     ------
     InputError
         `how` is none of these, `users` < 1, or `fraction` outside its range.
-    """
-    _check(how, users=users, fraction=fraction)
-    if how is None:
-        return histories, _none(histories)
-    generator = np.random.default_rng(rng)
-    if how == "last":
-        left_B, asked = _without_last(histories, users=users, rng=generator)
-    else:
-        left_B, asked = _before_moment(histories, users=users, fraction=fraction, rng=generator)
-    if not len(asked):
-        _warn(how, n_events=histories.n_events)
-        return histories, _none(histories)
-    train = _first(histories, left_B)
-    return train, _questions(histories, left_B, asked)
-
-
-def held_out_of(
-    shards: Shards, *, how: Literal["last", "time"] | None, users: int, fraction: float, rng: Rng
-) -> tuple[Shards, Questions]:
-    """`held_out` of a log that is read a shard at a time; what is taken out is so in every epoch.
-
-    Parameters, returns and errors are those of `held_out`, with shards for histories. Users are drawn from all
-    shards alike. The moment of `time` is found to a 65,536th of the log's span, on the side that holds out
-    less. Memory: a shard, and the questions. The log is read two times for `last`, four times for `time`.
-    A process that has a share of the shards holds out a part of its share.
     """
     _check(how, users=users, fraction=fraction)
     generator = np.random.default_rng(rng)
@@ -119,7 +92,9 @@ def held_out_of(
         found.append(_questions(histories, left_B, asked))
         kept_I = np.bincount(_first(histories, left_B).item_idx, minlength=shards.n_items)
         removed_I += np.bincount(histories.item_idx, minlength=shards.n_items) - kept_I
-    return _Remaining(shards, asked_S, moment_us, removed_I), _joined(found)
+    return _Remaining(shards, asked_S, moment_us, removed_I), Questions(
+        joined([part.histories for part in found]), np.concatenate([part.target_idx for part in found])
+    )
 
 
 class _Remaining:
@@ -168,32 +143,9 @@ def _each(shards: Shards) -> Iterator[Histories]:
     return map(shards.read, range(shards.n_shards))
 
 
-def _without_last(
-    histories: Histories, *, users: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many events each user keeps, and who is asked."""
-    able = _able(histories, None)
-    asked = _drawn(able, min(users, _most(len(able), n_events=histories.n_events)), rng=rng)
-    return _left(histories, asked, None), asked
-
-
 def _most(n_able: int, *, n_events: int) -> int:
     """Users whose newest event may be held out: a tenth of them, or what is a hundredth of the events."""
     return min(n_able, max(n_able // 10, n_events // 100))
-
-
-def _before_moment(
-    histories: Histories, *, users: int, fraction: float, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many events each user keeps, and who is asked."""
-    n = histories.n_events
-    if not n:
-        return histories.lengths, np.empty(0, np.int64)
-    newest = n - 1 - int(n * fraction)  # events that share the moment stay: nothing tells their order
-    moment_us = int(np.partition(histories.time_us, newest)[newest])
-    able = _able(histories, moment_us)
-    asked = _drawn(able, min(users, len(able)), rng=rng)
-    return _left(histories, asked, moment_us), asked
 
 
 def _moment(shards: Shards, *, fraction: float) -> int:
@@ -240,34 +192,13 @@ def _questions(histories: Histories, left_B: NDArray[np.int64], asked: NDArray[n
     return Questions(_first(histories.take(asked), left_B[asked]), target_idx)
 
 
-def _joined(parts: list[Questions]) -> Questions:
-    """Questions of several shards, one after the other; segments aren't kept."""
-    logs = [part.histories for part in parts]
-    lengths = np.concatenate([h.lengths for h in logs])
-    histories = Histories(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([h.item_idx for h in logs]),
-        np.concatenate([h.weight for h in logs]),
-        np.concatenate([h.time_us for h in logs]),
-    )
-    return Questions(histories, np.concatenate([part.target_idx for part in parts]))
-
-
 def _drawn(able: NDArray[np.int64], n: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(rng.choice(able, size=n, replace=False)) if n else able[:0]
 
 
 def _first(histories: Histories, n_B: NDArray[np.int64]) -> Histories:
     """The oldest `n_B` events of each user."""
-    indptr = np.concatenate([[0], np.cumsum(n_B)]).astype(np.int64)
-    picks = np.repeat(histories.indptr[:-1] - indptr[:-1], n_B) + np.arange(indptr[-1])
-    return Histories(
-        indptr,
-        histories.item_idx[picks],
-        histories.weight[picks],
-        histories.time_us[picks],
-        histories.segment,
-    )
+    return cut(histories, histories.indptr[:-1], n_B)
 
 
 def _none(histories: Histories) -> Questions:
