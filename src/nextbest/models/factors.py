@@ -89,13 +89,19 @@ class FactorModel(Recommender):
         return order
 
     def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
-        """Cosine of item vectors."""
-        norm_I = np.linalg.norm(self.item_vectors_, axis=1)
-        unit_IF = self.item_vectors_ / np.maximum(norm_I, np.finfo(np.float32).tiny)[:, None]
+        """Cosine of item vectors; no evidence for an item without an event in `fit`."""
+        vectors_IF = self._taste_vectors()
+        norm_I = np.linalg.norm(vectors_IF, axis=1)
+        unit_IF = vectors_IF / np.maximum(norm_I, np.finfo(np.float32).tiny)[:, None]
         likeness = np.asarray(unit_IF[item_idx] @ unit_IF.T, dtype=np.float32)
-        likeness[:, norm_I == 0] = -np.inf
-        likeness[norm_I[item_idx] == 0] = -np.inf
+        nothing_I = (norm_I == 0) | ~self.known_items_
+        likeness[:, nothing_I] = -np.inf
+        likeness[nothing_I[item_idx]] = -np.inf
         return likeness
+
+    def _taste_vectors(self) -> FloatArray:
+        """What of the item vectors tells whom an item is for; all of it, unless a part tells how popular it is."""
+        return self.item_vectors_
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"item_vectors": self.item_vectors_, "known_items": self.known_items_}

@@ -348,15 +348,8 @@ class SequenceModel(FactorModel):
             parts[older] = score_NK[at] / (older.stop - older.start)
         return parts
 
-    def _similarity(self, item_idx: NDArray[np.int32]) -> FloatArray:
-        """Cosine of item vectors, biases left out; -inf for items without evidence."""
-        vectors_ID = self.item_vectors_[:, : self.input_vectors_.shape[1]]
-        norm_I = np.maximum(np.linalg.norm(vectors_ID, axis=1), np.finfo(np.float32).tiny)
-        unit_ID = vectors_ID / norm_I[:, None]
-        likeness = np.asarray(unit_ID[item_idx] @ unit_ID.T, np.float32)
-        likeness[:, ~self.known_items_] = -np.inf
-        likeness[~self.known_items_[item_idx]] = -np.inf
-        return likeness
+    def _taste_vectors(self) -> FloatArray:
+        return self.item_vectors_[:, : self.input_vectors_.shape[1]]
 
     # --- keep -------------------------------------------------------------------------------
     def _arrays(self) -> dict[str, NDArray[Any]]:
