@@ -1,10 +1,9 @@
 """Errors of the library in the words of the command line: the flag that was typed, and what was typed after it."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from nextbest.errors import ArtifactError, DataError, InputError
+from nextbest.errors import DataError, InputError
 
 
 @contextmanager
@@ -27,7 +26,7 @@ def as_typed(
     except InputError as error:
         flag = flags.get(error.name, error.name)
         value = error.value if typed.get(flag) is None else typed[flag]
-        raise InputError(flag, error.rule, value=value, remedy=_remedy(error.remedy)) from error
+        raise InputError(flag, error.rule, value=value, remedy=error.remedy) from error
     except DataError as error:
         if error.name != "contacts" or contacts is None:
             raise
@@ -38,10 +37,3 @@ def as_typed(
             examples=error.examples,
             remedy=error.remedy,
         ) from error
-    except ArtifactError as error:
-        raise ArtifactError(error.path, error.rule, remedy=_remedy(error.remedy) or "") from error
-
-
-def _remedy(remedy: str | None) -> str | None:
-    """A library's remedy with the flag instead of the argument."""
-    return None if remedy is None else re.sub(r"\bwith replace\b", "with --replace", remedy)

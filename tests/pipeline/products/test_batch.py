@@ -343,7 +343,7 @@ def test_a_batch_that_was_made_without_a_log_says_so_when_one_is_asked_for(bank,
     assert plain.summary["decision_log"] is None
     log = DecisionLog(tmp_path / "log")
     with pytest.raises(
-        InputError, match=r"decision_log: can't have what was decided before.*run with replace"
+        InputError, match=r"decision_log: can't have what was decided before.*run with --replace"
     ):
         batch(bank.advisor, tmp_path / "out", decision_log=log)
     batch(bank.advisor, tmp_path / "out", decision_log=log, replace=True)

@@ -214,19 +214,19 @@ def _unchanged(final: Path, asked: dict[str, Any], *, is_logged: bool) -> BatchR
         differs = sorted({_WORDS.get(k, k) for k, value in asked.items() if summary.get(k) != value})
     except (OSError, ValueError, AttributeError) as error:
         raise ArtifactError(
-            final, f"is no batch ({error})", remedy="move it away or run with replace"
+            final, f"is no batch ({error})", remedy="move it away or run with --replace (replace=True)"
         ) from error
     if differs:
         raise InputError(
             "out",
             f"{final.name} is there, made with another {', '.join(differs)}",
-            remedy="write into another folder or run with replace",
+            remedy="write into another folder or run with --replace (replace=True)",
         )
     if is_logged and summary.get("decision_log") is None:
         raise InputError(
             "decision_log",
             f"can't have what was decided before: {final.name} is there, made without one",
-            remedy="run with replace: the same decisions are made again and kept",
+            remedy="run with --replace (replace=True): the same decisions are made again and kept",
         )
     log.info("batch unchanged", extra={"folder": final.name})
     return BatchResult(final, "unchanged", summary)
