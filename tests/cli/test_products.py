@@ -191,7 +191,9 @@ def test_a_batch_of_other_rules_or_contacts_is_told_in_flags(
     assert main([*argv, "--policy", str(tmp_path / "policy.toml")]) == 2
     said = capsys.readouterr().err
     assert said.startswith("nextbest: --out: ")
-    assert said.endswith("made with another policy; write into another folder or run with --replace (replace=True)\n")
+    assert said.endswith(
+        "made with another policy; write into another folder or run with --replace (replace=True)\n"
+    )
     (tmp_path / "policy.toml").write_text("[products.ind_hip_fin_ult1]\nminage = 3\n")
     assert main([*argv, "--policy", str(tmp_path / "policy.toml")]) == 2
     assert "policy.products.ind_hip_fin_ult1.minage: is no key of a policy" in capsys.readouterr().err
