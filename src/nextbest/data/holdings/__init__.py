@@ -1,0 +1,1 @@
+"""Investors, trades, cash flows and prices: read, checked, kept in one database."""

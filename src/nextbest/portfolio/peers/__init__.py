@@ -1,0 +1,1 @@
+"""Nearest clients and what may be told of them."""

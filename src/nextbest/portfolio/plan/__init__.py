@@ -1,0 +1,1 @@
+"""From a questionnaire and a goal to a proposal that suits."""
