@@ -97,3 +97,123 @@ RECOMMENDATIONS = TableSpec(
     optional={"source": pl.String(), "reason": pl.String()},
     order=(USER_ID, "rank"),
 )
+
+# Portfolio: what investors hold and what it is worth. Ids are text, days are those of the exchange.
+ASSETS = TableSpec(
+    "assets",
+    required={
+        "asset_id": pl.String(),
+        "title": pl.String(),
+        "asset_class": pl.String(),  # equity, bond, gold, currency, deposit, ...
+        "currency": pl.String(),  # ISO 4217, of its closes and dividends
+    },
+    optional={"sector": pl.String(), "country": pl.String()},
+    order=("asset_id",),
+)
+ASSET_PRICES = TableSpec(
+    "asset_prices",
+    required={
+        "asset_id": pl.String(),
+        "day": pl.Date(),
+        "close": pl.Float64(),  # as traded, not adjusted, in the asset's currency; > 0
+    },
+    optional={"volume": pl.Float64()},  # turnover in the asset's currency
+    order=("asset_id", "day"),
+)
+FX = TableSpec(
+    "fx",
+    required={
+        "currency": pl.String(),
+        "day": pl.Date(),
+        "rate": pl.Float64(),  # units of the book's base currency for one of `currency`; > 0
+    },
+    order=("currency", "day"),
+)
+TRADES = TableSpec(
+    "trades",
+    required={
+        "trade_id": pl.String(),
+        "client_id": pl.String(),
+        "asset_id": pl.String(),
+        "day": pl.Date(),
+        "quantity": pl.Float64(),  # pieces of that day (splits before it are in); < 0 = sold
+        "price": pl.Float64(),  # a piece, in `currency`, without fee; > 0
+    },
+    optional={
+        "fee": pl.Float64(),  # in `currency`; >= 0
+        "currency": pl.String(),  # without it the asset's
+    },
+    order=("client_id", "day", "trade_id"),
+)
+CASH_FLOWS = TableSpec(
+    "cash_flows",
+    required={
+        "client_id": pl.String(),
+        "day": pl.Date(),
+        "amount": pl.Float64(),  # in `currency`; > 0 = money coming in
+        "currency": pl.String(),
+    },
+    optional={
+        "kind": pl.String()
+    },  # deposit, withdrawal, transfer (external); interest, fee, tax, dividend (not)
+    order=("client_id", "day"),
+)
+DIVIDENDS = TableSpec(
+    "dividends",
+    required={
+        "asset_id": pl.String(),
+        "day": pl.Date(),  # ex-day where known, else the record day
+        "amount": pl.Float64(),  # on one piece of that day, before tax, in `currency`; > 0
+        "currency": pl.String(),
+    },
+    order=("asset_id", "day"),
+)
+SPLITS = TableSpec(
+    "splits",
+    required={
+        "asset_id": pl.String(),
+        "day": pl.Date(),  # first day on which the new pieces trade
+        "ratio": pl.Float64(),  # new pieces for one old; > 0
+    },
+    order=("asset_id", "day"),
+)
+BENCHMARKS = TableSpec(
+    "benchmarks",
+    required={
+        "benchmark_id": pl.String(),
+        "day": pl.Date(),
+        "close": pl.Float64(),  # in the book's base currency, with dividends where the index has them; > 0
+    },
+    order=("benchmark_id", "day"),
+)
+INVESTORS = TableSpec(
+    "investors",
+    required={
+        "client_id": pl.String(),
+        "currency": pl.String(),  # in which the client counts
+        "birth_year": pl.Int32(),
+        "risk_tolerance": pl.Int32(),  # 1 (least) .. 5
+        "risk_capacity": pl.Int32(),  # 1 .. 5: what loss the client can bear
+        "knowledge": pl.Int32(),  # 1 .. 5
+        "profiled_at": pl.Date(),  # day of the last questionnaire
+    },
+    optional={
+        "income": pl.Float64(),  # a month, in `currency`
+        "monthly_contribution": pl.Float64(),  # in `currency`
+        "liquidity_need": pl.Float64(),  # share of wealth that may be needed within a year, 0..1
+    },
+    order=("client_id",),
+)
+GOALS = TableSpec(
+    "goals",
+    required={
+        "client_id": pl.String(),
+        "goal_id": pl.String(),
+        "goal_type": pl.String(),  # retirement, home, education, reserve, wealth, ...
+        "target_amount": pl.Float64(),  # in `currency` of today; > 0
+        "currency": pl.String(),
+        "horizon_years": pl.Float64(),  # from `profiled_at`; > 0
+    },
+    optional={"monthly_contribution": pl.Float64()},  # in `currency`
+    order=("client_id", "goal_id"),
+)
