@@ -32,6 +32,22 @@ class TestBlendOfOwnFrequencyAndFactors(RecommenderContract):
     }
 
 
+class TestBlendOfTransitionsAndAnEncoder(RecommenderContract):
+    """A sequence model among the members: its files go into the blend's folder."""
+
+    kind = "blend"
+    config: ClassVar = {
+        "members": [
+            {"kind": "transitions"},
+            {
+                "kind": "gru4rec",
+                "weight": 2.0,
+                "config": {"embedding_dim": 4, "max_len": 5, "training": {"n_epochs": 2, "n_threads": 1}},
+            },
+        ]
+    }
+
+
 def test_scores_are_the_weighted_sum_of_scaled_member_scores() -> None:
     log = random_log()
     blend = make_model("blend", KNN_AND_EASE).fit(log)

@@ -15,7 +15,19 @@ from nextbest.models.topk import block_size
 class Member(BaseModel, frozen=True, extra="forbid"):
     """One model of a blend."""
 
-    kind: Literal["popularity", "personal", "item_knn", "transitions", "ease", "als", "svd"]
+    kind: Literal[
+        "popularity",
+        "personal",
+        "item_knn",
+        "transitions",
+        "ease",
+        "als",
+        "svd",
+        "gru4rec",
+        "sasrec",
+        "bert4rec",
+        "lstm",
+    ]
     weight: PositiveFloat = 1.0
     """How much its scores count beside the others'; no unit."""
     config: dict[str, Any] = Field(default_factory=dict)

@@ -456,7 +456,16 @@ def test_a_seed_below_0_is_refused():
         train(network(), stream(), config=settings(), rng=-1)
 
 
-def test_a_precision_that_the_cpu_lacks_is_refused():
+def test_a_cpu_that_multiplies_bfloat16_may_be_asked_to_and_does_not_unasked(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    asked = train(network(), stream(), config=settings(precision="bfloat16", n_epochs=1))
+    unasked = train(network(), stream(), config=settings(n_epochs=1))
+    assert (asked.precision, unasked.precision) == ("bfloat16", "float32")
+
+
+@pytest.mark.parametrize("told", [{}, {"avx512_bf16": False, "avx512_f": True}])
+def test_a_precision_that_the_cpu_lacks_is_refused(monkeypatch, told):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
     with pytest.raises(InputError, match="precision: cpu doesn't calculate in it; got 'bfloat16'"):
         train(network(), stream(), config=settings(precision="bfloat16"))
 

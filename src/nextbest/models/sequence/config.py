@@ -66,7 +66,8 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     device: Device = "auto"
     """`auto`: the GPU where there is one."""
     precision: Precision = "auto"
-    """`auto`: bfloat16 on a GPU that has it, float32 elsewhere."""
+    """Of matrix products. `auto`: bfloat16 on a GPU that has it, float32 elsewhere. `bfloat16` on a CPU (AVX-512 BF16 or
+    AMX) pays from about 128 dims on; another machine then comes to slightly other weights."""
     n_threads: NonNegativeInt = 0
     """Of the CPU; 0 = torch's own choice."""
 

@@ -39,12 +39,21 @@ def choose_precision(wanted: Precision, device: torch.device) -> torch.dtype:
     InputError
         bfloat16 is wanted of a device that doesn't calculate in it.
     """
-    able = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CAPABILITY
+    able = _calculates_bfloat16(device)
     if wanted == "bfloat16" and not able:
         raise InputError(
             "precision", f"{device.type} doesn't calculate in it", value=wanted, remedy="use 'auto'"
         )
-    return torch.bfloat16 if able and wanted != "float32" else torch.float32
+    wide = wanted == "float32" or (wanted == "auto" and device.type == "cpu")
+    return torch.float32 if wide or not able else torch.bfloat16
+
+
+def _calculates_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies it; where it is only imitated it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CAPABILITY
+    told = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older torch: float32 then
+    return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
