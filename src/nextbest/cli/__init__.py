@@ -6,6 +6,7 @@ artifact, 5 an outside system failed.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -46,9 +47,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _prints() -> bool:
+    """Whether standard output is this process': of several started by torchrun it is the first one's."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    as_json = "--json" in (sys.argv if argv is None else argv)
+    as_json = "--json" in (sys.argv if argv is None else argv) and _prints()
     try:
         args = parser().parse_args(argv)
         set_up_logging(args.log_level)
@@ -60,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report_error(error, as_json=as_json)
         return exit_code_of(error)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; what was committed stays, nothing else was kept\n")
+        sys.stderr.write("stopped; what was committed stays\n")
         return 130
     except BrokenPipeError:
         return 0

@@ -68,9 +68,11 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.data.store import Workspace
     from nextbest.experiments.compare import compare
     from nextbest.experiments.lists import journal_columns
+    from nextbest.experiments.processes import check_alone
     from nextbest.experiments.recipe import load_recipe
     from nextbest.experiments.splitting import SplitPlan
 
+    check_alone("compare")
     recipes = [load_recipe(r) for r in args.recipe]
     workspace = Workspace(Path(args.store))
     report = compare(

@@ -2,15 +2,21 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.compare import add_split_flags
-from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.cli.output import emit, new_command, note, show_progress
+
+if TYPE_CHECKING:
+    from nextbest.experiments.processes import Crew
+    from nextbest.experiments.train import TrainResult
 
 EXAMPLES = """\
   nextbest train --recipe pipeline --out models/shop
   nextbest train --recipe my.toml --out models/shop --json
-  nextbest train --recipe pipeline --out models/shop --cutoff 2011-12-01    # as if it were that day"""
+  nextbest train --recipe pipeline --out models/shop --cutoff 2011-12-01    # as if it were that day
+  nextbest train --recipe gru4rec --out models/shop --checkpoints ck    # the same again goes on after a kill
+  torchrun --nproc-per-node 2 -m nextbest train --recipe gru4rec --out models/shop    # sequence models only"""
 
 
 def add_parser(commands: Any) -> None:
@@ -29,11 +35,33 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--cutoff", metavar="TIME", help="use nothing at or after this moment (ISO, UTC unless it says so)"
     )
+    parser.add_argument(
+        "--checkpoints",
+        metavar="DIR",
+        help="keep the state after each epoch here, and go on from it; removed when the model folder stands",
+    )
     add_split_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Train and print; of several processes the first one, while the others fit what it asks for."""
+    from nextbest.experiments.processes import several
+
+    with several(Path(args.out)) as crew:
+        if crew is not None and not crew.is_first:
+            crew.work()
+            return
+        try:
+            result = _trained(args, crew)
+        except KeyboardInterrupt:
+            if args.checkpoints:
+                note(args, f"finished epochs are in {args.checkpoints}; the same command goes on from there")
+            raise
+    emit(args, result.to_dict(), result.to_text())
+
+
+def _trained(args: argparse.Namespace, crew: "Crew | None") -> "TrainResult":
     """Read the journal from the workspace, train, write."""
     from nextbest.data.store import Workspace
     from nextbest.experiments.lists import journal_columns
@@ -42,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
     recipe = load_recipe(args.recipe)
     workspace = Workspace(Path(args.store))
-    result = train(
+    return train(
         workspace.journal(journal_columns([recipe])).collect(),
         recipe,
         Path(args.out),
@@ -55,8 +83,9 @@ def run(args: argparse.Namespace) -> None:
         clients=workspace.clients(),
         catalog=workspace.catalog(),
         progress=show_progress(args),
+        checkpoints=Path(args.checkpoints) if args.checkpoints else None,
+        crew=crew,
     )
-    emit(args, result.to_dict(), result.to_text())
 
 
 def parse_moment(text: str | None) -> Any:

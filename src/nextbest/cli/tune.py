@@ -53,10 +53,12 @@ def run(args: argparse.Namespace) -> None:
     """Read the journal from the workspace, search, write, print."""
     from nextbest.data.store import Workspace
     from nextbest.experiments.lists import journal_columns
+    from nextbest.experiments.processes import check_alone
     from nextbest.experiments.recipe import load_recipe
     from nextbest.experiments.splitting import SplitPlan
     from nextbest.experiments.tune import tune
 
+    check_alone("tune")
     recipe = load_recipe(args.recipe)
     workspace = Workspace(Path(args.store))
     try:

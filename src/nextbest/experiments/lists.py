@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -113,12 +114,46 @@ def excludes_seen_in(split: Split, recipe: Recipe) -> bool:
     return excludes_seen(recipe, split.train)
 
 
+class Fit(Protocol):
+    """Makes a fitted model: `fit_model` in this process, `processes.Crew.fit` in several."""
+
+    def __call__(
+        self,
+        kind: str,
+        config: dict[str, Any],
+        train: Interactions,
+        *,
+        rng: int,
+        progress: bool = False,
+        checkpoints: Path | None = None,
+    ) -> Recommender:
+        """A model of this kind, learned from `train`."""
+
+
+def fit_model(
+    kind: str,
+    config: dict[str, Any],
+    train: Interactions,
+    *,
+    rng: int,
+    progress: bool = False,
+    checkpoints: Path | None = None,
+) -> Recommender:
+    """A fitted model; each one starts from the same seed, so that what was measured is what is kept.
+
+    `checkpoints`: a folder of this fit's own, to write to and to go on from.
+    """
+    return make_model(kind, config).fit(
+        train, rng=np.random.default_rng(rng), progress=progress, checkpoints=checkpoints
+    )
+
+
 def fit(
     kind: str, config: dict[str, Any], train: Interactions, *, rng: int, progress: bool = False
 ) -> tuple[Recommender, Cost]:
-    """A fitted model and what the fit cost. Each model starts from the same seed."""
+    """A fitted model and what the fit cost."""
     with measured() as cost:
-        model = make_model(kind, config).fit(train, rng=np.random.default_rng(rng), progress=progress)
+        model = fit_model(kind, config, train, rng=rng, progress=progress)
     return model, cost
 
 

@@ -1,12 +1,13 @@
 """A recipe's choice as a pipeline: the chosen model, its fallbacks, and the histories it answers from."""
 
-import numpy as np
+from pathlib import Path
+
 import polars as pl
 
 from nextbest.data.interactions import Interactions
+from nextbest.experiments.lists import Fit, fit_model
 from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.selection import Choice
-from nextbest.models import make_model
 from nextbest.pipeline.config import PipelineConfig, PipelineInfo
 from nextbest.pipeline.pipeline import Pipeline
 
@@ -23,15 +24,27 @@ def build_pipeline(
     catalog: pl.DataFrame | None = None,
     info: PipelineInfo | None = None,
     progress: bool = False,
+    fit: Fit = fit_model,
+    checkpoints: Path | None = None,
 ) -> Pipeline:
     """Model and fallbacks fitted on `train`, answering from the histories of `known` (None: of `train`).
 
-    The model starts from the same seed as in `compare`, so that it is the model that was measured.
+    The model starts from the same seed as in `compare`, so that it is the model that was measured. Each fit has a
+    folder of its own below `checkpoints`.
     """
-    model = make_model(choice.model.kind, choice.config)
-    fallbacks = [make_model(m.kind, next(m.candidates())) for m in recipe.fallbacks]
-    for part in (model, *fallbacks):
-        part.fit(train, rng=np.random.default_rng(rng), progress=progress)
+    parts = [("model", choice.model.kind, choice.config)]
+    parts += [(f"fallback-{place}", m.kind, next(m.candidates())) for place, m in enumerate(recipe.fallbacks)]
+    model, *fallbacks = [
+        fit(
+            kind,
+            config,
+            train,
+            rng=rng,
+            progress=progress,
+            checkpoints=None if checkpoints is None else checkpoints / name,
+        )
+        for name, kind, config in parts
+    ]
     return Pipeline(
         model,
         fallbacks,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from nextbest.data.ids import IdIndex
 from nextbest.errors import InputError
 from nextbest.evaluation.ranking import evaluate_ranking
 from nextbest.evaluation.splits import Split
-from nextbest.experiments.lists import Encoded, encode, excludes_seen_in, fit
+from nextbest.experiments.lists import Encoded, Fit, encode, excludes_seen_in, fit_model
 from nextbest.experiments.recipe import ModelRecipe, Recipe
 from nextbest.models import make_model
 from nextbest.tables import ITEM_ID, USER_ID, TimeKind
@@ -65,15 +66,33 @@ class ValidationPart:
         """Name of what `value` gives."""
         return f"ndcg@{self.k}"
 
-    def value(self, kind: str, config: dict[str, Any]) -> float:
+    def value(
+        self, kind: str, config: dict[str, Any], *, fit: Fit = fit_model, checkpoints: Path | None = None
+    ) -> float:
         """Mean NDCG@k (variant: `evaluate_ranking`) over its users, of a model fitted on its train part.
+
+        Parameters
+        ----------
+        kind, config
+            The model.
+        fit
+            How it is fitted.
+        checkpoints
+            Folder of this fit's own to write to and to go on from.
 
         Raises
         ------
         InputError
             The model can't be fitted with these settings or on so much.
         """
-        model, _ = fit(kind, config, self.encoded.train, rng=self.rng, progress=self.progress)
+        model = fit(
+            kind,
+            config,
+            self.encoded.train,
+            rng=self.rng,
+            progress=self.progress,
+            checkpoints=checkpoints,
+        )
         lists = model.recommend(self.encoded.asked, k=self.k, exclude_seen=self.exclude_seen)
         per_user = evaluate_ranking(lists, self.targets, k=(self.k,), metrics=("ndcg",))
         return float(per_user[self.metric].mean())  # type: ignore[arg-type]  # a mean of floats
@@ -112,11 +131,13 @@ def choose(
     catalog: pl.DataFrame | None = None,
     progress: bool = False,
     tick: Callable[[str], None] = lambda _: None,
+    fit: Fit = fit_model,
+    checkpoints: Path | None = None,
 ) -> list[Choice]:
     """The best settings of each model by NDCG@k on `validation`, in the recipe's order.
 
     A tie goes to the earlier setting. `validation` None means that nothing is to be chosen:
-    the first (only) setting of each model is taken.
+    the first (only) setting of each model is taken. Each fit has a folder of its own below `checkpoints`.
     """
     if validation is None:
         return [Choice(m, next(m.candidates()), None) for m in recipe.models]
@@ -124,12 +145,13 @@ def choose(
         validation, recipe, k=k, rng=rng, clients=clients, catalog=catalog, progress=progress
     )
     choices = []
-    for model_recipe in recipe.models:
+    for place, model_recipe in enumerate(recipe.models):
         tried: list[dict[str, Any]] = []
-        for config in model_recipe.candidates():
+        for number, config in enumerate(model_recipe.candidates()):
             tick(f"validate {model_recipe.name}")
+            own = None if checkpoints is None else checkpoints / f"{place}-{model_recipe.kind}-{number}"
             try:
-                value = part.value(model_recipe.kind, config)
+                value = part.value(model_recipe.kind, config, fit=fit, checkpoints=own)
             except InputError as error:
                 tried.append({"config": config, "failed": str(error)})
             else:

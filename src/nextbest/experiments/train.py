@@ -1,6 +1,8 @@
 """From a whole log to a model folder: choose on validation, fit on everything, save the pipeline."""
 
 import logging
+import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +15,9 @@ from nextbest.data.interactions import Interactions
 from nextbest.errors import DataError, InputError
 from nextbest.evaluation.splits import Split
 from nextbest.experiments.cost import measured
-from nextbest.experiments.lists import excludes_seen, segments_of, with_item_features
+from nextbest.experiments.lists import Fit, excludes_seen, fit_model, segments_of, with_item_features
 from nextbest.experiments.pipelines import build_pipeline
+from nextbest.experiments.processes import Crew
 from nextbest.experiments.recipe import Recipe
 from nextbest.experiments.selection import best_of, check_settings, choose
 from nextbest.experiments.splitting import PROTOCOL_OF, SplitPlan
@@ -23,6 +26,9 @@ from nextbest.pipeline.config import PipelineInfo
 from nextbest.tables import TIME, TimeKind
 
 _log = logging.getLogger(__name__)
+VALIDATION, FINAL = "validation", "final"
+"""Folders below `checkpoints`: a folder in it for each fit that something is chosen by, and for each part of what is
+kept."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,10 @@ class TrainResult:
     n_items: int
     n_events: int
     fit_cpu_s: float
+    """Of the last fit, in this process (under `torchrun`: the first one)."""
     peak_mb: float
+    n_processes: int = 1
+    """That learned together."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -57,9 +66,10 @@ class TrainResult:
             for c in self.candidates
             if c["validation"] is not None
         ]
+        several = f" of the first of {self.n_processes} processes" if self.n_processes > 1 else ""
         lines.append(
             f"{self.chosen['label']} fitted on {self.n_events:,} events of {self.n_users:,} users and "
-            f"{self.n_items:,} items in {self.fit_cpu_s:.1f} CPU-s; written to {self.model}"
+            f"{self.n_items:,} items in {self.fit_cpu_s:.1f} CPU-s{several}; written to {self.model}"
         )
         return "\n".join(lines)
 
@@ -78,6 +88,8 @@ def train(
     clients: pl.DataFrame | None = None,
     catalog: pl.DataFrame | None = None,
     progress: bool = False,
+    checkpoints: Path | None = None,
+    crew: Crew | None = None,
 ) -> TrainResult:
     """Fit the recipe's best model on the whole journal and write a pipeline folder to `out`.
 
@@ -93,17 +105,31 @@ def train(
         Leave out events at or after this moment (UTC); None = use all.
     test_fraction, test_days
         Size of the validation part when it is cut by time.
+    checkpoints
+        Folder to go on from after a kill: models that learn in epochs write their state there after each, every fit
+        in a folder of its own; those that learn in one go are fitted again. What was written is removed when the
+        model folder stands. None: a killed training begins anew.
+    crew
+        The processes of this training, of which this one is the first; None: this one alone.
 
     Raises
     ------
     DataError
         The journal is empty, or empty before the cutoff.
     InputError
-        The recipe names an unknown model or setting, `out` holds something else than a pipeline, or
-        `cutoff` has no time zone or the journal no real times to compare it with. All told before any fit.
+        The recipe names an unknown model or setting, or one that doesn't learn in several processes; `out` holds
+        something else than a pipeline; `checkpoints` is no folder beside it; or `cutoff` has no time zone or the
+        journal no real times to compare it with. All told before any fit.
+    ArtifactError
+        `checkpoints` are those of another log, recipe or seed.
     """
     check_settings(recipe)
     check_target(out)
+    check_checkpoints(checkpoints, out)
+    fit: Fit = fit_model
+    if crew is not None:
+        crew.check(recipe)
+        fit = crew.fit
     if rng < 0:
         raise InputError("rng", "must be 0 or more", value=rng)
     if cutoff is not None:
@@ -144,6 +170,8 @@ def train(
             catalog=catalog,
             progress=progress,
             tick=tick,
+            fit=fit,
+            checkpoints=None if checkpoints is None else checkpoints / VALIDATION,
         )
         choice = best_of(choices)
         tick(f"fit {choice.model.name} on everything")
@@ -169,8 +197,12 @@ def train(
                     metrics={} if choice.validation is None else {f"validation ndcg@{k}": choice.validation},
                 ),
                 progress=progress,
+                fit=fit,
+                checkpoints=None if checkpoints is None else checkpoints / FINAL,
             )
         pipeline.save(out)
+    if checkpoints is not None:
+        _forget(checkpoints)
     newest: Any = journal[TIME].max()
     return TrainResult(
         model=str(out),
@@ -190,7 +222,37 @@ def train(
         n_events=interactions.histories.n_events,
         fit_cpu_s=cost.cpu_s,
         peak_mb=cost.peak_mb,
+        n_processes=1 if crew is None else crew.size,
     )
+
+
+def check_checkpoints(checkpoints: Path | None, out: Path) -> None:
+    """Nothing, if checkpoints may be kept there; told before any long work.
+
+    Raises
+    ------
+    InputError
+        It is a file, or lies in the model folder, which is replaced as a whole.
+    """
+    if checkpoints is None:
+        return
+    if checkpoints.exists() and not checkpoints.is_dir():
+        raise InputError("checkpoints", "must be a folder, is a file", value=str(checkpoints))
+    if checkpoints.resolve().is_relative_to(out.resolve()):
+        raise InputError(
+            "checkpoints",
+            "must not lie in the model folder",
+            value=str(checkpoints),
+            remedy="name one beside it",
+        )
+
+
+def _forget(checkpoints: Path) -> None:
+    """Remove what this training wrote, so that the next one with the same folder begins anew."""
+    for name in (VALIDATION, FINAL):
+        shutil.rmtree(checkpoints / name, ignore_errors=True)
+    with suppress(OSError):  # holds something else, or was never made
+        checkpoints.rmdir()
 
 
 def _validation(plan: SplitPlan, journal: pl.DataFrame) -> Split | None:

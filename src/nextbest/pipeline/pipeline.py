@@ -106,6 +106,8 @@ class Pipeline:
         rng: Rng = 0,
         known: Interactions | None = None,
         info: PipelineInfo | None = None,
+        progress: bool = False,
+        checkpoints: Path | None = None,
     ) -> Self:
         """Fit the model and its fallbacks on one log, each with its own stream of `rng`.
 
@@ -129,11 +131,16 @@ class Pipeline:
             fit, other users); items that `interactions` doesn't hold are left out. None: the same.
         info
             Name, recipe, cutoff and metrics for the manifest.
+        progress
+            Show a bar for a fit that takes epochs.
+        checkpoints
+            Folder that killed fits go on from; the model and each fallback have a folder of their own in it.
         """
         chain = named_chain(fallbacks)
         streams = np.random.default_rng(rng).spawn(1 + len(chain))
-        for candidate, stream in zip((model, *chain.values()), streams, strict=True):
-            candidate.fit(interactions, rng=stream)
+        for place, (candidate, stream) in enumerate(zip((model, *chain.values()), streams, strict=True)):
+            own = None if checkpoints is None else checkpoints / (f"fallback-{place - 1}" if place else "model")
+            candidate.fit(interactions, rng=stream, progress=progress, checkpoints=own)
         if known is not None:
             histories = model.histories_for(known)
             interactions = Interactions(

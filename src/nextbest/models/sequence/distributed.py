@@ -9,29 +9,20 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nextbest.errors import InputError
+from nextbest.errors import ExternalError, InputError
+from nextbest.models.sequence.ranks import rank_and_world
 
-
-def rank_and_world() -> tuple[int, int]:
-    """Number of this process and how many there are, as `torchrun` tells in the environment; (0, 1) alone.
-
-    Raises
-    ------
-    InputError
-        The environment says that there are several, but not which this is.
-    """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world <= 1:
-        return 0, 1
-    if "RANK" not in os.environ:
-        raise InputError("RANK", f"must be set when WORLD_SIZE is {world}", remedy="start with torchrun")
-    return int(os.environ["RANK"]), world
+_PATIENCE = timedelta(days=1)
+"""How long a process waits for what the first one does alone: reading a log, validating. One that died is
+noticed at once, by its closed connection."""
+_PARTED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out", "timed out")
 
 
 class World:
@@ -116,9 +107,23 @@ class World:
 
 
 def own_device(device: torch.device) -> torch.device:
-    """The GPU that is this process' own among several on a machine; a CPU is everybody's."""
+    """The GPU that is this process' own among several on a machine; a CPU is everybody's.
+
+    Raises
+    ------
+    InputError
+        There are more processes on this machine than GPUs.
+    """
     if device.type == "cuda" and "LOCAL_RANK" in os.environ and rank_and_world()[1] > 1:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        number, n_gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= n_gpus:
+            raise InputError(
+                "processes",
+                f"must be at most the {n_gpus} GPU(s) of a machine, one each",
+                value=number + 1,
+                remedy="start fewer, or train on device = 'cpu'",
+            )
+        device = torch.device("cuda", number)
         torch.cuda.set_device(device)
     return device
 
@@ -133,11 +138,39 @@ def joined(device: torch.device) -> Iterator[World]:
     if size == 1:
         yield World(device)
         return
+    with _group("nccl" if device.type == "cuda" else "gloo", rank=rank, size=size):
+        yield World(device, rank=rank, size=size)
+
+
+@contextmanager
+def gathered() -> Iterator[World]:
+    """Meet the other processes for a whole command, which may train many times; this world speaks by CPU.
+
+    Raises
+    ------
+    ExternalError
+        Another process is gone, and this one waited for it.
+    """
+    rank, size = rank_and_world()
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        with _group(backend, rank=rank, size=size):
+            yield World(torch.device("cpu"), rank=rank, size=size)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _PARTED):
+            raise
+        raise ExternalError(
+            "processes", f"process {rank} of {size} waited for one that is gone ({error})", retryable=True
+        ) from error
+
+
+@contextmanager
+def _group(backend: str, *, rank: int, size: int) -> Iterator[None]:
     ours = not dist.is_initialized()
     if ours:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)
+        dist.init_process_group(backend, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
-        yield World(device, rank=rank, size=size)
+        yield
     finally:
         if ours:
             dist.destroy_process_group()

@@ -6,6 +6,7 @@ Q questions.
 
 # ruff: noqa: N815  (fields suffixed by their axes are the house style for arrays)
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def learn(
     questions
         Stop by these and train on the whole log; None: hold out what `config.training.validation` says.
     checkpoints
-        Folder to write to and to go on from; see `trainer.train`.
+        Folder to write to and to go on from; see `trainer.train`. Those of other settings or another log are refused.
     """
     torch_seed, epoch_seed, held_rng = int(rng.integers(2**31)), int(rng.integers(2**31)), rng.spawn(1)[0]
     training = config.training
@@ -138,6 +139,7 @@ def learn(
             config=training,
             validate=validation_of(network, questions, config, append_mask=mask_share is not None),
             checkpoints=checkpoints,
+            about=None if checkpoints is None else _about(kept, features, questions, config),
             rng=torch_seed,
             progress=progress,
         )
@@ -146,6 +148,26 @@ def learn(
         table.forget_own(torch.from_numpy(np.flatnonzero(~known_I)).to(table.device))
         known_I |= ~np.isnan(features.x_IF).all(axis=1)
     return exported(network, known_I, trained=trained.described())
+
+
+def _about(
+    shards: Shards, features: ItemFeatures | None, questions: Questions, config: SequenceConfig
+) -> dict[str, Any]:
+    """What a resumed training must agree in beside its trainer's own: settings, and the log by its counts."""
+    return {
+        "model": config.model_dump(mode="json", exclude={"training", "renewal"}),
+        "n_events": shards.n_events,
+        "item_counts": _digest(shards.item_counts),
+        "item_features": None if features is None else _digest(features.x_IF),
+        "questions": _digest(questions.histories.item_idx, questions.target_idx),
+    }
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
 
 
 def _table(n_items: int, features: ItemFeatures | None, config: SequenceConfig) -> ItemTable:

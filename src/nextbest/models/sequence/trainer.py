@@ -49,6 +49,7 @@ def train(
     config: TrainConfig,
     validate: Callable[[], float] | None = None,
     checkpoints: Path | None = None,
+    about: Mapping[str, Any] | None = None,
     rng: int = 0,
     progress: bool = False,
 ) -> Trained:
@@ -69,6 +70,9 @@ def train(
         Quality now, higher is better; asked in eval mode without gradients. None: all epochs are run.
     checkpoints
         Folder to write to after every epoch and to go on from, if it holds a checkpoint. None: neither.
+    about
+        What the trainer can't see and a resumed training must agree in, in JSON's own types: the model's settings,
+        digests of what it learns from. In several processes that of the first one counts.
     rng
         Seed of dropout and of `generator`. The same network, batches, settings and seed give the same weights,
         bit by bit, on the same kind of CPU with the same number of threads, whether or not it was
@@ -112,7 +116,15 @@ def train(
         torch.random.fork_rng(gpus),
         joined(device) as world,
     ):
-        training = _Training(network.to(device), config, world, precision, checkpoints=checkpoints, rng=rng)
+        training = _Training(
+            network.to(device),
+            config,
+            world,
+            precision,
+            checkpoints=checkpoints,
+            about=about or {},
+            rng=rng,
+        )
         bar = tqdm(unit="batch", disable=not (progress and world.is_first))
         try:
             return training.run(batches, validate, bar)
@@ -135,8 +147,10 @@ class _Training:
         precision: torch.dtype,
         *,
         checkpoints: Path | None,
+        about: Mapping[str, Any],
         rng: int,
     ) -> None:
+        self._about = about
         self._network, self._config, self._world, self._rng = network, config, world, rng
         self._precision = str(precision).removeprefix("torch.")
         self._optimizer = Optimizer(network, config)
@@ -320,6 +334,7 @@ class _Training:
             },
             "rng": self._rng,
             "processes": self._world.size,
+            "about": self._about,
         }
 
     def _checkpoint(self) -> Checkpoint:
