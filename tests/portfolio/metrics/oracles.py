@@ -35,7 +35,7 @@ def plain_metrics(
     gains = sum(max(r - rf, 0) for r in returns)
     root = math.sqrt(periods_per_year)
     return {
-        "total_return": wealth - 1,
+        "twr": wealth - 1,
         "cagr": cagr,
         "volatility_ann": sample * root,
         "volatility_log_ann": log_sample * root,

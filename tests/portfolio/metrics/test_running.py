@@ -71,7 +71,7 @@ def test_saved_and_loaded_it_goes_on_alike(tmp_path: Path) -> None:
 def test_the_state_is_a_copy() -> None:
     running = run(np.array([[0.1, 0.2]]))
     running.state()["wealth"][:] = 9
-    assert running.metrics()["total_return"][0] == pytest.approx(0.32)
+    assert running.metrics()["twr"][0] == pytest.approx(0.32)
 
 
 class TestRefusals:

@@ -26,7 +26,7 @@ CONSTANT_SPREAD = 1e-12
 """Returns whose largest and smallest differ by no more are constant: quotients of prices carry 1e-16 of noise, and
 a ratio over that noise is nonsense of size 1e14."""
 METRICS = (
-    "total_return",
+    "twr",
     "cagr",
     "volatility_ann",
     "volatility_log_ann",
@@ -97,11 +97,11 @@ def fast_metrics(
     dict of name -> ndarray of shape (P,), float64
         NaN where the figure isn't defined: no or one observation, constant returns (ratios over volatility), no
         losses (Sortino, Omega, Calmar), less than a year (CAGR, Calmar), a return of -1 (log volatility, CAGR) or
-        below it (total_return too). Never inf.
+        below it (twr too). Never inf.
 
         ============================  =================================================================
-        total_return                  prod(1 + r) - 1
-        cagr                          (1 + total_return)^(periods_per_year / n) - 1, from n >= periods_per_year
+        twr                           prod(1 + r) - 1
+        cagr                          (1 + twr)^(periods_per_year / n) - 1, from n >= periods_per_year
         volatility_ann                std(r, ddof 1) sqrt(periods_per_year)
         volatility_log_ann            the same of ln(1 + r)
         downside_deviation_ann        sqrt(mean(min(r - rf, 0)^2) periods_per_year), mean over all n
@@ -266,7 +266,7 @@ def _absolute(r_CT: FloatArray, *, periods_per_year: float, alpha: float, rf: fl
     cvar_C = np.minimum(sorted_CT[:, :tail].mean(axis=1), var_C)
 
     growth_CT = np.add(r_CT, 1.0, out=buffer_CT)
-    log_std_C = np.where(varies_C, _log_std(growth_CT, out=square_CT), 0.0)
+    log_std_C = np.where(varies_C | (n < 2), _log_std(growth_CT, out=square_CT), 0.0)
     log_std_C[worst_C <= -1.0] = np.nan
     wealth_CT = np.multiply.accumulate(growth_CT, axis=1, out=growth_CT)
     total_C = np.where(worst_C < -1.0, np.nan, wealth_CT[:, -1] - 1.0)
@@ -280,7 +280,7 @@ def _absolute(r_CT: FloatArray, *, periods_per_year: float, alpha: float, rf: fl
     var_normal_C, cvar_normal_C = normal_tail(mean_C, std_C, alpha=alpha)
     var_cf_C, cvar_cf_C = cornish_fisher_tail(mean_C, std_C, skewness_C, kurtosis_C, alpha=alpha)
     return {
-        "total_return": total_C,
+        "twr": total_C,
         "cagr": cagr_C,
         "volatility_ann": sample_std_C * root,
         "volatility_log_ann": log_std_C * root,

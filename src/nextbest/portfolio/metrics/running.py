@@ -40,7 +40,7 @@ _STATE = {
 }
 """Arrays of shape (P,) that are the whole state, with what they are before the first day."""
 RUNNING_METRICS = (
-    "total_return",
+    "twr",
     "cagr",
     "volatility_ann",
     "volatility_log_ann",
@@ -180,7 +180,7 @@ class Running:
         var_cf, cvar_cf = cornish_fisher_tail(s["mean"], std, skewness, kurtosis, alpha=self.alpha)
         gains = np.maximum(excess * n + s["losses"], 0.0)
         return {
-            "total_return": total,
+            "twr": total,
             "cagr": cagr,
             "volatility_ann": sample_std * root,
             "volatility_log_ann": np.where(s["worst"] > -1.0, log_std, np.nan) * root,
