@@ -62,7 +62,7 @@ def test_inputs_of_another_layout_give_the_same():
 def test_the_encoder_equals_torchs_gru_with_its_weights(name):
     made = encoder(name)
     x_BLD, length_B = windows(7, 7)
-    states = made.recurrence(x_BLD.transpose(0, 1))[0].transpose(0, 1)
+    states = made.recurrence(x_BLD.transpose(0, 1) * DIM**0.5)[0].transpose(0, 1)
     assert_close(made(x_BLD, length_B), made.to_dim(states), atol=1e-6, rtol=1e-6)
     assert made(x_BLD, length_B).shape == (2, 7, DIM)
 

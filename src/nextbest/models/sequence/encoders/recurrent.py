@@ -1,5 +1,6 @@
 """What GRU and LSTM share: dropout, stacked layers, the way from the hidden size to that of item vectors."""
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
@@ -83,22 +84,29 @@ class RecurrentEncoder(Encoder):
             for gate in weight.chunk(len(weight) // self.hidden_size):
                 (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
 
+    def _read(self, x_BLD: Tensor) -> Tensor:
+        """States of a window, shape (B, L, H). Item vectors start 1 long; times sqrt(D) their numbers are about 1, where
+        gates begin to differ between items: otherwise the first epochs learn the vectors' length only."""
+        x_LBD = (self.input_dropout(x_BLD) * math.sqrt(self.dim)).transpose(0, 1)
+        return self._states(x_LBD).transpose(0, 1)
+
     def forward(self, x_BLD: Tensor, length_B: Tensor) -> Tensor:
-        h_BLH = self._states(self.input_dropout(x_BLD).transpose(0, 1)).transpose(0, 1)
+        h_BLH = self._read(x_BLD)
         h_BLD: Tensor = self.to_dim(self.dropout(h_BLH))
         return h_BLD
 
     def last(self, x_BLD: Tensor, length_B: Tensor) -> Tensor:
         if not x_BLD.shape[1]:
             return x_BLD.new_zeros(len(x_BLD), self.dim)
-        h_BLH = self._states(self.input_dropout(x_BLD).transpose(0, 1)).transpose(0, 1)
+        h_BLH = self._read(x_BLD)
         return zero_where_empty(self.to_dim(self.dropout(newest(h_BLH, length_B))), length_B)
 
     def onnx(self) -> bytes:
         from nextbest.models.sequence.onnx_graph import GraphBuilder
 
         graph = GraphBuilder(self.dim)
-        x, last = graph.op("Transpose", graph.x, perm=[1, 0, 2]), ""
+        x = graph.op("Mul", graph.x, graph.scalar(math.sqrt(self.dim)))
+        x, last = graph.op("Transpose", x, perm=[1, 0, 2]), ""
         lengths = graph.op("Cast", graph.at_least_one_event(), to=graph.INT32)
         for layer in range(self.n_layers):
             x, last = self._onnx_layer(graph, x, layer, lengths)
