@@ -47,14 +47,15 @@ def solve_quadratic(
     p_NN, q_N = p_NN / scale, q_N / scale
     (e_EN, f_E), (g_RN, h_R) = equal, at_most
     n, n_equal, n_rows = len(q_N), len(f_E), len(h_R)
-    x_N = np.linalg.lstsq(e_EN, f_E, rcond=None)[0] if n_equal else np.zeros(n)
+    x_N: Floats = np.linalg.lstsq(e_EN, f_E, rcond=None)[0] if n_equal else np.zeros(n)
     y_E = np.zeros(n_equal)
     s_R = np.maximum(h_R - g_RN @ x_N, 0.1)
     z_R = np.ones(n_rows)
     system = np.zeros((n + n_equal, n + n_equal))
     system[n:, :n], system[:n, n:] = e_EN, e_EN.T
     system[n:, n:] = -1e-14 * np.eye(n_equal)  # rows that say the same don't make the system singular
-    best, best_x = np.inf, x_N
+    best = np.inf
+    best_x: Floats = x_N
     since_best = 0
     for _ in range(_MAX_STEPS):
         dual_N = p_NN @ x_N + q_N + e_EN.T @ y_E + g_RN.T @ z_R

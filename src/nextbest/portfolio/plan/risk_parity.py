@@ -116,13 +116,14 @@ def _budget(budget: Mapping[str, float] | None, names: tuple[str, ...]) -> Float
     found = np.array([budget[n] for n in names], np.float64)
     if not (found > 0).all() or not np.isfinite(found).all():
         raise InputError("budget", "must be above 0", value=[n for n in names if not budget[n] > 0][:5])
-    return found / found.sum()
+    scaled: Floats = found / found.sum()
+    return scaled
 
 
 def _descend(corr: Floats, budget_A: Floats) -> Floats:
     """x that minimises x'Cx/2 - budget @ log x, one coordinate after another. Shape (A,)."""
     n = len(corr)
-    x = np.sqrt(budget_A) / np.sqrt(max(float(np.sqrt(budget_A) @ corr @ np.sqrt(budget_A)), 1e-12))
+    x: Floats = np.sqrt(budget_A) / np.sqrt(max(float(np.sqrt(budget_A) @ corr @ np.sqrt(budget_A)), 1e-12))
     diagonal, rows = corr.diagonal().tolist(), list(corr)
     budget = budget_A.tolist()
     marginal_A = corr @ x
@@ -189,7 +190,8 @@ def _within_limits(cov: Floats, budget_A: Floats, limits: Limits) -> Floats:
             reach /= 2
         x_A = x_A + reach * step
         if float(np.abs(reach * step).max() / x_A.max()) < 1e-9 or slope > -1e-14:
-            return x_A / x_A.sum()
+            weights_A: Floats = x_A / x_A.sum()
+            return weights_A
     raise DataError("cov", "risk parity within these bounds did not settle", remedy="widen the bounds")
 
 
