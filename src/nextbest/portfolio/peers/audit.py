@@ -93,7 +93,7 @@ class _Seen:
 def make_world(rng: np.random.Generator, *, n_clients: int = 160, n_neighbours: int = 24) -> World:
     """A bank of `n_clients` with rare goals and currencies, drawn by `rng`.
 
-    Its last clients, `puppet0..`, are the attackers' own, set near each other to catch a victim among them.
+    Its last eight, `puppet0..`, are accounts that attackers may own, set around one place to catch a victim among them.
     """
     features = tuple(f for f in FEATURES if f.name not in ("wealth", "income", "knowledge"))
     config = PeerConfig(features=features, n_neighbours=n_neighbours, max_distance=0.3)
@@ -200,7 +200,7 @@ class _Sequence:
             own = [f"puppet{i}" for i in range(n_own)]
         self.askers = [*own, "friend"]
         self.person_of = dict.fromkeys(own, "attacker")
-        self.config = PrivacyConfig(questions_a_day=int(rng.integers(3, 20)))
+        self.config = PrivacyConfig(questions_a_day=int(rng.integers(2, 16)))
         self.now = START
         self.index = _Watched(world.days[0])
         self.seen: dict[str, _Seen] = {}
@@ -211,7 +211,9 @@ class _Sequence:
         with ExitStack() as stack:
             log = stack.enter_context(QueryLog(self.folder))
             gate = self.make(log, self.config, self.person_of)
-            victim = self.world.profiles.row(int(self.rng.integers(self.world.profiles.height)), named=True)
+            near_own = self.askers[0] == "puppet0"
+            row = self.world.profiles.height - 8 if near_own else int(self.rng.integers(len(self.world.clients)))
+            victim = self.world.profiles.row(row, named=True)
             profile = dict(victim)
             for _ in range(n_questions):
                 profile = self._next_profile(profile, victim)
@@ -257,7 +259,8 @@ class _Sequence:
             self.report.refused[answer.code] += 1
             return
         body, made_of = repr(answer), self.index.taken()
-        if body in self.seen:
+        new = body not in self.seen
+        if not new:
             self.report.n_repeated += 1
         elif made_of is None:
             self.report.breaches["unexplained"] += 1
@@ -271,36 +274,35 @@ class _Sequence:
         if len(got) > self.config.questions_a_day:
             self.report.breaches["budget"] += 1
         own = {i for i, p in self.person_of.items() if p == person} | {asker}
-        self._look_into(self.seen[body], own)
+        self._look_into(self.seen[body], own, new=new)
 
-    def _look_into(self, seen: _Seen, own: set[str]) -> None:
-        """Floors of one answer against one who has it, and its figures against the plain ones."""
+    def _look_into(self, seen: _Seen, own: set[str], *, new: bool) -> None:
+        """Floors of one answer against one who has it; of a new one, its figures against the plain ones."""
         cohort, breaches = seen.cohort, self.report.breaches
         others = np.array([i not in own for i in cohort.client_ids], dtype=bool)
         if others.sum() < K_FLOOR or seen.answer.n > len(cohort.client_ids):
             breaches["floor"] += 1
+        cells = []
         for c, name in enumerate(cohort.asset_classes):
             weight_K = cohort.weight_KC[:, c]
             cell = seen.answer.classes[name]
-            if cell.median is not None:
-                if (weight_K[others] > 0).sum() < K_FLOOR or weight_K.max() > 0.5 * weight_K.sum():
-                    breaches["cell"] += 1
-                breaches["figures"] += not _told_right(cell, weight_K, step=0.01)
+            told = weight_K.sum() > 0 and weight_K.max() <= 0.5 * weight_K.sum()
+            cells.append((cell, weight_K, (weight_K[others] > 0).sum() >= K_FLOOR and told, 0.01))
         for name, values_K in cohort.result_K.items():
             known = np.isfinite(values_K)
-            cell = seen.answer.results[name]
-            if cell.median is not None:
-                breaches["cell"] += bool((known & others).sum() < K_FLOOR)
-                breaches["figures"] += not _told_right(cell, values_K[known], step=0.005)
+            enough = (known & others).sum() >= K_FLOOR
+            cells.append((seen.answer.results[name], values_K[known], enough, 0.005))
+        for cell, values, may_be_told, step in cells:
+            if cell.median is not None and not may_be_told:
+                breaches["cell"] += 1
+            if cell.median is not None and new and not _told_right(cell, values, step=step):
+                breaches["figures"] += 1
         shape = seen.answer.allocation
         if shape and any(
             w > 0 and seen.answer.classes[name].median is None
             for name, w in zip(shape.asset_classes, shape.weights_C, strict=True)
         ):
             breaches["cell"] += 1
-        # adding nothing leaves keys of zero behind; a report without breaches is an empty one
-        for kind in [kind for kind, count in breaches.items() if not count]:
-            del breaches[kind]
 
     def _compare(self) -> None:
         """Differences of any two answers, whoever got them."""
@@ -316,8 +318,9 @@ class _Sequence:
 
 def _told_right(cell: Quartiles, values: np.ndarray, *, step: float) -> bool:
     """Whether a cell holds the quartiles of `values`, rounded to `step`."""
-    for told, q in ((cell.q25, 25), (cell.median, 50), (cell.q75, 75)):
-        exact = float(np.percentile(values, q))
+    for told, exact in zip(
+        (cell.q25, cell.median, cell.q75), np.percentile(values, [25, 50, 75]), strict=True
+    ):
         if (
             told is None
             or abs(told - exact) > step / 2 + 1e-9

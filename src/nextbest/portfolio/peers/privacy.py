@@ -16,7 +16,8 @@ What leaves is made of many: medians and quartiles over at least `k` clients bes
 6. Rounding of weights, results and counts; a budget of different questions a person and day; a log that only grows.
 
 Not promised: if all peers hold the same, the answer says so of each of them; an employee who reads the database needs
-no peers. Medians are no sums, so differences of more than two answers are not examined.
+no peers; clients who pool their own holdings against the rest are one more account each that no floor knows of. Medians
+are no sums, so differences of more than two answers are not examined.
 """
 
 import json
