@@ -150,7 +150,7 @@ class Book:
     ) -> BookReport:
         """Import rows of one kind; rows that don't add up go to quarantine, the rest is in the book or nothing is.
 
-        The order matters: fx, assets, asset_prices, splits, dividends, benchmarks, investors, goals, trades,
+        The order matters: fx, assets, splits, dividends, asset_prices, benchmarks, investors, goals, trades,
         cash_flows. The same file again changes nothing; a longer one adds what is new.
 
         Parameters

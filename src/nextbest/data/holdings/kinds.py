@@ -107,16 +107,6 @@ _KINDS = (
         value="rate",
     ),
     Kind(
-        "asset_prices",
-        ASSET_PRICES,
-        ("asset_id", "day"),
-        {"asset_id": _ASSET, "day": _DAY, "close": _CLOSE, "volume": ("turnover", "value", "vol")},
-        rules=(("not_positive_price", pl.col("close") <= 0), ("negative_volume", pl.col("volume") < 0)),
-        not_future=("day",),
-        wide="asset_id",
-        value="close",
-    ),
-    Kind(
         "splits",
         SPLITS,
         ("asset_id", "day"),
@@ -136,6 +126,16 @@ _KINDS = (
         },
         rules=(("not_positive_amount", pl.col("amount") <= 0),),
         not_future=("day",),
+    ),
+    Kind(
+        "asset_prices",
+        ASSET_PRICES,
+        ("asset_id", "day"),
+        {"asset_id": _ASSET, "day": _DAY, "close": _CLOSE, "volume": ("turnover", "value", "vol")},
+        rules=(("not_positive_price", pl.col("close") <= 0), ("negative_volume", pl.col("volume") < 0)),
+        not_future=("day",),
+        wide="asset_id",
+        value="close",
     ),
     Kind(
         "benchmarks",
