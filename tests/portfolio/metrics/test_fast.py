@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nextbest.errors import DataError, InputError
-from nextbest.portfolio.metrics.fast import METRICS, RELATIVE_METRICS, fast_metrics
+from nextbest.portfolio.metrics.fast import METRICS, fast_metrics
+from nextbest.portfolio.metrics.fast_relative import RELATIVE_METRICS
 from portfolio.metrics.oracles import plain_metrics, plain_relative
 
 YEAR = 12.0
@@ -106,7 +107,14 @@ class TestOddSeries:
         made = one([0.02])
         assert made["twr"] == pytest.approx(0.02)
         assert made["hit_rate"] == 1
-        for name in ("volatility_ann", "volatility_log_ann", "sharpe", "omega", "var_historical", "var_normal"):
+        for name in (
+            "volatility_ann",
+            "volatility_log_ann",
+            "sharpe",
+            "omega",
+            "var_historical",
+            "var_normal",
+        ):
             assert np.isnan(made[name]), name
 
     def test_constant_returns_have_no_ratio_over_their_spread(self) -> None:

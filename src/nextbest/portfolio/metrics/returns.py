@@ -53,8 +53,7 @@ def link(returns: npt.ArrayLike) -> float:
 
 def linked_so_far(returns: npt.ArrayLike) -> FloatArray:
     """`link` up to and with each observation, shape (T,) without the NaN."""
-    so_far: FloatArray = np.cumprod(1.0 + observed(returns)) - 1.0
-    return so_far
+    return np.multiply.accumulate(1.0 + observed(returns)) - 1.0
 
 
 def modified_dietz(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import InputError
-from nextbest.portfolio.metrics.fast import CONSTANT_SPREAD
+from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD
 from nextbest.portfolio.metrics.returns import observed
 
 

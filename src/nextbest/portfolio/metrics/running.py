@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import ArtifactError, DataError, InputError
-from nextbest.portfolio.metrics.fast import CONSTANT_SPREAD
+from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD
 from nextbest.portfolio.metrics.normal_tail import cornish_fisher_tail, normal_tail
 
 FloatArray = npt.NDArray[np.float64]
