@@ -76,9 +76,9 @@ class Nearest:
         """Distance of every client, shape (N,); infinite where too little is known of both.
 
         >>> from nextbest.portfolio.peers.features import Feature
-        >>> config = PeerConfig(features=(Feature(name="age", title_en="", title_ru="", levels=(20, 70)),))
-        >>> Nearest(np.array([[20.0, 45.0, np.nan]]), config=config).distances(np.array([20.0])).tolist()
-        [0.0, 0.5, inf]
+        >>> config = PeerConfig(features=(Feature(name="age", title_en="", title_ru="", levels=(20, 84)),))
+        >>> Nearest(np.array([[20.0, 84.0, np.nan]]), config=config).distances(np.array([20.0])).tolist()
+        [0.0, 1.0, inf]
         """
         asked_F = self._scaled(question_F).astype(np.float32)
         absent_F = np.isnan(question_F)
