@@ -89,7 +89,7 @@ def test_a_question_of_another_shape_is_refused() -> None:
 def test_mean_differences_by_feature_are_of_those_who_know_it() -> None:
     config = PeerConfig(features=THREE)
     values = np.array([[0.0, 1.0, np.nan], [20.0, 70.0, 45.0], [np.nan] * 3])
-    parts = Nearest(values, config=config).parts(np.array([0.0, 20.0, np.log(1e5)]))
+    parts = Nearest(values, config=config).parts(np.array([0.0, 20.0, np.log(1e5)]), np.arange(3))
     assert np.allclose(parts, [0.5, 0.5, np.nan], equal_nan=True)
     near = Nearest(values, config=config).parts(np.array([0.0, np.nan, 9.0]), np.array([0]))
     assert np.allclose(near, [0.0, np.nan, np.nan], equal_nan=True)

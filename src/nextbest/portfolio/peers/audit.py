@@ -212,7 +212,11 @@ class _Sequence:
             log = stack.enter_context(QueryLog(self.folder))
             gate = self.make(log, self.config, self.person_of)
             near_own = self.askers[0] == "puppet0"
-            row = self.world.profiles.height - 8 if near_own else int(self.rng.integers(len(self.world.clients)))
+            row = (
+                self.world.profiles.height - 8
+                if near_own
+                else int(self.rng.integers(len(self.world.clients)))
+            )
             victim = self.world.profiles.row(row, named=True)
             profile = dict(victim)
             for _ in range(n_questions):

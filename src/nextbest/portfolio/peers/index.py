@@ -46,6 +46,8 @@ OUTCOMES = TableSpec(
 )
 """Each client's results over one period, the same for all: time-weighted return and deepest drawdown (fractions),
 annualised Sharpe ratio and the number of returns behind it; nulls allowed."""
+_SAMPLE = 4096
+"""Clients that stand for all in the explanation."""
 KIND, TOLD = "peer_index", ("twr", "max_drawdown")
 
 

@@ -137,10 +137,8 @@ class Nearest:
         rows = rows[np.lexsort((rows, distance_N[rows]))][:k]
         return Neighbours(rows, distance_N[rows].astype(np.float64))
 
-    def parts(
-        self, question_F: NDArray[np.float64], rows: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """Mean difference by feature over clients that know it, before weighting: 0 = all alike; shape (F,).
+    def parts(self, question_F: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Mean difference by feature over those of the clients `rows` that know it, before weighting: 0 = all alike; shape (F,).
 
         Gower: fractions of the range; standardised: squared deviations. NaN for a feature that isn't asked for or
         that none of the clients knows.
@@ -150,14 +148,10 @@ class Nearest:
         for f, feature in enumerate(self.config.features):
             if np.isnan(question_F[f]):
                 continue
-            known = np.ones(self.n_clients, np.bool_)
-            known[self._missing[f]] = False
-            values = self._block_FN[f]
-            if rows is not None:
-                known, values = known[rows], values[rows]
-            if not known.any():
+            known = rows[~np.isin(rows, self._missing[f])]
+            if not len(known):
                 continue
-            gap = values[known].astype(np.float64) - asked_F[f]
+            gap = self._block_FN[f][known].astype(np.float64) - asked_F[f]
             if feature.kind == "category":
                 gap = (gap != 0) * self._extra_F[f]
             else:
