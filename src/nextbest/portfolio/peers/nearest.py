@@ -63,6 +63,7 @@ class Nearest:
         missing = np.isnan(values_FN)
         self._block_FN = self._scaled(values_FN.T).T.astype(np.float32, order="C")
         self._block_FN[missing] = 0.0
+        self._has_FN = ~missing
         self._missing = [np.flatnonzero(row) for row in missing]
         self._share_F = weight_F
         self._weight_F = weight_F.astype(np.float32)
@@ -148,7 +149,7 @@ class Nearest:
         for f, feature in enumerate(self.config.features):
             if np.isnan(question_F[f]):
                 continue
-            known = rows[~np.isin(rows, self._missing[f])]
+            known = rows[self._has_FN[f][rows]]
             if not len(known):
                 continue
             gap = self._block_FN[f][known].astype(np.float64) - asked_F[f]
