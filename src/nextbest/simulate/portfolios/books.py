@@ -1,5 +1,6 @@
 """A book of simulated investors in a folder: all synthetic, or real customers over real prices."""
 
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def simulate_book(
     scale
         Clients: drawn so many, or the first so many of the given; None = 1,000 or all.
     laws
-        None = the defaults; over real prices lives run from 2018 to the last day that all series have.
+        None = the defaults; over real prices lives begin in 2018. Prices end on the last day that all classes have.
 
     Returns
     -------
@@ -84,7 +85,8 @@ def simulate_book(
         market = simulate_market(rng=exchange)
     else:
         market = read_market_folder(market_folder, start=date(2014, 1, 1))
-        laws = laws or PortfolioLaws(start=date(2018, 1, 3), end=_common_end(market))
+        market = _until(market, _common_end(market))
+        laws = laws or PortfolioLaws(start=date(2018, 1, 3))
     if customers is None:
         first, last = _span(market, laws)
         table = draw_customers(scale or 1_000, start=first, end=first + (last - first) / 2, rng=people)
@@ -117,6 +119,14 @@ def _common_end(market: MarketTables) -> date:
     end = ends.min()
     assert isinstance(end, date)
     return end
+
+
+def _until(market: MarketTables, end: date) -> MarketTables:
+    """The market as known at the end of that day."""
+    tables = {f.name: getattr(market, f.name) for f in fields(MarketTables)}
+    return MarketTables(
+        **{n: t.filter(pl.col("day") <= end) if "day" in t.columns else t for n, t in tables.items()}
+    )
 
 
 def _span(market: MarketTables, laws: PortfolioLaws | None) -> tuple[date, date]:

@@ -28,9 +28,9 @@ class PortfolioLaws(BaseModel, frozen=True, extra="forbid"):
     """Units of the market's currency for one euro of the capacity bands."""
     noise: PositiveFloat = 12.0
     """Concentration of the Dirichlet law of a client's class shares around the mean; larger = closer to it."""
-    popularity: NonNegativeFloat = 1.0
-    """Exponent of Zipf's law over the assets of a class by rank; 0.9 to 1.1 gives ten shares about half of the trades
-    in shares, as ten assets have half of those in FAR-Trans."""
+    popularity: NonNegativeFloat = 0.9
+    """Exponent of Zipf's law over the assets of a class by rank; at 0.9 ten of 170 shares have about half of the
+    trades in shares, as ten assets have half of those in FAR-Trans."""
     home_bias: float = Field(default=0.7, ge=0, lt=1)
     """How much less an asset of another country weighs."""
     home_country: str = "RU"

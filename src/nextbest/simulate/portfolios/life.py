@@ -117,11 +117,12 @@ class Life:
     def _trade(self, day: int, i: int, pieces: float) -> None:
         a = int(self.chosen[i])
         close = float(self.stage.market.close_TA[day, a])
-        fee = round(abs(pieces) * close * self.laws.fee, 2)
+        # Down to the cent: rounded up, it could cost more than the cash that was set aside.
+        fee = np.floor(abs(pieces) * close * self.laws.fee * 100) / 100
         rate = float(self.stage.market.fx_TA[day, a])
         self.held[i] += pieces / self.stage.split_TA[day, a]
         self.cash -= (pieces * close + fee) * rate
-        self.trades.append((day, a, pieces, close, fee))
+        self.trades.append((day, a, pieces, close, float(fee)))
 
     def values(self, day: int) -> FloatArray:
         """Worth of each chosen asset that trades on the day, 0 for the others."""
