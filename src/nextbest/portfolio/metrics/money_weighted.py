@@ -22,6 +22,8 @@ from nextbest.errors import InputError
 FloatArray = npt.NDArray[np.float64]
 DayCount = Literal["ACT/365F", "ACT/365.25", "ACT/360", "ACT/ACT ISDA", "30/360 ISDA", "30E/360", "30U/360"]
 """How days become years; ACT/365F is what spreadsheets' XIRR uses."""
+Preference = Literal["falling", "nearest"]
+"""Which of several roots is the primary one."""
 
 LARGEST_FACTOR = 1e12
 LOWEST_RATE, HIGHEST_RATE = -1 + 1e-9, 1e6
@@ -131,8 +133,16 @@ def xnpv(
     return float(np.asarray(amounts, np.float64) @ np.exp(-years * math.log1p(rate)))
 
 
-def irr(amounts: Sequence[float]) -> Rate:
-    """The rate per period of flows that are one period apart; roots and primary one as in `xirr`.
+def irr(amounts: Sequence[float], *, prefer: Preference = "falling") -> Rate:
+    """The rate per period of flows that are one period apart; all roots as in `xirr`.
+
+    Parameters
+    ----------
+    amounts
+        One for each period from the first, 0 where nothing flowed.
+    prefer
+        Of several roots: `falling` is the rule of `xirr`; `nearest` the one with the smallest |ln(1 + rate)|, close
+        to what numpy-financial answers.
 
     >>> round(irr([-100, -118, 264]).rate, 4)
     0.1386
@@ -144,7 +154,7 @@ def irr(amounts: Sequence[float]) -> Rate:
     if not len(place_N):
         return Rate(None, (), 0.0)
     roots = _roots((place_N - place_N[0]).astype(np.float64), amount_N[place_N])
-    return Rate(_primary(roots), tuple(math.expm1(u) for u, _ in roots), float(place_N[-1] - place_N[0]))
+    return Rate(_primary(roots, prefer), tuple(math.expm1(u) for u, _ in roots), float(place_N[-1] - place_N[0]))
 
 
 def _in_range(rate: float, years: float) -> bool:
@@ -188,8 +198,8 @@ def _scaled_value(grid_U: FloatArray, year_N: FloatArray, amount_N: FloatArray) 
     return values
 
 
-def _primary(roots: list[tuple[float, bool]]) -> float | None:
-    """The root by the rule of `xirr`."""
-    falling = [u for u, falls in roots if falls]
+def _primary(roots: list[tuple[float, bool]], prefer: Preference = "falling") -> float | None:
+    """The root by the rule of `xirr`, or the nearest to no growth."""
+    falling = [u for u, falls in roots if falls] if prefer == "falling" else []
     nearest = min(falling or [u for u, _ in roots], key=abs, default=None)
     return None if nearest is None else math.expm1(nearest)

@@ -1,0 +1,1 @@
+"""Portfolio: published worked examples answered by our own functions, back-tests of strategies."""
