@@ -19,6 +19,7 @@ TRAINING = {
     "patience": 99,
     "n_threads": 1,
     "device": "cpu",
+    "precision": "float32",
 }
 TINY = {"embedding_dim": 8, "max_len": 8, "dropout": 0.0, "loss": {"kind": "softmax"}}
 
@@ -88,8 +89,9 @@ def one_of_two(folder: Path, ports: list[str]) -> None:
                 raise ArtifactError("shard", "is gone")
 
             sequence_model.SequenceModel.fit_shards = fail  # type: ignore[method-assign, assignment]
-        print(f"<{name}>", flush=True)
-        print(f"<{name}>", file=sys.stderr, flush=True)
+        for stream in (sys.stdout, sys.stderr):
+            stream.write(f"<{name}>\n")
+            stream.flush()
         ended[name] = main(train_words(store, recipe, folder / name, "--json"))
     (folder / f"ended-{rank}.json").write_text(json.dumps(ended))
 

@@ -116,6 +116,13 @@ class Crew:
                 f"model(s) {alone[:5]} learn in one process, and there are {self.size}",
                 remedy="start without torchrun, or leave them out: only sequence models learn in several",
             )
+        mixed = [m.name for m in recipe.fallbacks for c in m.candidates() if _has_such_members(m.kind, c)]
+        if mixed:
+            raise InputError(
+                "recipe",
+                f"fallback(s) {mixed[:5]} blend sequence models, which learn in several processes, with others",
+                remedy="start without torchrun, or leave them out",
+            )
 
     # --- the first process ------------------------------------------------------------------
     def fit(
@@ -225,6 +232,11 @@ class Crew:
 
 def _learns_in_shares(kind: str) -> bool:
     return issubclass(model_class(kind), SequenceModel)
+
+
+def _has_such_members(kind: str, config: dict[str, Any]) -> bool:
+    members = getattr(make_model(kind, config).config, "members", ())
+    return any(_learns_in_shares(member.kind) for member in members)
 
 
 def _features_of(folder: Path) -> Path:

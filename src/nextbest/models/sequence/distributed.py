@@ -5,6 +5,7 @@ by its targets, and one that is out of batches joins with nothing until all are:
 nor bias. Knows no model.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]  # public, but not listed
+from torch.distributed.rendezvous import rendezvous
 
 from nextbest.errors import ExternalError, InputError
 from nextbest.models.sequence.ranks import rank_and_world
@@ -23,6 +26,9 @@ _PATIENCE = timedelta(days=1)
 """How long a process waits for what the first one does alone: reading a log, validating. One that died is
 noticed at once, by its closed connection."""
 _PARTED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out", "timed out")
+
+_MET: dict[tuple[str, ...], tuple[Store, Iterator[int]]] = {}
+"""Stores by address and port, each with a count of meetings."""
 
 
 class World:
@@ -168,9 +174,27 @@ def gathered() -> Iterator[World]:
 def _group(backend: str, *, rank: int, size: int) -> Iterator[None]:
     ours = not dist.is_initialized()
     if ours:
-        dist.init_process_group(backend, rank=rank, world_size=size, timeout=_PATIENCE)
+        store = _meeting_place(rank=rank, size=size)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield
     finally:
         if ours:
             dist.destroy_process_group()
+
+
+def _meeting_place(*, rank: int, size: int) -> Store:
+    """Where the processes find each other; a page of its own for every time that they meet, or the second time each
+    would read where the others were the first time, and wait for ever."""
+    place = tuple(os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT"))
+    if not all(place):
+        raise InputError(
+            "MASTER_ADDR",
+            f"and MASTER_PORT must be set when WORLD_SIZE is {size}",
+            remedy="start with torchrun",
+        )
+    if place not in _MET:
+        store, _, _ = next(rendezvous("env://", rank, size, timeout=_PATIENCE))
+        _MET[place] = store, itertools.count()
+    store, times = _MET[place]
+    return PrefixStore(f"nextbest-{next(times)}", store)
