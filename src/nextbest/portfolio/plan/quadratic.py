@@ -47,7 +47,9 @@ def solve_quadratic(
     p_NN, q_N = p_NN / scale, q_N / scale
     (e_EN, f_E), (g_RN, h_R) = equal, at_most
     n, n_equal, n_rows = len(q_N), len(f_E), len(h_R)
-    x_N: Floats = np.linalg.lstsq(e_EN, f_E, rcond=None)[0] if n_equal else np.zeros(n)
+    x_N: Floats = np.zeros(n)
+    if n_equal:
+        x_N += np.linalg.lstsq(e_EN, f_E, rcond=None)[0]
     y_E = np.zeros(n_equal)
     s_R = np.maximum(h_R - g_RN @ x_N, 0.1)
     z_R = np.ones(n_rows)

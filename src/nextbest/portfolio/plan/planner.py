@@ -1,0 +1,327 @@
+"""From a client in the book to a plan: profile, goal, wealth and class returns gathered, peers asked, advice if switched on.
+
+The only module of the plan that reads a book. What may be said of peers is the privacy gate's; what an instrument's name
+may appear in is `advice`'s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from nextbest.data.holdings.book import Book
+from nextbest.errors import InputError
+from nextbest.portfolio.peers.answers import PeerSummary, Refusal
+from nextbest.portfolio.peers.privacy import Peers, PrivacyGate
+from nextbest.portfolio.plan.advice import choose_instruments
+from nextbest.portfolio.plan.class_returns import ClassReturns, class_returns
+from nextbest.portfolio.plan.explain import why_class
+from nextbest.portfolio.plan.goals import Goal
+from nextbest.portfolio.plan.journal import Journal
+from nextbest.portfolio.plan.proposal import Plan, PlanConfig, PlanRequest, propose
+from nextbest.portfolio.plan.questionnaire import RiskProfile, risk_class, with_horizon
+from nextbest.portfolio.plan.suitability import SuitabilityLimits, load_limits
+from nextbest.portfolio.valuation import value
+from nextbest.portfolio.wording import Mode
+from nextbest.version import __version__
+
+
+def plan(
+    client: str,
+    book: Book,
+    peers: Peers | None = None,
+    *,
+    now: datetime,
+    gate: PrivacyGate | None = None,
+    asker: str | None = None,
+    config: PlanConfig | None = None,
+    limits: SuitabilityLimits | None = None,
+    mode: Mode = "information",
+    answers: Mapping[str, str] | None = None,
+    answered_on: date | None = None,
+    goal_id: str | None = None,
+    returns: ClassReturns | None = None,
+    journal: Journal | None = None,
+) -> Plan:
+    """A plan for one client's goal.
+
+    Parameters
+    ----------
+    client
+        Id in the book.
+    book
+        Investors, goals, trades and prices. Prices after `now` are not looked at.
+    peers, gate
+        Index of clients and the gate that answers for it; None: nobody is asked.
+    now
+        Moment of the plan, with a time zone.
+    asker
+        Who asks, as authenticated by the caller; the client where not given.
+    config, limits
+        Defaults where not given.
+    mode
+        `advice` names instruments: only with `config.advice`, a journal, and a valid questionnaire no older than
+        `limits.max_age_days`.
+    answers, answered_on
+        The questionnaire and its day (today where not given); without, the grades stored in the book, which are no ground
+        for advice.
+    goal_id
+        Which of the client's goals; the first by id where not given.
+    returns
+        Monthly class returns made before, so that many plans share them; from the book's prices where not given.
+    journal
+        Written before anything is returned in advice mode, refusals too.
+
+    Returns
+    -------
+    Plan
+        With `refused` set where there is no answer.
+
+    Raises
+    ------
+    InputError
+        The client, the goal or the grades aren't known, answers are wrong, advice is asked for without a journal.
+    DataError
+        Prices don't make class returns, or the account can't be valued.
+    ExternalError
+        The journal or the peers' log can't be written: nothing is answered then.
+    """
+    config, limits = config or PlanConfig(), limits or load_limits()
+    if now.tzinfo is None:
+        raise InputError("now", "must have a time zone", value=now)
+    investor = _investor(book, client)
+    goal_row = _goal(book, client, goal_id)
+    months = max(1, round(goal_row["horizon_years"] * 12))
+    profile = _profile(investor, answers, answered_on or now.date())
+    profile = with_horizon(profile, years=goal_row["horizon_years"])
+    currency = goal_row["currency"]
+    if returns is None:
+        market = book.market(end=now.date(), currency=currency)
+        returns = class_returns(market, cash_return_ann=config.cash_return_ann)
+    wealth, current = _holdings(book, client, currency, now.date())
+    paid = goal_row.get("monthly_contribution")
+    if paid is None:
+        paid = investor.get("monthly_contribution") or 0.0
+    request = PlanRequest(
+        client_id=client,
+        currency=currency,
+        wealth=wealth,
+        goal=Goal(goal_row["target_amount"], months, float(paid), config.inflation_ann, config.fee_ann),
+        goal_id=goal_row["goal_id"],
+        goal_type=goal_row["goal_type"],
+        profile=profile,
+        now=now,
+        current=current,
+    )
+    told = None
+    if peers is not None and gate is not None:
+        question = peer_question(request, investor)
+        told = gate.ask(peers, question, asker=asker or client, now=now, own_ids=(client,))
+    market_shape = _market_shape(book, returns)
+    if mode == "information":
+        return propose(request, returns, config=config, limits=limits, peers=told, market=market_shape)
+    return advise(
+        request, returns, config=config, limits=limits, peers=told, market=market_shape, journal=journal
+    )
+
+
+def advise(
+    request: PlanRequest,
+    returns: ClassReturns,
+    *,
+    journal: Journal | None,
+    config: PlanConfig,
+    limits: SuitabilityLimits,
+    peers: PeerSummary | Refusal | None = None,
+    market: Mapping[str, float] | None = None,
+) -> Plan:
+    """A plan with instruments, written into the journal before it is returned; or a refusal, written too.
+
+    Raises
+    ------
+    InputError
+        There is no journal.
+    ExternalError
+        The journal can't be written.
+    """
+    if config.advice is None:  # switched off: there is nothing to journal
+        return Plan(request, config, limits, "advice", refused="advice_off")
+    if journal is None:
+        raise InputError("journal", "is required in advice mode")
+    against = request.profile.why_no_advice(request.now.date(), max_age_days=limits.max_age_days)
+    with journal.turn() as turn:
+        if against:
+            made = Plan(request, config, limits, "advice", refused=against[0])
+        else:
+            made = propose(
+                request, returns, config=config, limits=limits, peers=peers, market=market, mode="advice"
+            )
+        if made.chosen is not None:
+            chosen = made.chosen
+            weights = dict(zip(returns.classes, chosen.candidate.weights_C.tolist(), strict=True))
+            found = choose_instruments(
+                weights,
+                request.profile,
+                config=config.advice,
+                limits=limits,
+                recommended=turn.recommended(),
+                home_currency=request.currency,
+            )
+            made = (
+                replace(made, refused="no_instruments") if found is None else replace(made, instruments=found)
+            )
+        reason = why_class(request.profile)
+        result: dict[str, Any] = {"refused": made.refused}
+        if made.chosen is not None:
+            result = {
+                "name": made.chosen.candidate.name,
+                "classes": dict(zip(returns.classes, made.chosen.candidate.weights_C.tolist(), strict=True)),
+                "instruments": dict(made.instruments),
+                "probability": made.chosen.odds.probability,
+            }
+        turn.append(
+            at=request.now,
+            client_id=request.client_id,
+            inputs=_inputs(request, returns, config, limits),
+            version=__version__,
+            reason=reason,
+            result=result,
+        )
+    return made
+
+
+def peer_question(request: PlanRequest, investor: Mapping[str, Any]) -> dict[str, float | int | str | None]:
+    """The client as the peers' features describe one; what isn't known is None."""
+    income = investor.get("income")
+    born = investor.get("birth_year")
+    goal = request.goal
+    return {
+        "goal_type": request.goal_type,
+        "horizon_years": goal.n_months / 12,
+        "target_ratio": goal.target / request.wealth if request.wealth > 0 else None,
+        "contribution_rate": goal.monthly_contribution * 12 / income if income else None,
+        "risk_capacity": request.profile.capacity,
+        "risk_tolerance": request.profile.tolerance,
+        "age_years": None if born is None else float(request.now.year - born),
+        "currency": request.currency,
+        "liquidity_need": request.profile.liquidity_need,
+        "knowledge": request.profile.knowledge,
+        "income": income,
+        "wealth": request.wealth if request.wealth > 0 else None,
+    }
+
+
+def _investor(book: Book, client: str) -> dict[str, Any]:
+    """The client's row."""
+    table = book.investors()
+    rows = table.filter(table["client_id"] == client)
+    if rows.height != 1:
+        raise InputError("client", "is not in the book", value=client)
+    return rows.row(0, named=True)
+
+
+def _goal(book: Book, client: str, goal_id: str | None) -> dict[str, Any]:
+    """The goal asked for, or the first."""
+    goals = book.goals(client)
+    if goal_id is not None:
+        goals = goals.filter(goals["goal_id"] == goal_id)
+    if not goals.height:
+        raise InputError(
+            "goal_id", "the client has no such goal", value=goal_id, remedy="add it to the book's goals"
+        )
+    return goals.row(0, named=True)
+
+
+def _profile(investor: Mapping[str, Any], answers: Mapping[str, str] | None, on: date) -> RiskProfile:
+    """From the questionnaire, or from the grades in the book."""
+    if answers is not None:
+        return risk_class(answers, on=on)
+    missing = [
+        c for c in ("risk_capacity", "risk_tolerance", "knowledge", "profiled_at") if investor.get(c) is None
+    ]
+    if missing:
+        raise InputError(
+            "client", f"has no {', '.join(missing)} in the book", remedy="give the questionnaire's answers"
+        )
+    return RiskProfile(
+        capacity=int(investor["risk_capacity"]),
+        tolerance=int(investor["risk_tolerance"]),
+        knowledge=int(investor["knowledge"]),
+        horizon=5,  # the goal's own takes its place
+        profiled_on=investor["profiled_at"],
+        liquidity_need=float(investor.get("liquidity_need") or 0.0),
+    )
+
+
+def _holdings(book: Book, client: str, currency: str, today: date) -> tuple[float, dict[str, float] | None]:
+    """Wealth in the goal's currency and its split by class; nothing held is (0, None)."""
+    account = book.account(client)
+    account = replace(
+        account,
+        trades=account.trades.filter(account.trades["day"] <= today),
+        flows=account.flows.filter(account.flows["day"] <= today),
+    )
+    traded = account.trades["asset_id"].unique().to_list()
+    if not traded and not account.flows.height:
+        return 0.0, None
+    days: list[date] = [*account.trades["day"].head(1), *account.flows["day"].head(1)]  # sorted by day
+    first = min(days)
+    # a few days before the first event: a purchase on a day off needs the prices around it
+    market = book.market(traded or None, start=first - timedelta(days=10), end=today, currency=currency)
+    valued = value(account, market, currency=currency)
+    if not len(valued.nav_T) or not valued.nav_T[-1] > 0:
+        return 0.0, None
+    parts: dict[str, float] = {}
+    for name, amount in zip(valued.asset_class, valued.value_TA[-1], strict=True):
+        parts[name] = parts.get(name, 0.0) + float(amount)
+    parts["cash"] = parts.get("cash", 0.0) + float(valued.cash_T[-1])
+    total = float(np.sum([max(v, 0.0) for v in parts.values()]))  # a balance below zero isn't an allocation
+    return float(valued.nav_T[-1]), {k: max(v, 0.0) / total for k, v in parts.items() if v > 0}
+
+
+def _market_shape(book: Book, returns: ClassReturns) -> dict[str, float] | None:
+    """All assets of the book with equal weights, by class: the market that prices alone can tell of."""
+    counts = book.assets()["asset_class"].value_counts()
+    found = {c: int(n) for c, n in counts.iter_rows() if c in returns.classes}
+    total = sum(found.values())
+    return {c: n / total for c, n in found.items()} if total else None
+
+
+def _inputs(
+    request: PlanRequest, returns: ClassReturns, config: PlanConfig, limits: SuitabilityLimits
+) -> dict[str, Any]:
+    """What the recommendation rests on, as JSON."""
+    profile, goal = request.profile, request.goal
+    return {
+        "profile": {
+            "capacity": profile.capacity,
+            "tolerance": profile.tolerance,
+            "knowledge": profile.knowledge,
+            "horizon": profile.horizon,
+            "liquidity_need": profile.liquidity_need,
+            "profiled_on": profile.profiled_on.isoformat(),
+            "form": profile.form,
+            "contradictions": [c.id for c in profile.contradictions],
+        },
+        "goal": {
+            "goal_id": request.goal_id,
+            "target": goal.target,
+            "n_months": goal.n_months,
+            "monthly_contribution": goal.monthly_contribution,
+            "inflation_ann": goal.inflation_ann,
+            "fee_ann": goal.fee_ann,
+        },
+        "currency": request.currency,
+        "wealth": request.wealth,
+        "current": None if request.current is None else dict(request.current),
+        "returns": {
+            "classes": list(returns.classes),
+            "first": str(returns.months_M[0]),
+            "last": str(returns.months_M[-1]),
+            "n_months": len(returns.months_M),
+        },
+        "config": config.model_dump(mode="json", exclude={"advice"}),
+        "limits": limits.name,
+    }
