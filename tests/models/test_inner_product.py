@@ -61,6 +61,19 @@ def test_short_vectors_are_not_looked_at_when_they_cannot_win(monkeypatch):
     assert found.item_idx.tolist() == [[7, 500]] * 3
 
 
+@pytest.mark.parametrize("n_items", [2**15 - 1, 2**15, 2**16 + 1])
+def test_items_are_left_out_wherever_they_stand_in_a_catalogue_of_any_size(n_items):
+    vectors = np.ones((n_items, 1), np.float32)
+    known = np.arange(n_items) != 5
+    order = NormOrder.of(vectors, known)
+    users = np.ones((2, 1), np.float32)
+    but = np.array([0, 7, n_items // 2, n_items - 1])  # the first user may have only these
+    seen = np.setdiff1d(np.arange(n_items), but)
+    excluded = (np.zeros(len(seen), np.int64), seen.astype(np.int32))
+    found = top_k_by_norm(users, order, k=4, excluded=excluded, allowed=None)
+    assert found.item_idx.tolist() == [but.tolist(), [0, 1, 2, 3]]
+
+
 def test_equal_vectors_are_ranked_by_row_number():
     order = NormOrder.of(np.ones((9, 2), np.float32), np.ones(9, bool))
     found = top_k_by_norm(np.ones((1, 2), np.float32), order, k=4, excluded=NOTHING, allowed=None)

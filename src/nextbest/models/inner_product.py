@@ -73,7 +73,8 @@ def top_k_by_norm(
     best = BestSoFar(n_users, k)
     reach_B = np.linalg.norm(users_BF, axis=1) * _ROUNDING
     place = items.place[excluded[1]]
-    by_place = np.argsort(place, kind="stable")
+    # 16 bits are sorted by radix, many times faster
+    by_place = np.argsort(place.astype(np.int16) if n_items < 2**15 else place, kind="stable")
     place, user = place[by_place], excluded[0][by_place]
     active = np.arange(n_users)
     start, width = 0, max(1, ITEMS_AT_ONCE // 4)

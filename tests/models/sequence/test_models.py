@@ -14,6 +14,7 @@ from nextbest.data.interactions import Histories, Interactions
 from nextbest.data.item_features import ItemFeatures
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models import load_model, make_model
+from nextbest.models.sequence import sequence_model
 from nextbest.models.sequence.shards import InMemory, ParquetShards, write_shards
 from nextbest.models.sequence.validation import Questions
 
@@ -109,6 +110,18 @@ def test_unknown_items_inside_a_history_are_skipped(kind):
     assert_array_equal(
         model.score(Histories.from_lists([[0, 6, 1, 5, 2]])), model.score(Histories.from_lists([[0, 1, 2]]))
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_many_histories_are_encoded_at_once_changes_no_score(kind, monkeypatch):
+    model, _ = taught(kind, [(u, (u * 7 + t) % 9) for u in range(30) for t in range(20)], n_epochs=1)
+    gen = np.random.default_rng(0)
+    histories = Histories.from_lists([gen.integers(0, 9, n).tolist() for n in gen.integers(1, 15, 40)])
+    together = model.score(histories)
+    monkeypatch.setattr(sequence_model, "_QUESTION_EVENTS", 20)
+    assert_allclose(model.score(histories), together, rtol=1e-5, atol=1e-5)
+    alone = np.concatenate([model.score(histories.take([b])) for b in range(len(histories))])
+    assert_allclose(alone, together, rtol=1e-5, atol=1e-5)
 
 
 def np_series(values):

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from nextbest.models.sequence.learning import Learned
 
 GRAPH, WEIGHTS, CODER = "encoder.onnx", "weights.safetensors", "item_features.json"
-_QUESTION_EVENTS = 16_384
-"""Places of a block of histories that are encoded at once."""
+_QUESTION_EVENTS = 2048
+"""Places of a block of histories that are encoded at once: few, so that a block is padded little and stays near the
+processor."""
 _EVENTS_ALONE = 20
 """Newest events whose part in a score is worked out one by one."""
 _PREFIXES_AT_ONCE = 1024
