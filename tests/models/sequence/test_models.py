@@ -72,6 +72,21 @@ def test_a_cycle_is_learned_whole(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_copying_the_newest_item_is_learned_whole(kind):
+    """Each item comes twice, all else is chance: after the first of a pair only copying is right, for histories that
+    training never showed, too."""
+
+    def doubled(n_users, *, rng):
+        gen = np.random.default_rng(rng)
+        return [np.repeat(gen.integers(0, 12, 5), 2).tolist() for _ in range(n_users)]
+
+    rows = [(u, item) for u, history in enumerate(doubled(150, rng=1)) for item in history]
+    model, log = taught(kind, rows, n_epochs=350 if kind == "bert4rec" else 20)
+    asked = [history[:n] for history in doubled(100, rng=2) for n in (1, 3, 5, 7)]
+    assert hits(model, log, asked, [history[-1] for history in asked]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_copying_the_item_of_two_events_ago_is_learned_whole(kind):
     """Two items take turns: what comes next stands two places back, not at the newest place."""
     pairs = list(permutations(range(12), 2))
