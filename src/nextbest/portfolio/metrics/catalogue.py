@@ -1,7 +1,7 @@
 """All figures of a portfolio: what each is called and means, and measuring them.
 
 `measure` for a valuation, `measure_returns` for a bare series. A figure that isn't defined is null with a reason.
-The table of conventions in docs/rooms/portfolio.md is `conventions_table()`.
+The table of conventions in docs/rooms/portfolio.md is made from it by `conventions.py`.
 """
 
 from collections.abc import Collection, Mapping
@@ -48,7 +48,6 @@ def measure(
     rf_ann: float = 0.0,
     alpha: float = 0.05,
     periods_per_year: float | None = None,
-    groups: Mapping[str, Mapping[str, str]] | None = None,
     names: Collection[str] | None = None,
 ) -> dict[str, Measured]:
     """Figures of one valued portfolio.
@@ -67,8 +66,6 @@ def measure(
         Tail of VaR and its like, 0-0.5 exclusive.
     periods_per_year
         Observations in a year; None counts them: regular returns over the calendar days they span / 365.25.
-    groups
-        `class` and `currency`: asset_id -> its group, for allocation and contribution.
     names
         Which figures; None means all.
 
@@ -100,7 +97,6 @@ def measure(
         days_T=days_T,
         benchmark_T=None if benchmark is None else _benchmark_returns(benchmark, starts_T, days_T),
         valuation=valuation,
-        groups=groups or {},
     )
     return _measured(sample, names)
 
@@ -184,28 +180,6 @@ def measure_returns(
     if refused:
         raise InputError("names", "needs a valuation, not returns alone", value=refused[0])
     return _measured(sample, wanted)
-
-
-def conventions_table() -> str:
-    """The catalogue as Markdown: a table for each family, for docs/rooms/portfolio.md."""
-    lines = []
-    for family, figures in FAMILIES.items():
-        lines += [f"### {family}", "", "| name | English | Russian | unit | formula | convention | source |"]
-        lines += ["|---|---|---|---|---|---|---|"]
-        for figure in figures:
-            spec = figure.spec
-            cells = (
-                f"`{spec.name}`",
-                spec.title_en,
-                spec.title_ru,
-                spec.unit,
-                f"`{spec.formula}`",
-                spec.convention,
-                spec.source,
-            )
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def _benchmark_returns(

@@ -102,7 +102,7 @@ def fast_metrics(
         var_historical                alpha-quantile, linear between order statistics (type 7)
         cvar_historical               mean of the floor(alpha (n - 1)) + 1 worst
         var_normal, cvar_normal       mean and std (ddof 0) of a normal law
-        var_/cvar_cornish_fisher      with skewness and kurtosis; NaN where the expansion is no quantile function
+        var_/cvar_cornish_fisher      with skewness and kurtosis; NaN where the expansion falls in the tail
         skewness, kurtosis            population moments; kurtosis in excess of the normal law's 3
         best, worst, hit_rate         largest, smallest, share above zero
         n                             observations

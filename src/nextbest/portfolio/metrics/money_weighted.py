@@ -154,7 +154,9 @@ def irr(amounts: Sequence[float], *, prefer: Preference = "falling") -> Rate:
     if not len(place_N):
         return Rate(None, (), 0.0)
     roots = _roots((place_N - place_N[0]).astype(np.float64), amount_N[place_N])
-    return Rate(_primary(roots, prefer), tuple(math.expm1(u) for u, _ in roots), float(place_N[-1] - place_N[0]))
+    return Rate(
+        _primary(roots, prefer), tuple(math.expm1(u) for u, _ in roots), float(place_N[-1] - place_N[0])
+    )
 
 
 def _in_range(rate: float, years: float) -> bool:

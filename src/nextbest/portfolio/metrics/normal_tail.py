@@ -48,8 +48,8 @@ def cornish_fisher_tail(
     Returns
     -------
     (var, cvar), the shape of the inputs; cvar <= var
-        NaN for both where w falls somewhere in the tail (z <= z_alpha): there the expansion is no quantile
-        function, and its numbers mean nothing.
+        NaN for both where w falls somewhere between the quantiles `alpha` and `alpha` / 1000: there the expansion is
+        no quantile function, and its numbers mean nothing.
 
     Notes
     -----
@@ -64,22 +64,23 @@ def cornish_fisher_tail(
         / alpha
         * (1 + z * skewness / 6 + (z * z - 1) * kurtosis / 24 - (2 * z * z - 1) * s2 / 36)
     )
-    valid = rises_in_tail(np.asarray(skewness), np.asarray(kurtosis), z=z)
+    valid = rises_in_tail(np.asarray(skewness), np.asarray(kurtosis), alpha=alpha) & (tail <= quantile)
     return (
         np.where(valid, mean + std * quantile, np.nan),
         np.where(valid, mean + std * tail, np.nan),
     )
 
 
-def rises_in_tail(skewness: FloatArray, kurtosis: FloatArray, *, z: float) -> npt.NDArray[np.bool_]:
-    """Whether Cornish and Fisher's w rises everywhere at or below `z`: the slope a x^2 + b x + c stays >= 0."""
+def rises_in_tail(skewness: FloatArray, kurtosis: FloatArray, *, alpha: float) -> npt.NDArray[np.bool_]:
+    """Whether Cornish and Fisher's w rises from the quantile `alpha` / 1000 to `alpha`: its slope a z^2 + b z + c >= 0.
+
+    Not farther out: a kurtosis just under the normal law's bends w at z = -10, where no probability is.
+    """
+    low, high = NormalDist().inv_cdf(alpha / 1000), NormalDist().inv_cdf(alpha)
     s2 = skewness * skewness
     a, b, c = kurtosis / 8 - s2 / 6, skewness / 3, 1 - kurtosis / 8 + 5 * s2 / 36
-    at_z = a * z * z + b * z + c
     with np.errstate(all="ignore"):
-        vertex = -b / (2 * a)
-        lowest = c - b * b / (4 * a)
-    opens_up = np.where(vertex < z, lowest >= 0, at_z >= 0)
-    flat = (b <= 0) & (at_z >= 0)
-    rises: npt.NDArray[np.bool_] = (((a > 0) & opens_up) | ((a == 0) & flat)) & np.isfinite(at_z)
+        vertex = np.clip(np.where(a > 0, -b / (2 * a), low), low, high)
+    slopes = [a * z * z + b * z + c for z in (low, high, vertex)]
+    rises: npt.NDArray[np.bool_] = np.minimum(np.minimum(slopes[0], slopes[1]), slopes[2]) >= 0
     return rises

@@ -3,8 +3,7 @@
 Legend: `T` observations, without the missing ones. Knows no figure by name but those of `fast_metrics`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -43,8 +42,6 @@ class Sample:
     period: str = "day"
     """What one return spans, in words."""
     valuation: "Valuation | None" = None
-    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """`class` and `currency`: asset_id -> its group."""
 
     @cached_property
     def rf(self) -> float:

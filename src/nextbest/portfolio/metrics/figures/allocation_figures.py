@@ -1,7 +1,7 @@
 """How the portfolio is spread on its last valued day, and what each part contributed. Needs a valuation."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,45 +15,47 @@ CASH = "cash"
 
 
 def holdings(sample: Sample) -> dict[str, float]:
-    """Value of each holding on the last valued day, and of cash; without zeros; empty without a valued day."""
+    """Worth of each holding on the last valued day, and of cash; without zeros; empty without a valued day."""
     valuation = sample.valuation
-    if valuation is None:
+    if valuation is None or not len(valuation.days_T):
         return {}
-    valued = np.flatnonzero(np.isfinite(valuation.nav_T))
-    if not len(valued):
-        return {}
-    last = int(valued[-1])
-    found = dict(zip(valuation.asset_ids, np.nan_to_num(valuation.value_TA[last]).tolist(), strict=True))
-    found[CASH] = float(np.nan_to_num(valuation.cash_T[last]))
-    return {name: value for name, value in found.items() if value}
+    found = dict(zip(valuation.asset_ids, valuation.value_TA[-1].tolist(), strict=True))
+    found[CASH] = float(valuation.cash_T[-1])
+    return {name: worth for name, worth in found.items() if worth}
 
 
 def contributions(sample: Sample) -> dict[str, float]:
-    """What each asset contributed, as the valuation has it; without zeros."""
+    """Gain of each asset and of cash, money; without zeros; together the portfolio's gain."""
+    valuation = sample.valuation
+    if valuation is None or not len(valuation.days_T):
+        return {}
+    found = dict(zip(valuation.asset_ids, valuation.contribution_A.tolist(), strict=True))
+    found[CASH] = valuation.contribution_cash
+    return {name: gain for name, gain in found.items() if gain}
+
+
+def _groups(sample: Sample, by: str) -> dict[str, str] | None:
+    """Group of each asset and of cash; None where the valuation doesn't know it."""
     valuation = sample.valuation
     if valuation is None:
-        return {}
-    found = zip(valuation.asset_ids, np.nan_to_num(valuation.contribution_A).tolist(), strict=True)
-    return {name: value for name, value in found if value}
-
-
-def _grouped(amounts: Mapping[str, float], sample: Sample, by: str) -> dict[str, float]:
-    """Amounts by asset, or by a grouping; cash is a class of its own and the portfolio's currency."""
+        return None
     if by == "asset":
-        return by_group(amounts, {name: name for name in amounts})
-    currency = sample.valuation.currency if sample.valuation is not None else CASH
-    own = {CASH: CASH if by == "class" else currency}
-    return by_group(amounts, {**sample.groups.get(by, {}), **own})
+        return {name: name for name in (*valuation.asset_ids, CASH)}
+    known = valuation.asset_class if by == "class" else valuation.asset_currency
+    if len(known) != len(valuation.asset_ids):
+        return None
+    own = CASH if by == "class" else valuation.currency
+    return {**dict(zip(valuation.asset_ids, known, strict=True)), CASH: own}
 
 
 def _largest_share(by: str) -> Callable[[Sample], Answer]:
     """Shares as details, the largest as the value."""
 
     def answer(sample: Sample) -> Answer:
-        held = holdings(sample)
-        if not held or (by != "asset" and by not in sample.groups):
+        held, groups = holdings(sample), _groups(sample, by)
+        if not held or groups is None:
             return Answer(reason="no_data", n=len(held))
-        split = shares(_grouped(held, sample, by))
+        split = shares(by_group(held, groups))
         if not split:
             return Answer(reason="not_positive", n=len(held))
         return Answer(value=max(split.values()), n=len(split), details={"shares": split})
@@ -65,10 +67,10 @@ def _largest_contribution(by: str) -> Callable[[Sample], Answer]:
     """Contributions as details, the largest in size as the value."""
 
     def answer(sample: Sample) -> Answer:
-        found = contributions(sample)
-        if not found or (by != "asset" and by not in sample.groups):
+        found, groups = contributions(sample), _groups(sample, by)
+        if not found or groups is None:
             return Answer(reason="no_data", n=len(found))
-        split = _grouped(found, sample, by)
+        split = by_group(found, groups)
         return Answer(
             value=max(split.values(), key=abs),
             n=len(split),
@@ -104,10 +106,10 @@ def _cash_share(sample: Sample) -> Answer:
 def _turnover(sample: Sample) -> Answer:
     """The smaller of all bought and all sold over the average value."""
     valuation = sample.valuation
-    if valuation is None or not np.isfinite(valuation.nav_T).any():
+    if valuation is None or not len(valuation.days_T):
         return Answer(reason="no_data")
-    bought, sold = float(np.nansum(valuation.bought_T)), float(np.nansum(valuation.sold_T))
-    average = float(np.nanmean(valuation.nav_T))
+    bought, sold = float(valuation.bought_T.sum()), float(valuation.sold_T.sum())
+    average = float(valuation.nav_T.mean())
     value = turnover(bought=bought, sold=sold, average_value=average)
     n = int(np.count_nonzero((valuation.bought_T > 0) | (valuation.sold_T > 0)))
     if not math.isfinite(value):
@@ -157,7 +159,7 @@ ALLOCATION_FIGURES = (
             "count",
             "holdings with a value above zero",
             _LAST,
-            "GIPS 2020",
+            "by definition",
         ),
         _of_weights(lambda held: float(len(held))),
         needs_valuation=True,
@@ -170,7 +172,7 @@ ALLOCATION_FIGURES = (
             "fraction",
             "cash / value",
             "on the last valued day; below zero for a debt",
-            "GIPS 2020",
+            "by definition",
         ),
         _cash_share,
         needs_valuation=True,
@@ -197,7 +199,7 @@ ALLOCATION_FIGURES = (
                 "fraction",
                 "max(value / sum of values)",
                 _LAST + "; all shares in details",
-                "GIPS 2020",
+                "by definition",
             ),
             _largest_share(by),
             needs_valuation=True,
@@ -210,10 +212,10 @@ ALLOCATION_FIGURES = (
                 f"contribution_by_{by}",
                 f"Largest contribution by {en}",
                 f"Наибольший вклад {ru}",
-                "fraction",
-                "the contribution largest in size",
-                "as the valuation has it, of the whole period; all contributions in details",
-                "Bacon 2008",
+                "money",
+                "worth at the end - paid + received + dividends",
+                "the one largest in size, of the whole period, fees off; all in details, cash among them: their sum is the gain",
+                "by definition",
             ),
             _largest_contribution(by),
             needs_valuation=True,

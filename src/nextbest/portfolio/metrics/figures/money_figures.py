@@ -15,50 +15,49 @@ from nextbest.portfolio.metrics.money_weighted import Rate, xirr
 from nextbest.portfolio.metrics.returns import is_a_year, modified_dietz
 from nextbest.portfolio.metrics.sample import Sample
 
-_BETWEEN = "the value at the end of the first day is the first money in, the last day's value comes back"
+_OWN_FLOWS = "the client's own flows from the first on, fees in, and the last day's value back"
 
 
 @dataclass(frozen=True)
 class MoneyPath:
-    """A client's money between the first and the last valuation."""
+    """A client's money from the first flow to the last valuation."""
 
-    begin: float
-    """Value at the end of the first day; that day's flow is in it."""
-    end: float
     days: tuple[date, ...]
-    """First day, days with an external flow, last day."""
+    """Days with an external flow, ascending."""
     flows: tuple[float, ...]
-    """External flow of each of the days between; > 0 came in."""
+    """External flow of each; > 0 came in."""
+    first_day: date
+    first_value: float
+    """Worth at the end of the first valued day, where the TWR starts."""
+    last_day: date
+    last_value: float
     flow_timing: str
 
     @property
     def gain(self) -> float:
-        """end - begin - flows."""
-        return self.end - self.begin - math.fsum(self.flows)
+        """Last value less all flows."""
+        return self.last_value - math.fsum(self.flows)
 
     @property
     def has_a_year(self) -> bool:
         """Whether the days span a year."""
-        return is_a_year(np.datetime64(self.days[0]), np.datetime64(self.days[-1]))
+        return is_a_year(np.datetime64(self.first_day), np.datetime64(self.last_day))
 
 
 def money_path(sample: Sample) -> MoneyPath | None:
-    """The valuation's first and last value with the flows between; None with fewer than two values."""
+    """The valuation's flows and values; None with fewer than two valued days."""
     valuation = sample.valuation
-    if valuation is None:
+    if valuation is None or len(valuation.days_T) < 2:
         return None
-    valued = np.flatnonzero(np.isfinite(valuation.nav_T))
-    if len(valued) < 2:
-        return None
-    first, last = int(valued[0]), int(valued[-1])
-    flow_T = valuation.flow_T[first + 1 : last + 1]
-    between = np.flatnonzero(flow_T != 0) + first + 1
-    days = [valuation.days_T[t].astype("datetime64[D]").astype(date) for t in (first, *between, last)]
+    days_T = valuation.days_T.astype("datetime64[D]").astype(date)
+    moved = np.flatnonzero(valuation.flow_T != 0)
     return MoneyPath(
-        begin=float(valuation.nav_T[first]),
-        end=float(valuation.nav_T[last]),
-        days=tuple(days),
-        flows=tuple(valuation.flow_T[between].tolist()),
+        days=tuple(days_T[moved].tolist()),
+        flows=tuple(valuation.flow_T[moved].tolist()),
+        first_day=days_T[0],
+        first_value=float(valuation.nav_T[0]),
+        last_day=days_T[-1],
+        last_value=float(valuation.nav_T[-1]),
         flow_timing=valuation.flow_timing,
     )
 
@@ -68,7 +67,10 @@ def _of_money(compute: Callable[[MoneyPath], Answer]) -> Callable[[Sample], Answ
 
     def answer(sample: Sample) -> Answer:
         path = money_path(sample)
-        return Answer(reason="no_data") if path is None else compute(path)
+        if path is not None:
+            return compute(path)
+        valued = sample.valuation is not None and len(sample.valuation.days_T) > 0
+        return Answer(reason="one_point" if valued else "no_data")
 
     return answer
 
@@ -76,8 +78,8 @@ def _of_money(compute: Callable[[MoneyPath], Answer]) -> Callable[[Sample], Answ
 @lru_cache(maxsize=4)
 def _rate(path: MoneyPath) -> Rate:
     """Rate of the path's flows from the investor's side; several figures of one client ask for it."""
-    amounts = [-path.begin, *(-flow for flow in path.flows), path.end]
-    return xirr(path.days, amounts)
+    amounts = [*(-flow for flow in path.flows), path.last_value]
+    return xirr([*path.days, path.last_day], amounts)
 
 
 def _rate_details(rate: Rate) -> dict[str, object]:
@@ -87,7 +89,7 @@ def _rate_details(rate: Rate) -> dict[str, object]:
 
 def _xirr(path: MoneyPath) -> Answer:
     """Annual rate, not under a year."""
-    n = len(path.flows) + 2
+    n = len(path.flows) + 1
     if not path.has_a_year:
         return Answer(reason="under_a_year", n=n)
     rate = _rate(path)
@@ -98,7 +100,7 @@ def _xirr(path: MoneyPath) -> Answer:
 
 def _mwr(path: MoneyPath) -> Answer:
     """The same rate over the period, for any length."""
-    n = len(path.flows) + 2
+    n = len(path.flows) + 1
     rate = _rate(path)
     over = rate.over_period
     if over is None or not math.isfinite(over):
@@ -107,42 +109,42 @@ def _mwr(path: MoneyPath) -> Answer:
 
 
 def _modified_dietz(path: MoneyPath) -> Answer:
-    """One division, flows weighted by days, at the valuation's flow timing."""
-    total = (path.days[-1] - path.days[0]).days
-    n = len(path.flows) + 2
-    if total <= 0:
-        return Answer(reason="one_point", n=n)
+    """One division, flows after the first day weighted by days, at the valuation's flow timing."""
+    total = (path.last_day - path.first_day).days
     early = 1 if path.flow_timing == "start" else 0
-    weights = [(total - (day - path.days[0]).days + early) / total for day in path.days[1:-1]]
-    value = modified_dietz(path.begin, path.end, flows=path.flows, weights=weights)
+    later = [(day, flow) for day, flow in zip(path.days, path.flows, strict=True) if day > path.first_day]
+    value = modified_dietz(
+        path.first_value,
+        path.last_value,
+        flows=[flow for _, flow in later],
+        weights=[(total - (day - path.first_day).days + early) / total for day, _ in later],
+    )
+    n = len(later) + 2
     return Answer(value=value, n=n) if math.isfinite(value) else Answer(reason="not_positive", n=n)
 
 
 def _average_return(path: MoneyPath) -> Answer:
     """Gain over the capital at work, averaged over days."""
-    start = path.days[0].toordinal()
-    days = [day.toordinal() - start for day in path.days]
-    capital = [path.begin + math.fsum(path.flows[:i]) for i in range(len(days) - 1)]
+    days = [day.toordinal() for day in (*path.days, path.last_day)]
+    capital = np.cumsum(path.flows).tolist()
     value = return_on_average_investment(path.gain, average_investment(days, capital))
-    n = len(path.flows) + 2
+    n = len(path.flows) + 1
     return Answer(value=value, n=n) if math.isfinite(value) else Answer(reason="not_positive", n=n)
 
 
 def _income_yield(sample: Sample) -> Answer:
-    """Dividends of the last 365 days over the average value on those days."""
+    """Income of the last 365 days over the average value on those days."""
     path, valuation = money_path(sample), sample.valuation
     if path is None or valuation is None:
         return Answer(reason="no_data")
     if not path.has_a_year:
         return Answer(reason="under_a_year")
-    last = np.datetime64(path.days[-1])
-    recent = (valuation.days_T <= last) & (valuation.days_T > last - np.timedelta64(365, "D"))
-    values = valuation.nav_T[recent & np.isfinite(valuation.nav_T)]
-    income = float(np.nansum(valuation.income_T[recent]))
-    average = float(values.mean()) if len(values) else 0.0
+    recent = valuation.days_T > valuation.days_T[-1] - np.timedelta64(365, "D")
+    income, average = float(valuation.income_T[recent].sum()), float(valuation.nav_T[recent].mean())
+    n = int(recent.sum())
     if not average > 0:
-        return Answer(reason="not_positive", n=len(values))
-    return Answer(value=income / average, n=len(values), details={"income": income})
+        return Answer(reason="not_positive", n=n)
+    return Answer(value=income / average, n=n, details={"income": income})
 
 
 MONEY_FIGURES = (
@@ -152,11 +154,11 @@ MONEY_FIGURES = (
             "Gain",
             "Прибыль",
             "money",
-            "last value - first value - sum of external flows",
-            _BETWEEN,
-            "GIPS 2020",
+            "last value - sum of external flows",
+            _OWN_FLOWS,
+            "by definition",
         ),
-        _of_money(lambda path: Answer(value=path.gain, n=len(path.flows) + 2)),
+        _of_money(lambda path: Answer(value=path.gain, n=len(path.flows) + 1)),
         needs_valuation=True,
     ),
     Figure(
@@ -166,7 +168,7 @@ MONEY_FIGURES = (
             "Доходность по модифицированному Дитцу",
             "fraction",
             "(V1 - V0 - sum F) / (V0 + sum w F)",
-            "flows weighted by the share of days they were invested; not annualised; " + _BETWEEN,
+            "from the end of the first day as TWR, flows weighted by the share of days they were invested; not annualised",
             "GIPS 2020",
         ),
         _of_money(_modified_dietz),
@@ -181,7 +183,7 @@ MONEY_FIGURES = (
             "fraction",
             "(1 + XIRR)^years - 1",
             "over the whole period, not annualised; ACT/365F; of several roots the one where the present value falls, nearest to zero in ln(1 + rate); "
-            + _BETWEEN,
+            + _OWN_FLOWS,
             "GIPS 2020",
         ),
         _of_money(_mwr),
@@ -195,7 +197,7 @@ MONEY_FIGURES = (
             "fraction a year",
             "rate with sum(F / (1 + rate)^years) = 0",
             "ACT/365F from the first flow; all roots are told, the primary one is where the present value falls, nearest to zero in ln(1 + rate); never under a year; "
-            + _BETWEEN,
+            + _OWN_FLOWS,
             "GIPS 2020",
         ),
         _of_money(_xirr),
