@@ -54,7 +54,7 @@ def answer(case: Case) -> Answered:
     try:
         return _TOPICS[topic](case)
     except (LookupError, TypeError, ValueError, StopIteration, OSError) as error:
-        raise DataError(case.name, f"its inputs can't be read ({error!r})") from error
+        raise DataError(case.name, f"its inputs can't be read ({type(error).__name__}: {error})") from error
 
 
 _TOPICS: Mapping[str, Callable[[Case], Answered]] = {
