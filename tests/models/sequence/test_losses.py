@@ -406,3 +406,39 @@ def test_bad_samplers_are_told(counts, power, words):
 def test_no_negative_is_told():
     with pytest.raises(InputError, match="n_negatives: must be 1 or more; got 0"):
         NegativeSampler(np.array([1, 2]), 1.0).draw(0, torch.Generator())
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sampled_softmax", "in_batch"])
+def test_a_softmax_in_bfloat16_is_near_the_one_in_float32_and_so_are_its_gradients(kind, monkeypatch):
+    monkeypatch.setitem(softmax.CELLS_AT_ONCE, "cpu", 16 * 128)
+    monkeypatch.setattr(softmax, "ROWS_AT_LEAST", 16)
+    states, targets, table, counts = example(n=70, n_items=150, dim=8, dtype=torch.float32)
+    wide = run(kind, states, targets, table, counts, n_negatives=60)
+    expected = torch.autograd.grad(wide, [states, table.weight])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow = run(kind, states, targets, table, counts, n_negatives=60)
+    found = torch.autograd.grad(narrow, [states, table.weight])
+    assert narrow.dtype == torch.float32
+    torch.testing.assert_close(narrow, wide, rtol=0.01, atol=0.01)
+    for there, wanted in zip(found, expected, strict=True):
+        assert torch.isfinite(there).all()
+        assert (there - wanted).norm() < 0.02 * wanted.norm()
+
+
+def test_on_a_cpu_narrow_products_meet_few_shapes(monkeypatch):
+    shapes = set()
+    product = torch.Tensor.__matmul__
+
+    def watched(left, right):
+        if left.dtype == torch.bfloat16:
+            shapes.add((tuple(left.shape), tuple(right.shape)))
+        return product(left, right)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", watched)
+    monkeypatch.setitem(softmax.CELLS_AT_ONCE, "cpu", 16 * 128)
+    monkeypatch.setattr(softmax, "ROWS_AT_LEAST", 16)
+    for n, n_negatives in ((70, 60), (65, 64), (51, 70), (33, 80)):
+        states, targets, table, counts = example(n=n, n_items=150, dim=8, dtype=torch.float32)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            run("sampled_softmax", states, targets, table, counts, n_negatives=n_negatives).backward()
+    assert len(shapes) == 3  # scores, gradient of the states, of the vectors
