@@ -176,11 +176,18 @@ def _by_name(value: float | Mapping[str, float], names: tuple[str, ...], what: s
 def _check_feasible(limits: Limits) -> None:
     """Infeasible with a smallest set of conflicting limits, by dropping one limit after another."""
     lower_A, upper_A = limits.lower_A, limits.upper_A
-    if not len(limits.class_names):  # the usual case needs no linear programme
+    if not len(limits.class_names):
         if lower_A.sum() > 1 + TOLERANCE:
             raise Infeasible(_enough(limits, lower_A, ">="))
         if upper_A.sum() < 1 - TOLERANCE:
             raise Infeasible([f"{n} <= {u:g}" for n, u in zip(limits.names, upper_A, strict=True)])
+        return
+    # an asset has one class at most, so sums of classes can be looked at one by one; which limits conflict can't
+    free_A = limits.member_GA.sum(axis=0) == 0
+    low_G = np.maximum(limits.member_GA @ lower_A, limits.class_lower_G)
+    high_G = np.minimum(limits.member_GA @ upper_A, limits.class_upper_G)
+    least, most = lower_A[free_A].sum() + low_G.sum(), upper_A[free_A].sum() + high_G.sum()
+    if (low_G <= high_G).all() and least <= 1 <= most:
         return
     n = len(limits.names)
     rows_LA = np.concatenate([-np.eye(n), np.eye(n), -limits.member_GA, limits.member_GA])

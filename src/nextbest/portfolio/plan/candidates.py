@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextbest.errors import DataError
+from nextbest.portfolio.plan.advice import CASH_CLASSES
 from nextbest.portfolio.plan.black_litterman import View, black_litterman
 from nextbest.portfolio.plan.bounds import Infeasible
 from nextbest.portfolio.plan.class_returns import ClassReturns
@@ -52,7 +53,9 @@ SOURCE_WORDS: Mapping[Source, Mapping[str, str]] = {
     "safe": {"en": "the steadiest class alone", "ru": "только самый спокойный класс"},
 }
 MIN_MONTHS = 24
-"""Fewer months of returns are no ground for optimised allocations."""
+"""Fewer months of returns are no ground for optimised allocations, nor for futures drawn from them."""
+STEADY = 0.01
+"""Standard deviation of a month's return up to which a class counts as steady, a fraction."""
 Filter = Callable[[Allocation, RiskProfile, SuitabilityLimits], list[Violation]]
 
 
@@ -98,6 +101,11 @@ def model_portfolio(
         kind = limits.of_class(name)
         if kind.complexity <= profile.knowledge:
             members[kind.group].append(i)
+    idle = [i for i in members["defensive"] if returns.classes[i] in CASH_CLASSES]
+    if len(idle) < len(
+        members["defensive"]
+    ):  # money that lies idle is no part of a model where something else is
+        members["defensive"] = [i for i in members["defensive"] if i not in idle]
     if not members["defensive"]:
         raise DataError(
             "class returns", "hold no defensive class for the model portfolio", examples=list(returns.classes)
@@ -170,6 +178,7 @@ class CandidateMaker:
         """
         returns, limits = self.returns, self.limits
         safe = self._safe_class(profile)
+        alone_C = self.safe_alone(profile)
         skipped: dict[str, str] = {}
         made: list[Candidate] = []
         for risk_class in range(1, profile.risk_class + 1):
@@ -190,10 +199,8 @@ class CandidateMaker:
         made += optimised
         skipped.update(failed)
         made += self._from_peers(profile, peers, skipped)
-        if safe is not None:
-            alone = np.zeros(len(returns.classes))
-            alone[safe] = 1.0
-            made.append(Candidate("safe", "safe", alone))
+        if alone_C is not None:
+            made.append(Candidate("safe", "safe", alone_C))
         good: list[Candidate] = []
         refused: list[tuple[Candidate, tuple[Violation, ...]]] = []
         for candidate in (_fit(c, returns, profile, limits, safe) for c in made):
@@ -204,9 +211,17 @@ class CandidateMaker:
                 good.append(candidate)
         return Candidates(tuple(good), tuple(refused), skipped)
 
+    def safe_alone(self, profile: RiskProfile) -> Floats | None:
+        """All in the steady class: weights (C,), None where the client may hold none."""
+        safe = self._safe_class(profile)
+        return None if safe is None else np.eye(len(self.returns.classes))[safe]
+
     def _safe_class(self, profile: RiskProfile) -> int | None:
-        """The defensive class of least variance that the client may hold, None if there is none."""
-        variance = np.diag(self._cov_CC)
+        """Where what breaks a limit goes: of the defensive classes that hardly vary the one with the best mean return.
+
+        Of those that all vary more than `STEADY` the least varying; None where the client may hold none.
+        """
+        size = np.sqrt(np.diag(self._cov_CC))
         allowed = [
             i
             for i, name in enumerate(self.returns.classes)
@@ -214,7 +229,10 @@ class CandidateMaker:
             and kind.complexity <= profile.knowledge
             and kind.liquid
         ]
-        return min(allowed, key=lambda i: float(variance[i])) if allowed else None
+        steady = [i for i in allowed if size[i] <= STEADY]
+        if steady:
+            return max(steady, key=lambda i: float(self._mean_C[i]))
+        return min(allowed, key=lambda i: float(size[i])) if allowed else None
 
     def _optimise(self, profile: RiskProfile) -> tuple[list[Candidate], dict[str, str]]:
         """Allocations over the classes that vary and that the client's knowledge allows; made once for each such set."""

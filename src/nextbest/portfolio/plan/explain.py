@@ -3,6 +3,7 @@
 Figures in, sentences out; every number in a sentence is one that was handed in.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +14,8 @@ from nextbest.portfolio.plan.goals import MAX_MONTHS, Goal, GoalSimulator
 from nextbest.portfolio.plan.questionnaire import Dimension, RiskProfile
 
 Text = dict[str, str]
+Language = Literal["en", "ru"]
+LANGUAGES: tuple[Language, Language] = ("en", "ru")
 DIMENSION_WORDS: Mapping[Dimension, Text] = {
     "capacity": {"en": "capacity for loss", "ru": "способность нести убытки"},
     "tolerance": {"en": "willingness to take risk", "ru": "готовность к риску"},
@@ -34,26 +37,32 @@ class Counterfactual:
 
     def text(self, currency: str) -> Text:
         """As a sentence."""
-        old, new = round(self.before * 100), round(self.after * 100)
+        odds = {la: f"{percent(self.before, la)} \u2192 {percent(self.after, la)}" for la in LANGUAGES}
         if self.change == "contribution":
             return {
-                "en": f"{money(self.amount, 'en')} {currency} more a month: the odds go from {old}% to {new}%",
-                "ru": f"На {money(self.amount, 'ru')} {currency} в месяц больше: вероятность меняется с {old} % до {new} %",
+                "en": f"{money(self.amount, 'en')} {currency} more a month: odds of the goal {odds['en']}",
+                "ru": f"На {money(self.amount, 'ru')} {currency} в месяц больше: вероятность достичь цели {odds['ru']}",
             }
         if self.change == "horizon":
             years = self.amount / 12
             return {
-                "en": f"{years:g} years longer: the odds go from {old}% to {new}%",
-                "ru": f"На {years:g} года дольше: вероятность меняется с {old} % до {new} %",
+                "en": f"{years:g} years longer: odds of the goal {odds['en']}",
+                "ru": f"На {years:g} года дольше: вероятность достичь цели {odds['ru']}",
             }
         return {
-            "en": f"A target lower by {money(self.amount, 'en')} {currency}: the odds go from {old}% to {new}%",
-            "ru": f"Цель меньше на {money(self.amount, 'ru')} {currency}: вероятность меняется с {old} % до {new} %",
+            "en": f"A target lower by {money(self.amount, 'en')} {currency}: odds of the goal {odds['en']}",
+            "ru": f"Цель меньше на {money(self.amount, 'ru')} {currency}: вероятность достичь цели {odds['ru']}",
         }
 
 
 def counterfactuals(
-    simulator: GoalSimulator, goal: Goal, *, wealth: float, weights: Weights, before: float
+    simulator: GoalSimulator,
+    goal: Goal,
+    *,
+    wealth: float,
+    weights: Weights,
+    before: float,
+    needed: float | None = None,
 ) -> list[Counterfactual]:
     """What more money a month, two more years and a tenth less of a target would do to the odds.
 
@@ -65,9 +74,15 @@ def counterfactuals(
         Of the proposal; a glide path moves with the horizon.
     before
         Probability of the goal as it is.
+    needed
+        Contribution for the wanted odds, where it is known: half the way there is tried if that is more than a fifth of
+        what is paid now.
     """
     base = goal.monthly_contribution or goal.target / goal.n_months
-    more = nice(0.2 * base)
+    more = 0.2 * base
+    if needed is not None and math.isfinite(needed):
+        more = max(more, 0.5 * (needed - goal.monthly_contribution))
+    more = nice(more)
     less = nice(0.1 * goal.target)
     changed: list[tuple[Literal["contribution", "horizon", "target"], float, Goal]] = [
         ("contribution", more, replace(goal, monthly_contribution=goal.monthly_contribution + more)),
@@ -136,7 +151,20 @@ def nice(amount: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= amount)
 
 
-def money(amount: float, language: Literal["en", "ru"]) -> str:
+def percent(probability: float, language: Language) -> str:
+    """A probability in whole percent; never 0 or 100, which no simulation can know.
+
+    >>> percent(0.584, "en"), percent(0.0, "en"), percent(0.999, "ru")
+    ('58%', 'under 1%', 'больше 99 %')
+    """
+    if probability < 0.005:
+        return {"en": "under 1%", "ru": "меньше 1 %"}[language]
+    if probability >= 0.995:
+        return {"en": "over 99%", "ru": "больше 99 %"}[language]
+    return {"en": f"{probability:.0%}", "ru": f"{probability * 100:.0f} %"}[language]
+
+
+def money(amount: float, language: Language) -> str:
     """An amount with its thousands apart.
 
     >>> money(10_000.0, "en"), money(10_000.0, "ru")

@@ -11,7 +11,7 @@ from nextbest.errors import InputError
 from nextbest.portfolio.metrics.measured import Measured, Reason, Spec
 from nextbest.portfolio.peers.answers import PeerSummary, Refusal
 from nextbest.portfolio.plan.candidates import SOURCE_WORDS
-from nextbest.portfolio.plan.explain import Text, drift, money, why_class, why_near
+from nextbest.portfolio.plan.explain import Text, drift, money, percent, why_class, why_near
 from nextbest.portfolio.plan.proposal import Option, Plan
 from nextbest.portfolio.plan_charts import allocation_chart, frontier_chart, goal_chart
 from nextbest.portfolio.wording import REFUSALS, refusal, signed
@@ -198,7 +198,7 @@ def _texts(plan: Plan, chosen: Option | None) -> dict[str, list[str]]:
     if chosen is None:
         texts.append(dict(REFUSALS[plan.refused or "nothing_suitable"]))
     else:
-        percent = round(chosen.odds.probability * 100)
+        odds = chosen.odds.probability
         title, n = SOURCE_WORDS[chosen.candidate.source], len(plan.options)
         shares_en = ", ".join(
             f"{_class_words(plan, c)['en'].lower()} {w:.0%}"
@@ -212,16 +212,16 @@ def _texts(plan: Plan, chosen: Option | None) -> dict[str, list[str]]:
         )
         texts.append(
             {
-                "en": f"Of {n} allocation(s) that suit the profile this one ({title['en']}) is best by odds and shortfall: the goal is reached in {percent}% of simulated futures. {shares_en[:1].upper()}{shares_en[1:]}.",
-                "ru": f"Из подходящих профилю распределений ({n}) это ({title['ru']}) лучшее по вероятности и нехватке: цель достигается в {percent} % смоделированных случаев. {shares_ru[:1].upper()}{shares_ru[1:]}.",
+                "en": f"Of {n} allocation(s) that suit the profile this one ({title['en']}) is best by odds and shortfall: the goal is reached in {percent(odds, 'en')} of simulated futures. {shares_en[:1].upper()}{shares_en[1:]}.",
+                "ru": f"Из подходящих профилю распределений ({n}) это ({title['ru']}) лучшее по вероятности и нехватке; доля смоделированных случаев, в которых цель достигнута: {percent(odds, 'ru')}. {shares_ru[:1].upper()}{shares_ru[1:]}.",
             }
         )
         if plan.current_odds is not None:
-            now = round(plan.current_odds.probability * 100)
+            now = plan.current_odds.probability
             texts.append(
                 {
-                    "en": f"As invested now the goal is reached in {now}% of the same futures.",
-                    "ru": f"При нынешнем распределении цель достигается в {now} % тех же случаев.",
+                    "en": f"As invested now the goal is reached in {percent(now, 'en')} of the same futures.",
+                    "ru": f"При нынешнем распределении доля таких случаев: {percent(now, 'ru')}.",
                 }
             )
         needed = chosen.odds.required_contribution

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, PositiveInt
 
-from nextbest.errors import InputError
+from nextbest.errors import DataError, InputError
 from nextbest.portfolio.peers.answers import PeerSummary, Refusal
 from nextbest.portfolio.plan.advice import AdviceConfig
-from nextbest.portfolio.plan.candidates import Candidate, CandidateMaker, Candidates
+from nextbest.portfolio.plan.candidates import MIN_MONTHS, Candidate, CandidateMaker, Candidates
 from nextbest.portfolio.plan.class_returns import ClassReturns
 from nextbest.portfolio.plan.explain import Counterfactual, counterfactuals
 from nextbest.portfolio.plan.glide import GlidePath, Weights
@@ -39,8 +39,8 @@ class PlanConfig(BaseModel, frozen=True, extra="forbid"):
     """Growth of prices a year, an assumption; moves target and contributions."""
     fee_ann: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of wealth taken a year."""
-    cash_return_ann: Annotated[float, Field(gt=-0.5, lt=1)] | None = 0.04
-    """Steady return of cash a year, an assumption, where prices have no class `cash`; None: no cash."""
+    cash_return_ann: Annotated[float, Field(gt=-0.5, lt=1)] | None = 0.0
+    """Steady return of idle cash a year, an assumption, where prices have no class `cash`; None: no cash."""
     wanted: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Probability that the required contribution and time are worked out for."""
     glide_months: PositiveInt | None = 36
@@ -158,7 +158,7 @@ def propose(
     InputError
         Returns are in another currency, or `now` has no time zone.
     DataError
-        The class returns are unusable.
+        The class returns are unusable, or of fewer than 24 months.
     """
     config, limits = config or PlanConfig(), limits or load_limits()
     if request.now.tzinfo is None:
@@ -166,6 +166,12 @@ def propose(
     if returns.currency and returns.currency != request.currency:
         raise InputError(
             "returns", f"must be in the goal's currency, {request.currency}", value=returns.currency
+        )
+    if len(returns.returns_MC) < MIN_MONTHS:
+        raise DataError(
+            "class returns",
+            f"hold {len(returns.returns_MC)} month(s); futures are not drawn from fewer than {MIN_MONTHS}",
+            remedy="import older prices, or leave classes without history out",
         )
     shape = None
     if isinstance(peers, PeerSummary) and peers.allocation is not None:
@@ -179,7 +185,7 @@ def propose(
         return replace(plan, refused="nothing_suitable")
     block = min(config.block, len(returns.returns_MC))
     simulator = GoalSimulator(returns.returns_MC, n_paths=config.n_paths, block=block, rng=config.seed)
-    near_C = _safest_suitable(found, returns)
+    near_C = _nearest_weights(found, maker, request.profile)
     options = []
     for candidate in found.suitable:
         weights: Weights = candidate.weights_C
@@ -201,6 +207,7 @@ def propose(
                 wealth=request.wealth,
                 weights=best.weights,
                 before=best.odds.probability,
+                needed=best.odds.required_contribution,
             )
         ),
         required_months=simulator.required_months(
@@ -223,9 +230,11 @@ def _ordered(options: list[Option], near_C: Floats) -> list[Option]:
     return sorted(options, key=place)
 
 
-def _safest_suitable(found: Candidates, returns: ClassReturns) -> Floats:
-    """Where a glide path ends: the suitable candidate of least variance."""
-    cov = np.cov(returns.returns_MC.T).reshape(len(returns.classes), -1)
+def _nearest_weights(found: Candidates, maker: CandidateMaker, profile: RiskProfile) -> Floats:
+    """Where a glide path ends: the steady class alone, or the suitable candidate of least variance where there is none."""
+    if (alone := maker.safe_alone(profile)) is not None:
+        return alone
+    cov = np.cov(maker.returns.returns_MC.T).reshape(len(maker.returns.classes), -1)
     return min((c.weights_C for c in found.suitable), key=lambda w: float(w @ cov @ w))
 
 
