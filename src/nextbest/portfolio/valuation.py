@@ -8,7 +8,8 @@ Conventions (docs/decisions/0005):
 - `flow_timing="start"`: what came in on balance since the last observation was there from its start, what went out
   left at its end, r = (V + out) / (V_before + in) - 1. `"end"`: both at the end, r = (V + out - in) / V_before - 1.
 - Account with recorded flows: cash is a holding (one balance in the account's currency), dividends and interest stay
-  in it. Without: purchases are money in, sales and dividends money out; dividends always leave at the end of their day.
+  in it. Without: purchases are money in, sales and dividends money out, so that a dividend spent on shares the same day
+  is no flow on balance.
 - Dividends before tax, of what was held at the end of the day before; splits before the day's first trade.
 
 Legend: `T` observed days, `A` the account's assets in the order of their first trade.
@@ -136,9 +137,8 @@ def value(
     seen = np.flatnonzero(priced & ~np.isnan(nav_T))
 
     trade_T, dividend_T = ledger.cost_TA.sum(axis=1) * told_T, ledger.dividend_TA.sum(axis=1) * told_T
-    external_T = ledger.external_T * told_T if account.has_flows else trade_T
-    out_T = np.zeros_like(dividend_T) if account.has_flows else dividend_T
-    nav, net, paid_out = nav_T[seen], _since(external_T, seen), _since(out_T, seen)
+    external_T = ledger.external_T * told_T if account.has_flows else trade_T - dividend_T
+    nav, flow = nav_T[seen], _since(external_T, seen)
     days = ledger.days_T[seen]
     span = np.diff(days, prepend=days[:1]).astype(np.int64)
     upto = slice(0, seen[-1] + 1 if len(seen) else 0)
@@ -154,9 +154,9 @@ def value(
         currency=target,
         days_T=days,
         nav_T=nav,
-        flow_T=net - paid_out,
+        flow_T=flow,
         income_T=_since(dividend_T + ledger.internal_T * told_T, seen),
-        return_T=_returns(nav, net, paid_out, flow_timing),
+        return_T=_returns(nav, flow, flow_timing),
         span_T=span,
         regular_T=span <= USUAL_SPAN_DAYS,
         asset_ids=tuple(market.asset_ids[a] for a in ledger.assets),
@@ -209,11 +209,11 @@ def _since(amount_T: FloatArray, seen: npt.NDArray[np.int64]) -> FloatArray:
     return total
 
 
-def _returns(nav: FloatArray, net: FloatArray, paid_out: FloatArray, timing: FlowTiming) -> FloatArray:
+def _returns(nav: FloatArray, flow: FloatArray, timing: FlowTiming) -> FloatArray:
     returns = np.full(len(nav), np.nan)
     if len(nav) < 2:
         return returns
-    came, went = np.maximum(net[1:], 0.0), np.maximum(-net[1:], 0.0) + paid_out[1:]
+    came, went = np.maximum(flow[1:], 0.0), np.maximum(-flow[1:], 0.0)
     base = nav[:-1] + came if timing == "start" else nav[:-1]
     end = nav[1:] + went if timing == "start" else nav[1:] + went - came
     invested = base > 0

@@ -141,7 +141,7 @@ _KINDS = (
         "benchmarks",
         BENCHMARKS,
         ("benchmark_id", "day"),
-        {"benchmark_id": ("benchmark", "index", *_ASSET), "day": _DAY, "close": _CLOSE},
+        {"benchmark_id": ("benchmark", *_ASSET), "day": _DAY, "close": _CLOSE},
         rules=(("not_positive_price", pl.col("close") <= 0),),
         not_future=("day",),
         wide="benchmark_id",

@@ -1,0 +1,202 @@
+"""Simulated investors: lives that add up, laws that show, the same again from the same rng."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nextbest.data.holdings.book import Book
+from nextbest.data.holdings.market_tables import MarketTables
+from nextbest.data.holdings.references import count_jumps
+from nextbest.errors import InputError
+from nextbest.simulate.portfolios import (
+    Holdings,
+    PortfolioLaws,
+    draw_customers,
+    holdings_for,
+    read_market_folder,
+    simulate_book,
+    simulate_investors,
+    simulate_market,
+)
+from nextbest.simulate.portfolios.config import CLASSES, TARGETS
+
+N = 250
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[MarketTables, Holdings]:
+    return simulate_investors(N, rng=7)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated")
+    reports = simulate_book(folder, scale=N, rng=7)
+    assert {r.kind: r.quarantined for r in reports if r.quarantined} == {}
+    assert {r.kind: r.warnings for r in reports if r.warnings} == {}
+    return folder
+
+
+def test_what_is_simulated_passes_every_check_of_the_import(book: Path) -> None:
+    with Book.open(book) as opened:
+        assert opened.quarantine().is_empty()
+        assert opened.investors().height == N
+        assert opened.goals()["client_id"].n_unique() == N
+        assert sum(account.trades.height > 0 for account in opened.accounts()) == N
+
+
+def test_nobody_spends_more_than_came_in(world: tuple[MarketTables, Holdings]) -> None:
+    market, holdings = world
+    arrays = market.market(base_currency="RUB")
+    rates = pl.DataFrame({"day": arrays.days_T, "USD": arrays.rates["USD"], "RUB": 1.0}).unpivot(
+        index="day", variable_name="currency", value_name="rate"
+    )
+    spent = holdings.trades.join(rates, on=["day", "currency"]).select(
+        "client_id", "day", money=-(pl.col("quantity") * pl.col("price") + pl.col("fee")) * pl.col("rate")
+    )
+    recorded = holdings.cash_flows["client_id"].unique()
+    moved = pl.concat(
+        [
+            spent.filter(pl.col("client_id").is_in(recorded.implode())),
+            holdings.cash_flows.select("client_id", "day", money="amount"),
+        ]
+    )
+    # Dividends come on top, so the sum without them may only be below zero by what was reinvested.
+    dividends = market.dividends["amount"].len()
+    low = moved.group_by("client_id").agg(pl.col("money").sum())["money"]
+    assert dividends > 0
+    assert (
+        low > -0.2 * holdings.cash_flows.group_by("client_id").agg(pl.col("amount").sum())["amount"].max()
+    ).all()
+
+
+def test_the_same_rng_gives_the_same_world_and_a_client_does_not_depend_on_the_next() -> None:
+    market = simulate_market(n_shares=6, n_days=300, rng=1)
+    customers = draw_customers(12, start=date(2018, 1, 1), end=date(2018, 6, 1), rng=np.random.default_rng(2))
+    first, again = holdings_for(customers, market, rng=3), holdings_for(customers, market, rng=3)
+    assert first.trades.equals(again.trades)
+    few = holdings_for(customers.head(5), market, rng=3)
+    assert few.trades.drop("trade_id").equals(first.trades.head(few.trades.height).drop("trade_id"))
+    assert few.goals.equals(first.goals.head(few.goals.height))
+    assert not holdings_for(customers, market, rng=4).trades.equals(first.trades)
+
+
+def test_who_tolerates_more_risk_holds_more_shares(world: tuple[MarketTables, Holdings]) -> None:
+    market, holdings = world
+    first = holdings.trades.filter(pl.col("quantity") > 0).join(
+        market.assets.select("asset_id", "asset_class"), on="asset_id"
+    )
+    first = first.filter(pl.col("day") == pl.col("day").min().over("client_id"))
+    rate = pl.when(pl.col("currency") == "USD").then(75.0).otherwise(1.0)
+    bought = (
+        first.join(holdings.investors.select("client_id", "risk_tolerance"), on="client_id")
+        .with_columns(money=pl.col("quantity") * pl.col("price") * rate)
+        .group_by("risk_tolerance")
+        .agg(
+            (pl.col("money").filter(pl.col("asset_class") == "equity").sum() / pl.col("money").sum()).alias(
+                "share"
+            )
+        )
+        .sort("risk_tolerance")
+    )
+    shares = bought["share"].head(4).to_list()
+    assert shares == sorted(shares)
+    assert shares[1] == pytest.approx(TARGETS[2][0], abs=0.12)
+
+
+def test_every_class_of_the_targets_sums_to_one() -> None:
+    for shares in TARGETS.values():
+        assert sum(shares) == pytest.approx(1)
+        assert len(shares) == len(CLASSES)
+
+
+def test_few_popular_shares_make_most_trades_and_foreign_ones_few(
+    world: tuple[MarketTables, Holdings],
+) -> None:
+    market, holdings = world
+    trades = holdings.trades.join(
+        market.assets.select("asset_id", "asset_class", "country"), on="asset_id"
+    ).filter(pl.col("asset_class") == "equity")
+    counts = trades["asset_id"].value_counts(sort=True)["count"]
+    assert counts.head(10).sum() / counts.sum() > 0.5
+    assert (trades["country"] == "US").mean() < 5 / 30
+
+
+def test_some_cash_isnt_recorded_and_none_is_without_law(world: tuple[MarketTables, Holdings]) -> None:
+    _, holdings = world
+    share = holdings.cash_flows["client_id"].n_unique() / N
+    assert 0.75 < share < 0.95
+    market = simulate_market(n_shares=3, n_days=260, rng=1)
+    customers = draw_customers(20, start=date(2018, 1, 1), end=date(2018, 2, 1), rng=np.random.default_rng(1))
+    bare = holdings_for(customers, market, laws=PortfolioLaws(without_flows=1.0), rng=1)
+    assert bare.cash_flows.is_empty()
+    assert bare.trades.height > 0
+
+
+def test_an_asset_that_stops_trading_is_sold_at_its_last_close() -> None:
+    market = simulate_market(n_shares=3, n_days=400, with_closure=False, rng=5)
+    gone = market.asset_prices["day"].unique().sort()[350]
+    prices = market.asset_prices.filter((pl.col("asset_id") != "S001") | (pl.col("day") <= gone))
+    shortened = MarketTables(
+        market.assets, prices, market.splits, market.dividends, market.fx, market.benchmarks
+    )
+    customers = draw_customers(60, start=date(2018, 1, 1), end=date(2018, 2, 1), rng=np.random.default_rng(1))
+    trades = holdings_for(customers, shortened, rng=1).trades.filter(pl.col("asset_id") == "S001")
+    assert trades.height > 0
+    assert trades["day"].max() == gone
+    left = trades.group_by("client_id").agg(pl.col("quantity").sum())["quantity"]
+    assert left.abs().max() < 1e-6
+
+
+def test_the_exchange_closes_once_splits_and_pays(world: tuple[MarketTables, Holdings]) -> None:
+    market, _ = world
+    (gap,) = market.market(base_currency="RUB").gaps
+    assert gap.calendar_days >= 28
+    assert market.splits.height == 3
+    assert market.dividends.height > 30
+    assert count_jumps(market.asset_prices, market.splits).is_empty()
+    assert count_jumps(market.asset_prices, market.splits.clear()).height == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "rule"),
+    [
+        (lambda: simulate_investors(0, rng=1), "n: must be 1 or more"),
+        (lambda: simulate_market(n_shares=0, rng=1), "n_shares"),
+        (lambda: simulate_market(n_days=10, rng=1), "n_days"),
+        (lambda: simulate_book("x", scale=0, rng=1), "scale"),
+        (lambda: read_market_folder("no-such-folder"), "no layout that is known"),
+    ],
+)
+def test_a_wrong_argument_is_an_input_error(call: object, rule: str) -> None:
+    with pytest.raises(InputError, match=rule):
+        call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda c: c.drop("knowledge"), r"must have column\(s\) \['knowledge'\]"),
+        (lambda c: c.with_columns(risk_capacity=9), "risk_capacity must be 1..5"),
+        (lambda c: pl.concat([c, c]), "must not repeat"),
+        (lambda c: c.with_columns(since=pl.lit(None, pl.Date)), "must not be null"),
+    ],
+)
+def test_a_table_of_customers_is_checked(change: object, rule: str) -> None:
+    customers = draw_customers(3, start=date(2018, 1, 1), end=date(2018, 6, 1), rng=np.random.default_rng(2))
+    with pytest.raises(InputError, match=rule):
+        holdings_for(change(customers), simulate_market(n_shares=2, n_days=260, rng=1), rng=1)  # type: ignore[operator]
+
+
+def test_laws_that_leave_no_days_are_refused() -> None:
+    customers = draw_customers(3, start=date(2018, 1, 1), end=date(2018, 6, 1), rng=np.random.default_rng(2))
+    with pytest.raises(InputError, match="fewer than two days"):
+        holdings_for(
+            customers,
+            simulate_market(n_shares=2, n_days=260, rng=1),
+            laws=PortfolioLaws(start=date(2030, 1, 1)),
+            rng=1,
+        )
