@@ -148,3 +148,27 @@ def test_a_currency_is_spelt_the_usual_way(book: Book) -> None:
     row = {"client_id": "ann", "day": DAY, "amount": 1.0, "currency": " rur"}
     assert book.add("cash_flows", pl.DataFrame([row])).repaired == {"currency_spelling": 1}
     assert book.account("ann").flows["currency"].to_list() == ["RUB"]
+
+
+def test_a_split_that_uncovers_a_known_sale_is_a_warning(book: Book) -> None:
+    day, later = DAY, date(2024, 1, 12)
+    book.add(
+        "trades",
+        trades(("t1", "ann", "ROUBLE", day, 10.0, 100.0), ("t2", "ann", "ROUBLE", later, -10.0, 100.0)),
+    )
+    merged = pl.DataFrame({"asset_id": ["ROUBLE"], "day": [date(2024, 1, 11)], "ratio": [0.1]})
+    report = book.add("splits", merged)
+    assert (report.kept, report.warnings) == (1, {"sold_not_held": 1})
+    assert book.account("ann").trades.height == 2
+
+
+def test_a_replaced_purchase_that_uncovers_a_known_sale_is_a_warning(book: Book) -> None:
+    bought = trades(("t1", "ann", "ROUBLE", DAY, 10.0, 100.0))
+    book.add("trades", pl.concat([bought, trades(("t2", "ann", "ROUBLE", date(2024, 1, 12), -10.0, 100.0))]))
+    report = book.add("trades", bought.with_columns(quantity=pl.lit(5.0)), replace=True)
+    assert (report.replaced, report.warnings) == (1, {"sold_not_held": 1})
+
+
+def test_assets_and_clients_of_a_currency_without_rates_are_a_warning(book: Book) -> None:
+    report = book.add("investors", investors("cat").with_columns(currency=pl.lit("GBP")))
+    assert (report.kept, report.warnings) == (1, {"currency_without_rates": 1})

@@ -51,6 +51,9 @@ def import_rows(
             database.replace(connection, kind, changed.drop(_MARKS))
             database.insert(connection, kind, new.drop(_MARKS))
             _look_at_prices(connection, kind, rows, pl.concat([new, changed]))
+            _look_at_positions(
+                connection, kind, rows, pl.concat([new, changed]) if kind.name == "splits" else changed
+            )
             refused = rows.rejections()
             _keep_quarantine(connection, kind, rows, refused)
     reasons = Counter(dict(refused["reason"].value_counts().iter_rows()))
@@ -179,6 +182,23 @@ def _look_at_prices(
             f"{a} {d} x{f:.3g}" for a, d, f in jumps.select("asset_id", "day", "factor").head(5).iter_rows()
         ]
         rows.notes.append(f"closes jump as a split would, is one missing? first: {', '.join(named)}")
+
+
+def _look_at_positions(
+    connection: "duckdb.DuckDBPyConnection", kind: Kind, rows: Rows, written: pl.DataFrame
+) -> None:
+    """Count known sales that a new split, or a replaced trade, leaves without what they sell; none is taken out."""
+    if kind.name not in ("splits", "trades") or not written.height:
+        return
+    touched = database.like_keys(connection, KINDS["trades"], written.select("asset_id"))
+    splits = database.frame(connection, database.all_rows(KINDS["splits"]))
+    short = touched.filter(find_oversold(touched, touched.clear(), splits))
+    if short.height:
+        rows.warnings["sold_not_held"] += short.height
+        named = short.select("client_id", "asset_id", "day").head(5).rows()
+        rows.notes.append(
+            f"known trades sell more than is held now; first: {[(a, str(d)) for _, a, d in named]}"
+        )
 
 
 def _keep_quarantine(

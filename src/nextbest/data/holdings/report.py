@@ -23,7 +23,8 @@ class BookReport(BaseModel, frozen=True, extra="forbid"):
     quarantined: dict[str, int] = {}
     """Rows refused, by reason code."""
     warnings: dict[str, int] = {}
-    """Rows kept that want a look, by code: `price_jump`."""
+    """What wants a look, by code: closes that jump as a split would (`price_jump`), currencies without rates
+    (`currency_without_rates`), known sales that a new split or a replaced trade leaves uncovered (`sold_not_held`)."""
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
