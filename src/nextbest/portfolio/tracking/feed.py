@@ -4,7 +4,7 @@ Reads the book, computes nothing.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -85,9 +85,8 @@ def read_feed(
     book: Book, currency: str, client_P: Ints, asset_idx_A: list[int], after: date | None, until: date
 ) -> Feed:
     """Prices in `currency` and the events of the clients `client_P` (`client_idx`, ascending), after `after`."""
-    # from the day after, so that a split or dividend on a day without prices counts on the next with some
-    start = price_days(book, after, until)[0] if after is None else after + timedelta(days=1)
-    market = book.market(start=start, end=until, currency=currency)
+    # from the last day on, so that a split or dividend on a day without prices counts on the next that has some
+    market = book.market(start=after, end=until, currency=currency)
     places = pl.DataFrame({"client_idx": client_P.astype(np.int32), "place": np.arange(len(client_P))})
     assets = pl.DataFrame(
         {"asset_idx": np.array(asset_idx_A, np.int32), "asset": np.arange(len(asset_idx_A))}

@@ -68,9 +68,7 @@ class Positions:
     nav_P: Floats  # noqa: N815 - shape suffix
     """At the last observation; NaN before the first."""
     net_P: Floats  # noqa: N815 - shape suffix
-    """External flows since then."""
-    out_P: Floats  # noqa: N815 - shape suffix
-    """Dividends paid out since then, of clients without recorded flows."""
+    """External flows since then; without recorded ones, paid for purchases less received from sales and dividends."""
     observed_P: Ints  # noqa: N815 - shape suffix
     """Day number (since 1970) of that observation."""
 
@@ -92,7 +90,6 @@ class Positions:
             started_P=np.zeros(n, np.bool_),
             nav_P=np.full(n, np.nan),
             net_P=zero.copy(),
-            out_P=zero.copy(),
             observed_P=np.full(n, NO_DAY, np.int64),
         )
 
@@ -160,8 +157,7 @@ def step(positions: Positions, market: Market, t: int, events: Events) -> Day:
     )
     with_flows = p.has_flows_P
     p.cash_P += np.where(with_flows, external_P + inside_P + dividend_P - cost_P, 0.0)
-    p.net_P += np.where(with_flows, external_P, cost_P)
-    p.out_P += np.where(with_flows, 0.0, dividend_P)
+    p.net_P += np.where(with_flows, external_P, cost_P - dividend_P)
     p.started_P[events.client] = True
     p.started_P[events.flow_client] = True
 
@@ -234,15 +230,14 @@ def _drop(p: Positions, keep_H: Bools) -> None:
 def _observe(p: Positions, nav_P: Floats, seen_P: Bools, day: int) -> Day:
     """Returns of those observed; the flows since the last observation belong to this one."""
     came_P = np.maximum(p.net_P, 0.0)
-    went_P = np.maximum(-p.net_P, 0.0) + p.out_P
+    went_P = np.maximum(-p.net_P, 0.0)
     base_P = p.nav_P + came_P
     return_P = np.full(p.n_clients, np.nan)
     invested = seen_P & (base_P > 0)
     return_P[invested] = (nav_P + went_P)[invested] / base_P[invested] - 1
-    flow_P = np.where(seen_P, p.net_P - p.out_P, np.nan)
+    flow_P = np.where(seen_P, p.net_P, np.nan)
     regular_P = day - p.observed_P <= USUAL_SPAN_DAYS
     p.nav_P = np.where(seen_P, nav_P, p.nav_P)
     p.net_P[seen_P] = 0.0
-    p.out_P[seen_P] = 0.0
     p.observed_P = np.where(seen_P, day, p.observed_P)
     return Day(np.where(seen_P, nav_P, np.nan), flow_P, return_P, regular_P, seen_P)

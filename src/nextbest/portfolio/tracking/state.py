@@ -158,7 +158,7 @@ def load_state(
     holdings = frame(book, "SELECT * FROM tracking_holdings ORDER BY client_idx, asset_idx")
     place = np.array([asset_place[a] for a in holdings["asset_idx"].to_list()], dtype=np.int64)
     holder = np.searchsorted(clients.client_P, holdings["client_idx"].to_numpy())
-    wide = {name: np.full(state.n_clients, np.nan) for name in ("cash", "nav", "net", "paid_out")}
+    wide = {name: np.full(state.n_clients, np.nan) for name in ("cash", "nav", "net")}
     for name, values in wide.items():
         values[at] = _floats(rows[name])
     flags = {
@@ -174,7 +174,6 @@ def load_state(
         positions.cash_P = np.nan_to_num(wide["cash"][places])
         positions.nav_P = wide["nav"][places]
         positions.net_P = np.nan_to_num(wide["net"][places])
-        positions.out_P = np.nan_to_num(wide["paid_out"][places])
         positions.started_P, positions.observed_P = flags["started"][places], observed[places]
         positions.has_flows_P = flags["has_flows"][places]
         positions.own_dividends_P = flags["own_dividends"][places]
@@ -217,7 +216,6 @@ def write_state(book: Book, state: State, asset_idx_A: Sequence[int]) -> None:
         "cash": "cash_P",
         "nav": "nav_P",
         "net": "net_P",
-        "paid_out": "out_P",
         "observed": "observed_P",
     }
     for column, name in of_positions.items():

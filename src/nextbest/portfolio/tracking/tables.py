@@ -44,7 +44,6 @@ CLIENT_COLUMNS: dict[str, str] = {
     "cash": "DOUBLE NOT NULL",
     "nav": "DOUBLE",
     "net": "DOUBLE NOT NULL",
-    "paid_out": "DOUBLE NOT NULL",
     "observed": "DATE",
     "first_day": "DATE",
     "growth": "DOUBLE NOT NULL",
