@@ -71,13 +71,13 @@ def test_no_proposal_breaks_a_rule_for_any_profile():
 
 
 def test_that_count_catches_a_filter_that_lets_all_pass(monkeypatch):
-    monkeypatch.setattr("nextbest.portfolio.plan.candidates._fit", lambda candidate, *_: candidate)
+    monkeypatch.setattr("nextbest.portfolio.plan.candidates.fit_to_limits", lambda candidate, *_: candidate)
     bad, _ = count_violations(30, check=lambda *_: [])
     assert bad > 10
 
 
 def test_filter_alone_keeps_unsuitable_ones_out_where_nothing_was_made_to_fit(monkeypatch):
-    monkeypatch.setattr("nextbest.portfolio.plan.candidates._fit", lambda candidate, *_: candidate)
+    monkeypatch.setattr("nextbest.portfolio.plan.candidates.fit_to_limits", lambda candidate, *_: candidate)
     assert count_violations(30)[0] == 0
 
 

@@ -105,7 +105,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
                     "risk_capacity": [5, 5],
                     "knowledge": [4, 4],
                     "profiled_at": [date(2023, 6, 1)] * 2,
-                    "income": [1.2e6, 0.0],
+                    "income": [100_000.0, 0.0],
                 }
             ),
         )
@@ -423,7 +423,7 @@ def test_instruments_in_other_currencies_count_against_the_limit():
 
 
 def test_peers_are_asked_about_the_goal_and_the_grades():
-    asked = peer_question(request(), {"income": 960_000.0, "birth_year": 1985})
+    asked = peer_question(request(), {"income": 80_000.0, "birth_year": 1985})
     assert asked["target_ratio"] == pytest.approx(3.0)
     assert asked["contribution_rate"] == pytest.approx(0.1)
     assert asked["age_years"] == 39.0

@@ -203,7 +203,7 @@ class CandidateMaker:
             made.append(Candidate("safe", "safe", alone_C))
         good: list[Candidate] = []
         refused: list[tuple[Candidate, tuple[Violation, ...]]] = []
-        for candidate in (_fit(c, returns, profile, limits, safe) for c in made):
+        for candidate in (fit_to_limits(c, returns, profile, limits, safe) for c in made):
             broken = check(allocation_of(candidate, returns), profile, limits)
             if broken:
                 refused.append((candidate, tuple(broken)))
@@ -310,7 +310,7 @@ def load_models() -> Mapping[int, Mapping[str, float]]:
     return found
 
 
-def _fit(
+def fit_to_limits(
     candidate: Candidate,
     returns: ClassReturns,
     profile: RiskProfile,

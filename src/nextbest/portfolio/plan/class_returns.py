@@ -85,10 +85,7 @@ def class_returns(
         raise InputError("min_assets", "must be 1 or more", value=min_assets)
     if cash_return_ann is not None and not -0.5 < cash_return_ann < 1:
         raise InputError("cash_return_ann", "must be a fraction between -0.5 and 1", value=cash_return_ann)
-    month_T = market.days_T.astype("datetime64[M]")
-    months, first_T = np.unique(month_T, return_index=True)
-    last_ends = np.append(first_T[1:], len(month_T))
-    return_MA = _asset_returns(market, first_T, last_ends)
+    months, return_MA = asset_returns(market)
     classes = tuple(sorted(set(market.asset_class) - set(inactive)))
     columns = []
     of_class = np.array(market.asset_class)
@@ -108,14 +105,20 @@ def class_returns(
     complete = np.isfinite(table).all(axis=1)
     if not complete.any():
         raise DataError("market", "has no month in which every class has a return", examples=list(classes))
-    kept_months = months[1:][complete]
+    kept_months = months[complete]
     if n_out := int((~complete).sum()):
         notes.append(f"{n_out} month(s) left out: some class has no return there")
     return ClassReturns(classes, table[complete], kept_months, market.currency, tuple(notes))
 
 
-def _asset_returns(market: Market, first: NDArray[np.intp], ends: NDArray[np.intp]) -> Floats:
-    """Total return of each asset in each month after the first; NaN where it didn't trade. Shape (M - 1, A)."""
+def asset_returns(market: Market) -> tuple[NDArray[np.datetime64], Floats]:
+    """Months after the first (datetime64[M]) and the total return of each asset in them. Shapes (M,) and (M, A).
+
+    NaN where the asset didn't trade in the month or the one before; `class_returns` says how dividends and splits count.
+    """
+    month_T = market.days_T.astype("datetime64[M]")
+    months, first = np.unique(month_T, return_index=True)
+    ends = np.append(first[1:], len(month_T))
     close_TA = market.close_TA * market.fx_TA
     paid_TA = market.dividend_TA * market.fx_TA
     n_months, n_assets = len(first), market.n_assets
@@ -132,15 +135,7 @@ def _asset_returns(market: Market, first: NDArray[np.intp], ends: NDArray[np.int
         # pieces that one piece of the month's start has become on each day: dividends are per piece of their own day
         pieces_TA = np.cumprod(market.split_TA[span], axis=0)
         paid_A = np.nansum(paid_TA[span] * pieces_TA, axis=0)
-        adjacent = (
-            int(
-                (
-                    market.days_T[first[m]].astype("datetime64[M]")
-                    - market.days_T[first[m - 1]].astype("datetime64[M]")
-                ).astype(int)
-            )
-            == 1
-        )
+        adjacent = int((months[m] - months[m - 1]).astype(int)) == 1
         if adjacent:  # a month without any day of trading isn't bridged
             found[m - 1] = (end_MA[m] * split_A + paid_A) / end_MA[m - 1] - 1
-    return found
+    return months[1:], found

@@ -201,7 +201,7 @@ def peer_question(request: PlanRequest, investor: Mapping[str, Any]) -> dict[str
         "goal_type": request.goal_type,
         "horizon_years": goal.n_months / 12,
         "target_ratio": goal.target / request.wealth if request.wealth > 0 else None,
-        "contribution_rate": goal.monthly_contribution * 12 / income if income else None,
+        "contribution_rate": goal.monthly_contribution / income if income else None,
         "risk_capacity": request.profile.capacity,
         "risk_tolerance": request.profile.tolerance,
         "age_years": None if born is None else float(request.now.year - born),
