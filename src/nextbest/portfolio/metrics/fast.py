@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import DataError, InputError
-from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD, RELATIVE_METRICS, relative_metrics
-from nextbest.portfolio.metrics.normal_tail import cornish_fisher_tail, normal_tail
+from nextbest.portfolio.metrics.fast_relative import RELATIVE_METRICS, relative_metrics
+from nextbest.portfolio.metrics.scans import running_maximum, running_product
+from nextbest.portfolio.metrics.sums import SUMS, figures_of
 
 FloatArray = npt.NDArray[np.float64]
 
+_TAILS = ("var_historical", "cvar_historical")
 METRICS = (
     "twr",
     "cagr",
@@ -140,7 +142,6 @@ def fast_metrics(
         raise InputError("rf", "must be a finite number", value=rf)
     if chunk < 1:
         raise InputError("chunk", "must be 1 or more", value=chunk)
-    names: tuple[str, ...] = METRICS
     if benchmark_T is not None:
         benchmark_T = np.asarray(benchmark_T, np.float64)
         if benchmark_T.shape != returns_PT.shape[1:]:
@@ -149,17 +150,21 @@ def fast_metrics(
             )
         if np.isinf(benchmark_T).any():
             raise DataError("benchmark_T", "returns must be finite", n_bad=int(np.isinf(benchmark_T).sum()))
-        names = METRICS + RELATIVE_METRICS
-    found = {name: np.full(len(returns_PT), np.nan) for name in names}
-    found["n"][:] = 0.0
-    with np.errstate(all="ignore"):  # what isn't defined becomes NaN below, by its own rule
+    relative_names = RELATIVE_METRICS if benchmark_T is not None else ()
+    sums = {name: np.full(len(returns_PT), np.nan) for name in (*SUMS, *_TAILS, *relative_names)}
+    sums["n"][:] = 0.0
+    with np.errstate(all="ignore"):  # what isn't defined becomes NaN, by its own rule
         for rows, returns_CT, bench in _chunks(returns_PT, benchmark_T, chunk=chunk):
-            figures = _absolute(returns_CT, periods_per_year=periods_per_year, alpha=alpha, rf=rf)
+            found = _sums(returns_CT, alpha=alpha, rf=rf)
             if bench is not None:
-                figures |= relative_metrics(returns_CT, bench, periods_per_year=periods_per_year, rf=rf)
-            for name, values_C in figures.items():
-                found[name][rows] = np.where(np.isfinite(values_C), values_C, np.nan)
-    return found
+                found |= relative_metrics(returns_CT, bench, periods_per_year=periods_per_year, rf=rf)
+            for name, values_C in found.items():
+                sums[name][rows] = values_C
+    figures = figures_of(sums, periods_per_year=periods_per_year, rf=rf, alpha=alpha)
+    several_P = sums["n"] > 1
+    figures |= {name: np.where(several_P, sums[name], np.nan) for name in _TAILS}
+    figures |= {name: np.where(np.isfinite(sums[name]), sums[name], np.nan) for name in relative_names}
+    return {name: figures[name] for name in (*METRICS, *relative_names)}
 
 
 def _matrix(returns_PT: FloatArray) -> FloatArray:
@@ -215,113 +220,83 @@ def _refuse_infinite(part_CT: FloatArray, start: int) -> None:
         )
 
 
-def _absolute(r_CT: FloatArray, *, periods_per_year: float, alpha: float, rf: float) -> dict[str, FloatArray]:
-    """Figures of rows without NaN that need no benchmark."""
+def _sums(r_CT: FloatArray, *, alpha: float, rf: float) -> dict[str, FloatArray]:
+    """What `figures_of` needs of rows without NaN, and VaR and CVaR from the sorted tail."""
     n_rows, n = r_CT.shape
-    root = math.sqrt(periods_per_year)
-    nan_C = np.full(n_rows, np.nan)
     best_C, worst_C = r_CT.max(axis=1), r_CT.min(axis=1)
     mean_C = r_CT.mean(axis=1)
-    varies_C = best_C - worst_C > CONSTANT_SPREAD
+    away_CT = r_CT - mean_C[:, None]
+    square_CT = away_CT * away_CT
+    m2_C = square_CT.sum(axis=1)
+    m3_C, m4_C = _row_dots(square_CT, away_CT), _row_dots(square_CT, square_CT)
 
-    buffer_CT = r_CT - mean_C[:, None]
-    square_CT = buffer_CT * buffer_CT
-    m2_C = square_CT.sum(axis=1) / n
-    m3_C = np.einsum("ij,ij->i", square_CT, buffer_CT) / n
-    m4_C = np.einsum("ij,ij->i", square_CT, square_CT) / n
-    std_C = np.where(varies_C, np.sqrt(m2_C), 0.0)
-    sample_std_C = std_C * math.sqrt(n / (n - 1)) if n > 1 else nan_C
-    skewness_C = np.where(varies_C, m3_C / (m2_C * np.sqrt(m2_C)), np.nan)
-    kurtosis_C = np.where(varies_C, m4_C / (m2_C * m2_C) - 3.0, np.nan)
-
-    below_CT = np.subtract(r_CT, rf, out=buffer_CT) if rf else r_CT
-    below_CT = np.minimum(below_CT, 0.0, out=buffer_CT)
-    losses_C = -below_CT.sum(axis=1)
-    downside_C = np.sqrt(np.einsum("ij,ij->i", below_CT, below_CT) / n)
-    excess_C = mean_C - rf
-    gains_C = np.maximum(excess_C * n + losses_C, 0.0)
+    below_CT = np.subtract(r_CT, rf, out=away_CT) if rf else r_CT
+    below_CT = np.minimum(below_CT, 0.0, out=away_CT)
+    losses_C, downside_C = -below_CT.sum(axis=1), _row_dots(below_CT, below_CT)
 
     k, fraction = divmod(alpha * (n - 1), 1.0)
     tail = int(k) + 1
-    sorted_CT = square_CT
-    np.copyto(sorted_CT, r_CT)
+    np.copyto(square_CT, r_CT)
     if tail < n:
-        sorted_CT.partition(tail, axis=1)  # places 0..tail-1 now hold the worst, in any order
-        last_C = sorted_CT[:, :tail].max(axis=1)
-        var_C = last_C + fraction * (sorted_CT[:, tail] - last_C)
+        square_CT.partition(tail, axis=1)  # places 0..tail-1 now hold the worst, in any order
+        last_C = square_CT[:, :tail].max(axis=1)
+        var_C = last_C + fraction * (square_CT[:, tail] - last_C)
     else:
         var_C = worst_C
-    cvar_C = np.minimum(sorted_CT[:, :tail].mean(axis=1), var_C)
+    cvar_C = np.minimum(square_CT[:, :tail].mean(axis=1), var_C)
 
-    growth_CT = np.add(r_CT, 1.0, out=buffer_CT)
-    log_std_C = np.where(varies_C | (n < 2), _log_std(growth_CT, out=square_CT), 0.0)
-    log_std_C[worst_C <= -1.0] = np.nan
-    wealth_CT = np.multiply.accumulate(growth_CT, axis=1, out=growth_CT)
-    total_C = np.where(worst_C < -1.0, np.nan, wealth_CT[:, -1] - 1.0)
-    drawdown_C, duration_C = _drawdown(wealth_CT, scratch_CT=square_CT)
-    broke_C = worst_C <= -1.0  # a wealth of zero or below has no growth rate
-
-    years = n / periods_per_year
-    cagr_C = (1.0 + total_C) ** (1.0 / years) - 1.0 if years >= 1.0 else nan_C
-    cagr_C = np.where(broke_C, np.nan, cagr_C)
-    ratio_ok_C = varies_C & (n > 1)
-    var_normal_C, cvar_normal_C = normal_tail(mean_C, std_C, alpha=alpha)
-    var_cf_C, cvar_cf_C = cornish_fisher_tail(mean_C, std_C, skewness_C, kurtosis_C, alpha=alpha)
+    growth_CT = np.add(r_CT, 1.0, out=away_CT)
+    log_CT = np.log(growth_CT, out=square_CT)
+    log_CT -= log_CT.mean(axis=1)[:, None]
+    log_m2_C = _row_dots(log_CT, log_CT)
+    wealth_CT = running_product(growth_CT)
+    wealth_C = wealth_CT[:, -1].copy()
+    drawdown_C, duration_C = _drawdown(wealth_CT)
     return {
-        "twr": total_C,
-        "cagr": cagr_C,
-        "volatility_ann": sample_std_C * root,
-        "volatility_log_ann": log_std_C * root,
-        "downside_deviation_ann": downside_C * root,
-        "sharpe": np.where(ratio_ok_C, excess_C / sample_std_C, np.nan) * root,
-        "sortino": np.where(ratio_ok_C & (downside_C > 0), excess_C / downside_C, np.nan) * root,
-        "calmar": np.where(drawdown_C < 0, cagr_C / -drawdown_C, np.nan),
-        "omega": np.where(ratio_ok_C & (losses_C > 0), gains_C / losses_C, np.nan),
-        "max_drawdown": drawdown_C,
-        "max_drawdown_duration": duration_C,
-        "var_historical": var_C if n > 1 else nan_C,
-        "cvar_historical": cvar_C if n > 1 else nan_C,
-        "var_normal": np.where(ratio_ok_C, var_normal_C, np.nan),
-        "cvar_normal": np.where(ratio_ok_C, cvar_normal_C, np.nan),
-        "var_cornish_fisher": np.where(ratio_ok_C, var_cf_C, np.nan),
-        "cvar_cornish_fisher": np.where(ratio_ok_C, cvar_cf_C, np.nan),
-        "skewness": skewness_C,
-        "kurtosis": kurtosis_C,
+        "n": np.full(n_rows, float(n)),
+        "mean": mean_C,
+        "m2": m2_C,
+        "m3": m3_C,
+        "m4": m4_C,
+        "log_m2": log_m2_C,
+        "losses": losses_C,
+        "downside": downside_C,
+        "n_up": np.array([np.count_nonzero(row_T) for row_T in r_CT > 0], np.float64),
         "best": best_C,
         "worst": worst_C,
-        "hit_rate": np.array([np.count_nonzero(row_T) for row_T in r_CT > 0]) / n,
-        "n": np.full(n_rows, float(n)),
+        "wealth": wealth_C,
+        "max_drawdown": drawdown_C,
+        "longest_below": duration_C,
+        "var_historical": var_C,
+        "cvar_historical": cvar_C,
     }
 
 
-def _log_std(growth_CT: FloatArray, *, out: FloatArray) -> FloatArray:
-    """Sample standard deviation of ln(growth), shape (C,); NaN for one observation."""
-    n = growth_CT.shape[1]
-    if n < 2:
-        return np.full(len(growth_CT), np.nan)
-    log_CT = np.log(growth_CT, out=out)
-    log_CT -= log_CT.mean(axis=1)[:, None]
-    std_C: FloatArray = np.sqrt(np.einsum("ij,ij->i", log_CT, log_CT) / (n - 1))
-    return std_C
+def _row_dots(a_CT: FloatArray, b_CT: FloatArray) -> FloatArray:
+    """Sum of products of each row."""
+    dots_C: FloatArray = np.einsum("ij,ij->i", a_CT, b_CT)
+    return dots_C
 
 
-def _drawdown(wealth_CT: FloatArray, *, scratch_CT: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Deepest fall below the highest wealth so far, and the observations of the longest stretch below it."""
+def _drawdown(wealth_CT: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Deepest fall below the highest wealth so far, and the observations of the longest stretch below it.
+
+    The base 1.0 is the first peak.
+    """
     n_rows, n = wealth_CT.shape
     first_C = wealth_CT[:, 0].copy()
-    wealth_CT[:, 0] = np.maximum(first_C, 1.0)  # the base 1.0 is the first peak
-    peak_CT = np.maximum.accumulate(wealth_CT, axis=1, out=scratch_CT)
+    wealth_CT[:, 0] = np.maximum(first_C, 1.0)
+    peak_CT = running_maximum(wealth_CT)
     wealth_CT[:, 0] = first_C
     at_peak = np.flatnonzero(wealth_CT == peak_CT)
-    depth_C = np.divide(wealth_CT, peak_CT, out=scratch_CT).min(axis=1) - 1.0
-    # A row's stretches lie between its peaks: before its first day (the base), each day at a peak, after its last.
-    starts = np.arange(n_rows) * n
-    places = np.concatenate([starts - 1, at_peak, starts + n])
-    rows = np.concatenate([np.arange(n_rows), at_peak // n, np.arange(n_rows)])
-    order = np.lexsort((places, rows))
-    places, rows = places[order], rows[order]
-    lengths = places[1:] - places[:-1] - 1
-    lengths[rows[1:] != rows[:-1]] = 0
-    firsts = np.searchsorted(rows, np.arange(n_rows))
-    longest_C = np.maximum.reduceat(np.append(lengths, 0), firsts)
-    return np.clip(depth_C, -1.0, 0.0), longest_C.astype(np.float64)
+    depth_C = np.divide(wealth_CT, peak_CT, out=peak_CT).min(axis=1) - 1.0
+    # A row's stretches lie between its peaks: the base before its first day, each day at a peak, the end after its last.
+    rows = np.arange(n_rows)
+    ends = np.searchsorted(at_peak, (rows + 1) * n)
+    places = np.insert(at_peak, ends, (rows + 1) * n)  # the end of a row is a peak one place too far
+    before = np.empty_like(places)
+    before[1:] = places[:-1]
+    firsts = np.concatenate([[0], ends[:-1] + rows[:-1] + 1])
+    before[firsts] = rows * n - 1
+    longest_C = np.maximum.reduceat(places - before - 1, firsts)
+    return depth_C, longest_C.astype(np.float64)

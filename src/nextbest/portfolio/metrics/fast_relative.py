@@ -8,11 +8,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from nextbest.portfolio.metrics.sums import CONSTANT_SPREAD
+
 FloatArray = npt.NDArray[np.float64]
 
-CONSTANT_SPREAD = 1e-12
-"""Returns whose largest and smallest differ by no more are constant: quotients of prices carry 1e-16 of noise, and
-a ratio over that noise is nonsense of size 1e14."""
 RELATIVE_METRICS = (
     "beta",
     "alpha_ann",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import InputError
-from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD, FloatArray
+from nextbest.portfolio.metrics.sums import CONSTANT_SPREAD, FloatArray
 
 
 def paired(returns: npt.ArrayLike, benchmark: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import InputError
-from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD
 from nextbest.portfolio.metrics.returns import observed
+from nextbest.portfolio.metrics.sums import CONSTANT_SPREAD
 
 
 def lower_partial_moment(returns: npt.ArrayLike, *, threshold: float = 0.0, order: float = 1) -> float:

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import ArtifactError, DataError, InputError
-from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD
-from nextbest.portfolio.metrics.normal_tail import cornish_fisher_tail, normal_tail
+from nextbest.portfolio.metrics.sums import figures_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -154,55 +153,12 @@ class Running:
 
         NaN where a figure isn't defined, by the rules of `fast_metrics`.
         """
+        state = self._state
+        found = figures_of(state, periods_per_year=self.periods_per_year, rf=self.rf, alpha=self.alpha)
         with np.errstate(all="ignore"):
-            found = self._figures()
-        return {name: np.where(np.isfinite(found[name]), found[name], np.nan) for name in RUNNING_METRICS}
-
-    def _figures(self) -> dict[str, FloatArray]:
-        """The figures, with inf or nonsense where not defined."""
-        s, root = self._state, math.sqrt(self.periods_per_year)
-        n = s["n"]
-        some, varies = n > 0, s["best"] - s["worst"] > CONSTANT_SPREAD
-        ratio_ok = varies & (n > 1)
-        excess = s["mean"] - self.rf
-        variance = np.where(varies, s["m2"] / n, 0.0)
-        std = np.sqrt(variance)
-        sample_std = np.where(n > 1, np.sqrt(np.where(varies, s["m2"], 0.0) / (n - 1)), np.nan)
-        skewness = np.where(varies, (s["m3"] / n) / (variance * std), np.nan)
-        kurtosis = np.where(varies, (s["m4"] / n) / (variance * variance) - 3.0, np.nan)
-        downside = np.sqrt(s["downside"] / n)
-        total = np.where(some & (s["worst"] >= -1.0), s["wealth"] - 1.0, np.nan)
-        years = n / self.periods_per_year
-        cagr = np.where((years >= 1.0) & (s["worst"] > -1.0), s["wealth"] ** (1.0 / years) - 1.0, np.nan)
-        drawdown = np.where(some, np.clip(s["max_drawdown"], -1.0, 0.0), np.nan)
-        log_std = np.where(varies, np.sqrt(s["log_m2"] / (n - 1)), np.where(n > 1, 0.0, np.nan))
-        var_normal, cvar_normal = normal_tail(s["mean"], std, alpha=self.alpha)
-        var_cf, cvar_cf = cornish_fisher_tail(s["mean"], std, skewness, kurtosis, alpha=self.alpha)
-        gains = np.maximum(excess * n + s["losses"], 0.0)
-        return {
-            "twr": total,
-            "cagr": cagr,
-            "volatility_ann": sample_std * root,
-            "volatility_log_ann": np.where(s["worst"] > -1.0, log_std, np.nan) * root,
-            "downside_deviation_ann": downside * root,
-            "sharpe": np.where(ratio_ok, excess / sample_std, np.nan) * root,
-            "sortino": np.where(ratio_ok & (downside > 0), excess / downside, np.nan) * root,
-            "calmar": np.where(drawdown < 0, cagr / -drawdown, np.nan),
-            "omega": np.where(ratio_ok & (s["losses"] > 0), gains / s["losses"], np.nan),
-            "max_drawdown": drawdown,
-            "max_drawdown_duration": np.where(some, s["longest_below"], np.nan),
-            "var_normal": np.where(ratio_ok, var_normal, np.nan),
-            "cvar_normal": np.where(ratio_ok, cvar_normal, np.nan),
-            "var_cornish_fisher": np.where(ratio_ok, var_cf, np.nan),
-            "cvar_cornish_fisher": np.where(ratio_ok, cvar_cf, np.nan),
-            "skewness": skewness,
-            "kurtosis": kurtosis,
-            "best": s["best"],
-            "worst": s["worst"],
-            "hit_rate": s["n_up"] / n,
-            "n": n.copy(),
-            "drawdown": np.where(some, np.clip(s["wealth"] / s["peak"] - 1.0, -1.0, 0.0), np.nan),
-        }
+            now = np.clip(state["wealth"] / state["peak"] - 1.0, -1.0, 0.0)
+        found["drawdown"] = np.where(state["n"] > 0, now, np.nan)
+        return {name: found[name] for name in RUNNING_METRICS}
 
     def state(self) -> dict[str, FloatArray]:
         """Copies of the arrays that are the whole state, and `settings`: periods_per_year, rf, alpha."""

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.portfolio.metrics.fast import fast_metrics
-from nextbest.portfolio.metrics.fast_relative import CONSTANT_SPREAD, FloatArray
 from nextbest.portfolio.metrics.measured import Reason
 from nextbest.portfolio.metrics.returns import DayArray, annual_growth, is_a_year
+from nextbest.portfolio.metrics.sums import CONSTANT_SPREAD, FloatArray
 
 if TYPE_CHECKING:
     from nextbest.portfolio.valuation import Valuation
