@@ -84,10 +84,13 @@ def top_k_by_norm(
         item_idx = items.item_idx[start:stop]
         here = slice(*np.searchsorted(place, [start, stop]))
         if here.stop > here.start:
-            row_B = np.full(n_users, UNKNOWN)
-            row_B[active] = np.arange(len(active))
-            rows = row_B[user[here]]
-            scores_AM[rows[rows >= 0], place[here][rows >= 0] - start] = -np.inf
+            rows, columns = user[here], place[here] - start
+            if len(active) < n_users:
+                row_B = np.full(n_users, UNKNOWN)
+                row_B[active] = np.arange(len(active))
+                rows, columns = row_B[rows], columns[row_B[rows] != UNKNOWN]
+                rows = rows[rows != UNKNOWN]
+            scores_AM[rows, columns] = -np.inf
         if allowed is not None:
             mask = allowed[item_idx] if allowed.ndim == 1 else allowed[active[:, None], item_idx]
             np.copyto(scores_AM, -np.inf, where=~mask)

@@ -307,8 +307,13 @@ class SequenceModel(FactorModel):
         vectors_BD = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32)
         dim = self.input_vectors_.shape[1]
         vectors_BD[:, dim:] = 1  # meets the column of item biases
-        if not histories.n_events:
-            return vectors_BD
+        if histories.n_events:
+            vectors_BD[:, :dim] = self._last_states(histories)
+        return vectors_BD
+
+    def _last_states(self, histories: Histories) -> FloatArray:
+        """The state that answers each history, shape (B, D); histories hold known items only."""
+        h_BD = np.zeros((len(histories), self.input_vectors_.shape[1]), np.float32)
         asked = question_batches(
             histories,
             n_items=self.n_items,
@@ -317,8 +322,8 @@ class SequenceModel(FactorModel):
             append_mask=self._mask_share is not None,
         )
         for rows_B, batch in asked:
-            vectors_BD[rows_B, :dim] = self._encode(self.input_vectors_[batch.input_BL], batch.length_B)
-        return vectors_BD
+            h_BD[rows_B] = self._encode(self.input_vectors_[batch.input_BL], batch.length_B)
+        return h_BD
 
     def _contributions(self, histories: Histories, item_idx: NDArray[np.int32]) -> FloatArray:
         """What each event changed: the score after it less the score before it, nothing known counting 0.
