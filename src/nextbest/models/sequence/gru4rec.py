@@ -77,7 +77,7 @@ class GRU4Rec(SequenceModel):
         weights = [np.ascontiguousarray(tensors[f"encoder.recurrence.{name}_l0"]) for name in names]
         walk = GRUWalk(self.input_vectors_[:n_items] * np.float32(dim**0.5), *weights)
         # a graph kept by another version may read vectors otherwise, and it has the last word
-        some = Histories.from_lists([np.arange(min(n_items, 20)), [0]])
+        some = Histories.from_lists([list(range(min(n_items, 20))), [0]])
         states = walk(some, max_len=self.config.max_len)
         agree = np.allclose(states, super()._last_states(some), rtol=1e-4, atol=1e-5)
         return walk if agree else None
