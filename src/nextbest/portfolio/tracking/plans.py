@@ -62,7 +62,7 @@ class PlanRecord(BaseModel, frozen=True, extra="forbid"):
         if not self.quantiles_MQ or months > self.n_months:
             return None
         before = min(int(months), self.n_months - 1)
-        low, high = self._path[before], self._path_MQ[before + 1]
+        low, high = self._path[before], self._path[before + 1]
         quantiles: NDArray[np.float64] = low + (months - before) * (high - low)
         return quantiles
 
