@@ -83,6 +83,9 @@ def slow_value(account: Account, market: Market, *, timing: str = "start", max_s
             continue
         if any(t - last_price[a][1] > max_stale for a in at_end):
             continue
+        closed = any(gap.start < day < gap.end for gap in market.gaps)
+        if closed and any(last_price[a][1] != t for a in at_end):
+            continue
         worth = {a: held[a] * last_price[a][0] * market.fx_TA[t, market.asset_index[a]] for a in at_end}
         nav = sum(worth.values()) + (cash if account.has_flows else 0.0)
         if np.isnan(nav):

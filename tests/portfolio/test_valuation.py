@@ -1,11 +1,12 @@
 """Valuations that can be told by eye: one fact each."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
-from nextbest.data.holdings.market import Market
+from nextbest.data.holdings.market import Gap, Market
 from nextbest.errors import DataError, InputError
 from nextbest.portfolio.valuation import value
 from portfolio.toy_accounts import NAN, START, account, market
@@ -97,6 +98,17 @@ def test_a_closed_exchange_is_one_return_over_a_gap() -> None:
     assert found.regular_T.tolist() == [True, True, False]
     assert found.return_T[1:] == pytest.approx([0.1, -0.5])
     assert found.notes == ("gap: no trading from 2024-01-02 to 2024-01-29, 27 days",)
+
+
+def test_while_the_exchange_is_closed_no_last_price_stands_in() -> None:
+    days = [0, 1, 2, 3, 28]
+    prices = market({"A": [10, NAN, NAN, NAN, 5], "GOLD": [1, 1, 2, 2, 2]}, days=days)
+    closed = replace(prices, gaps=(Gap(START, START + timedelta(days=28), 28),))
+    both = value(account((0, "A", 1, 10), (0, "GOLD", 10, 1)), closed)
+    assert both.nav_T == pytest.approx([20, 25])
+    assert both.regular_T.tolist() == [True, False]
+    gold = value(account((0, "GOLD", 10, 1)), closed)
+    assert gold.nav_T == pytest.approx([10, 10, 20, 20, 20])
 
 
 def test_a_day_on_which_nothing_held_trades_is_no_observation() -> None:

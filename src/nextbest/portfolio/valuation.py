@@ -4,7 +4,8 @@ Conventions (docs/decisions/0005):
 
 - Returns are simple, from one observed day's end to the next. A day is observed when an asset that is held has a price
   (a close, or a trade of the account's own), or when only cash is there. A held asset without one keeps its last price
-  for `max_stale_days` days of the market, which is noted; after that there is no observation until it has one again.
+  for `max_stale_days` days of the market, which is noted; after that, and at once while the exchange is closed (a gap of
+  the market), there is no observation until it has one again.
 - `flow_timing="start"`: what came in on balance since the last observation was there from its start, what went out
   left at its end, r = (V + out) / (V_before + in) - 1. `"end"`: both at the end, r = (V + out - in) / V_before - 1.
 - Account with recorded flows: cash is a holding (one balance in the account's currency), dividends and interest stay
@@ -132,6 +133,7 @@ def value(
     value_TA = value_TA * told_T[:, None]
     cash_T = ledger.cash_T * told_T
     too_old: BoolArray = np.asarray((stale_TA > max_stale_days).any(axis=1))
+    too_old |= _in_gap(ledger.days_T, market) & (stale_TA > 0).any(axis=1)
     nav_T = np.where(too_old, np.nan, value_TA.sum(axis=1) + cash_T)
     priced = _priced(ledger) if account.has_flows else _priced(ledger) & _has_any(ledger)
     seen = np.flatnonzero(priced & ~np.isnan(nav_T))
@@ -186,6 +188,14 @@ def _worth(ledger: Ledger) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     return worth, np.where(held, rows - last, 0)
 
 
+def _in_gap(days_T: DayArray, market: Market) -> BoolArray:
+    """Days on which only what doesn't trade there has prices, while the exchange is closed."""
+    inside = np.zeros(len(days_T), dtype=bool)
+    for gap in market.gaps:
+        inside |= (days_T > np.datetime64(gap.start)) & (days_T < np.datetime64(gap.end))
+    return inside
+
+
 def _held(ledger: Ledger) -> BoolArray:
     """Whether each asset is held at the start or at the end of each day."""
     held = np.asarray(ledger.pieces_TA != 0)
@@ -237,7 +247,9 @@ def _notes(
             f"stale_price: on {n} day(s) a last price stands in, at most {stale_TA[seen].max()} day(s) old: {which}"
         )
     if n := int(too_old.sum()):
-        notes.append(f"no_price: {n} day(s) are no observation, a held asset has had no price for too long")
+        notes.append(
+            f"no_price: {n} day(s) are no observation, a held asset has had no price for too long, or the exchange is closed"
+        )
     if len(seen) and (n := int((cash_T[seen] < 0).sum())):
         notes.append(
             f"negative_cash: on {n} day(s) the balance is below zero, {cash_T[seen].min():.2f} at the least"
