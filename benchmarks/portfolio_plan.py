@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--profiles", type=int, default=100_000)
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the random profiles; parts of a run have their own"
+    )
     args = parser.parse_args()
     if args.what == "weights":
         if args.data is None:
@@ -41,7 +44,7 @@ def main() -> None:
     elif args.what == "goals":
         _goals(args.rounds)
     else:
-        _suitability(args.profiles)
+        _suitability(args.profiles, args.seed)
 
 
 def _timed(call: Callable[[], np.ndarray], times: list[float]) -> np.ndarray:
@@ -157,10 +160,10 @@ def _goals(rounds: int) -> None:
     print(f"goal-based case (published .669): {found.probability:.4f}, {spent:.1f} CPU ms")
 
 
-def _profiles(n: int, classes: tuple[str, ...]) -> Iterator[tuple[object, dict[str, float]]]:
+def _profiles(n: int, classes: tuple[str, ...], seed: int) -> Iterator[tuple[object, dict[str, float]]]:
     from nextbest.portfolio.plan.questionnaire import RiskProfile
 
-    rng = np.random.default_rng(20261122)
+    rng = np.random.default_rng([20261122, seed])
     for _ in range(n):
         grades = rng.integers(1, 6, 4)
         need = float(rng.choice([0.0, 0.25, 0.5, 1.0]))
@@ -171,7 +174,7 @@ def _profiles(n: int, classes: tuple[str, ...]) -> Iterator[tuple[object, dict[s
         )
 
 
-def _suitability(n_profiles: int) -> None:
+def _suitability(n_profiles: int, seed: int) -> None:
     """Every proposal read again by a second, plain set of rules written here."""
     from nextbest.portfolio.plan.candidates import CandidateMaker
     from nextbest.portfolio.plan.class_returns import ClassReturns
@@ -187,7 +190,7 @@ def _suitability(n_profiles: int) -> None:
     hard = np.array([3, 2, 2, 2, 3, 1, 1])
     n_proposals = n_bad = n_none = 0
     start = time.process_time()
-    for profile, peers in _profiles(n_profiles, classes):
+    for profile, peers in _profiles(n_profiles, classes, seed):
         risk = min(profile.capacity, profile.tolerance, profile.knowledge, profile.horizon)
         found = maker.build(profile, peers=peers, market={"equity": 0.9, "gold": 0.1})
         n_none += not found.suitable

@@ -54,6 +54,8 @@ SOURCE_WORDS: Mapping[Source, Mapping[str, str]] = {
 }
 MIN_MONTHS = 24
 """Fewer months of returns are no ground for optimised allocations, nor for futures drawn from them."""
+DISTINCT = 0.005
+"""Two allocations are the same where no weight differs by more; the one made first stays, models before others."""
 STEADY = 0.01
 """Standard deviation of a month's return up to which a class counts as steady, a fraction."""
 Filter = Callable[[Allocation, RiskProfile, SuitabilityLimits], list[Violation]]
@@ -207,7 +209,7 @@ class CandidateMaker:
             broken = check(allocation_of(candidate, returns), profile, limits)
             if broken:
                 refused.append((candidate, tuple(broken)))
-            elif not any(np.abs(candidate.weights_C - c.weights_C).max() < 1e-9 for c in good):
+            elif not any(np.abs(candidate.weights_C - c.weights_C).max() < DISTINCT for c in good):
                 good.append(candidate)
         return Candidates(tuple(good), tuple(refused), skipped)
 

@@ -229,8 +229,8 @@ def _texts(plan: Plan, chosen: Option | None) -> dict[str, list[str]]:
             wanted = round(plan.config.wanted * 100)
             texts.append(
                 {
-                    "en": f"For {wanted}% the monthly contribution would have to be {money(np.ceil(needed), 'en')} {request.currency} in today's money.",
-                    "ru": f"Для {wanted} % ежемесячный взнос должен быть {money(np.ceil(needed), 'ru')} {request.currency} в сегодняшних деньгах.",
+                    "en": f"For {wanted}% a monthly contribution of {money(np.ceil(needed), 'en')} {request.currency} in today's money would be needed; it is {money(request.goal.monthly_contribution, 'en')} now.",
+                    "ru": f"Для {wanted} % нужен ежемесячный взнос {money(np.ceil(needed), 'ru')} {request.currency} в сегодняшних деньгах; сейчас он {money(request.goal.monthly_contribution, 'ru')}.",
                 }
             )
         texts += [c.text(request.currency) for c in plan.counterfactuals]
