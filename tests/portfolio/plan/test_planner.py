@@ -19,7 +19,7 @@ from nextbest.portfolio.plan.class_returns import ClassReturns
 from nextbest.portfolio.plan.explain import counterfactuals, drift, nice
 from nextbest.portfolio.plan.goals import Goal, GoalSimulator
 from nextbest.portfolio.plan.journal import Journal
-from nextbest.portfolio.plan.planner import advise, peer_question, plan
+from nextbest.portfolio.plan.planner import advise, plan
 from nextbest.portfolio.plan.proposal import PlanConfig, PlanRequest, propose
 from nextbest.portfolio.plan.questionnaire import RiskProfile
 from nextbest.portfolio.plan.suitability import load_limits
@@ -422,12 +422,27 @@ def test_instruments_in_other_currencies_count_against_the_limit():
     )
 
 
-def test_peers_are_asked_about_the_goal_and_the_grades():
-    asked = peer_question(request(), {"income": 80_000.0, "birth_year": 1985})
-    assert asked["target_ratio"] == pytest.approx(3.0)
-    assert asked["contribution_rate"] == pytest.approx(0.1)
-    assert asked["age_years"] == 39.0
-    assert asked["horizon_years"] == 7.0
+def test_the_goal_is_nearer_by_the_time_since_the_profile(book):
+    late, early = (
+        plan("anna", book, now=n, config=CONFIG).request for n in (NOW, datetime(2023, 7, 1, tzinfo=UTC))
+    )
+    assert early.goal.n_months == 71  # six years from June 2023
+    assert late.goal.n_months == 65
+
+
+def test_the_gate_is_asked_with_the_clients_own_profile(book):
+    class Gate:
+        def ask(self, peers, profile, *, asker, now, own_ids):
+            self.asked = (profile, asker, own_ids)
+            return Refusal("too_few_peers")
+
+    gate = Gate()
+    made = plan("anna", book, object(), gate=gate, now=NOW, config=CONFIG)  # type: ignore[arg-type]
+    profile, asker, own = gate.asked
+    assert profile["goal_type"] == "home"
+    assert profile["target_ratio"] == pytest.approx(600_000 / made.request.wealth)
+    assert (asker, own) == ("anna", ("anna",))
+    assert made.peers == Refusal("too_few_peers")
 
 
 @pytest.mark.parametrize(
@@ -435,6 +450,7 @@ def test_peers_are_asked_about_the_goal_and_the_grades():
     [
         (lambda b: plan("nobody", b, now=NOW), "not in the book"),
         (lambda b: plan("anna", b, now=NOW, goal_id="g9"), "no such goal"),
+        (lambda b: plan("boris", b, now=datetime(2025, 7, 1, tzinfo=UTC)), "time of the goal is over"),
         (lambda b: plan("anna", b, now=datetime(2024, 1, 1)), "time zone"),  # noqa: DTZ001 (that is the mistake)
         (lambda b: plan("anna", b, now=NOW, answers={"age": "36_50"}), "is required"),
         (lambda b: propose(request(currency="USD"), made_returns()), "goal's currency"),

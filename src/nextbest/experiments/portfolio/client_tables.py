@@ -9,61 +9,32 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.holdings.book import Book
+from nextbest.portfolio.peers.from_book import DAYS_PER_YEAR
 from nextbest.portfolio.plan.questionnaire import RiskProfile, with_horizon
 
 Floats = NDArray[np.float64]
 
 
-def with_goals(book: Book) -> pl.DataFrame:
-    """Investors with their first goal, in the order of `book.investors()`."""
-    goals = book.goals().group_by("client_id", maintain_order=True).first()
-    paid = pl.coalesce("goal_contribution", "monthly_contribution").fill_null(0.0)
-    return (
-        book.investors()
-        .join(
-            goals.select(
-                "client_id",
-                "goal_type",
-                "target_amount",
-                "horizon_years",
-                goal_contribution="monthly_contribution",
-            ),
-            on="client_id",
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(paid=paid)
-    )
+def people_on(book: Book, day: date) -> dict[str, tuple[dict[str, Any], dict[str, Any], float]]:
+    """Client to investor, first goal whose time isn't over, and the years left of it; profiled by that day."""
+    goals: dict[str, list[dict[str, Any]]] = {}
+    for goal in book.goals().iter_rows(named=True):
+        goals.setdefault(goal["client_id"], []).append(goal)
+    found = {}
+    for person in book.investors().iter_rows(named=True):
+        gone = (day - person["profiled_at"]).days / DAYS_PER_YEAR
+        left = [g for g in goals.get(person["client_id"], []) if g["horizon_years"] > gone]
+        if gone >= 0 and left:
+            found[person["client_id"]] = (person, left[0], left[0]["horizon_years"] - gone)
+    return found
 
 
-def risk_profile(person: dict[str, Any], cutoff: date) -> RiskProfile:
-    """The client's grades as the book has them; the day is the cutoff's, because only the class matters here."""
-    capacity, tolerance, knowledge = (
-        int(person[c]) for c in ("risk_capacity", "risk_tolerance", "knowledge")
-    )
+def risk_profile(person: dict[str, Any], years_left: float, day: date) -> RiskProfile:
+    """The client's grades as the book has them."""
+    grades = (int(person[c]) for c in ("risk_capacity", "risk_tolerance", "knowledge"))
+    capacity, tolerance, knowledge = grades
     need = float(person.get("liquidity_need") or 0.0)
-    return with_horizon(
-        RiskProfile(capacity, tolerance, knowledge, 5, cutoff, need), years=float(person["horizon_years"])
-    )
-
-
-def peer_question(person: dict[str, Any], wealth: float, cutoff: date) -> dict[str, Any]:
-    """The client as peers' features have one."""
-    row = peer_profiles(pl.DataFrame([person]), np.array([wealth]), cutoff).row(0, named=True)
-    return {k: v for k, v in row.items() if k != "client_id"}
-
-
-def peer_profiles(people: pl.DataFrame, wealth_N: Floats, cutoff: date) -> pl.DataFrame:
-    """Features of the peers' index for every client."""
-    wealth = pl.Series("wealth", wealth_N)
-    return people.select(
-        "client_id", "goal_type", "risk_capacity", "risk_tolerance", "knowledge", "currency", "liquidity_need", "income",
-        pl.col("horizon_years"),
-        target_ratio=pl.when(wealth > 0).then(pl.col("target_amount") / wealth),
-        contribution_rate=pl.when(pl.col("income") > 0).then(pl.col("paid") / pl.col("income")),
-        age_years=(cutoff.year - pl.col("birth_year")).cast(pl.Float64),
-        wealth=pl.when(wealth > 0).then(wealth),
-    )  # fmt: skip
+    return with_horizon(RiskProfile(capacity, tolerance, knowledge, 5, day, need), years=years_left)
 
 
 def peer_allocations(

@@ -23,13 +23,12 @@ from nextbest.experiments.portfolio.client_months import MonthEnd, growth_betwee
 from nextbest.experiments.portfolio.client_tables import (
     peer_allocations,
     peer_outcomes,
-    peer_profiles,
-    peer_question,
+    people_on,
     risk_profile,
-    with_goals,
 )
 from nextbest.portfolio.peers.answers import Refusal
-from nextbest.portfolio.peers.features import canonical
+from nextbest.portfolio.peers.features import Profile, canonical
+from nextbest.portfolio.peers.from_book import profile_of
 from nextbest.portfolio.peers.index import PeerIndex
 from nextbest.portfolio.peers.privacy import PrivacyConfig, tell
 from nextbest.portfolio.plan.candidates import Candidate, fit_to_limits, model_portfolio
@@ -39,6 +38,8 @@ from nextbest.portfolio.plan.questionnaire import RiskProfile
 from nextbest.portfolio.plan.suitability import Allocation, load_limits, suitable
 
 Floats = NDArray[np.float64]
+People = Mapping[str, tuple[dict[str, Any], dict[str, Any], float]]
+"""Client to investor, goal and years left of it."""
 STRATEGIES = ("peers", "model", "popularity", "market", "own")
 """`peers`: their weighted median allocation; `model`: of the risk class; `popularity`: the ten shares most clients bought
 in the last six months; `market`: the benchmark. These four are mixed with deposits until they suit. `own`: what the client
@@ -123,7 +124,7 @@ def compare_strategies(book: Book, *, config: BacktestConfig | None = None, rng:
         raise DataError(
             "market", f"has no class {config.safe_class!r} with returns", examples=list(past.classes)
         )
-    people = with_goals(book)
+    clients = book.investors()["client_id"]
     windows: list[_Window] = []
     rows: list[dict[str, Any]] = []
     recent_returns: list[Floats] = []
@@ -133,7 +134,18 @@ def compare_strategies(book: Book, *, config: BacktestConfig | None = None, rng:
         recent_buys = [*recent_buys[-5:], end.bought_A]
         if str(end.month) in cutoffs:
             cutoff = cutoffs[str(end.month)]
-            window = _judge(end, cutoff, people, market, columns, recent_returns, recent_buys, config, gen)
+            window = _judge(
+                end,
+                cutoff,
+                clients,
+                people_on(book, cutoff),
+                market,
+                columns,
+                recent_returns,
+                recent_buys,
+                config,
+                gen,
+            )
             windows.append(window)
             row: dict[str, Any] = {"cutoff": cutoff.isoformat(), "clients": len(window.clients)}
             row |= {"refused": window.n_refused} | {
@@ -172,7 +184,8 @@ def _columns(book: Book, market: Market, past: ClassReturns, config: BacktestCon
 def _judge(
     end: MonthEnd,
     cutoff: date,
-    people: pl.DataFrame,
+    clients: pl.Series,
+    people: People,
     market: Market,
     columns: dict[str, Any],
     recent_returns: Sequence[Floats],
@@ -188,19 +201,18 @@ def _judge(
     if len(months[after]) < config.months_after:
         raise InputError("cutoffs", f"need {config.months_after} months with prices after them", value=cutoff)
     wealth_N = end.value_NA.sum(axis=1)
-    holds = (wealth_N > 0) & people["target_amount"].is_not_null().to_numpy()
+    holds = (wealth_N > 0) & clients.is_in(list(people)).to_numpy()
     if not holds.any():
         raise DataError("clients", f"nobody holds anything on {cutoff}")
     class_NC = np.stack(
         [end.value_NA[:, np.array(market.asset_class) == c].sum(axis=1) for c in past.classes], axis=1
     )
-    profiles = peer_profiles(people, wealth_N, cutoff).filter(pl.Series(holds))
+    rows = {int(n): people[clients[int(n)]] for n in np.flatnonzero(holds)}
+    profiles = {n: profile_of(p, g, wealth=float(wealth_N[n]), as_of=cutoff) for n, (p, g, _) in rows.items()}
     index = PeerIndex.fit(
-        profiles,
-        peer_allocations(
-            people["client_id"], class_NC / np.maximum(wealth_N, 1e-9)[:, None], past.classes, holds
-        ),
-        peer_outcomes(people["client_id"], np.stack(list(recent_returns), axis=1), holds),
+        pl.DataFrame([{"client_id": clients[n], **p} for n, p in profiles.items()], infer_schema_length=None),
+        peer_allocations(clients, class_NC / np.maximum(wealth_N, 1e-9)[:, None], past.classes, holds),
+        peer_outcomes(clients, np.stack(list(recent_returns), axis=1), holds),
         as_of=cutoff,
         periods_per_year=12,
     )
@@ -223,14 +235,14 @@ def _judge(
     roi, probability, suits = ({s: np.empty(len(drawn)) for s in STRATEGIES} for _ in range(3))
     window = _Window([], roi, probability, suits, {s: np.zeros(n_classes + 2) for s in STRATEGIES}, 0)
     for i, n in enumerate(drawn):
-        person = people.row(int(n), named=True)
-        profile = risk_profile(person, cutoff)
-        weights = _strategy_weights(
-            person, profile, index, profiles, past, class_NC[n] / wealth_N[n], wealth_N[n], cutoff
-        )
+        person, aim, years_left = rows[int(n)]
+        profile = risk_profile(person, years_left, cutoff)
+        weights = _strategy_weights(profiles[int(n)], profile, index, past, class_NC[n] / wealth_N[n])
         window.n_refused += weights.pop("refused", 0)
-        months_left = int(min(max(round(person["horizon_years"] * 12), 1), MAX_MONTHS))
-        goal = Goal(person["target_amount"], months_left, float(person["paid"]), config.inflation_ann)
+        months_left = int(min(max(round(years_left * 12), 1), MAX_MONTHS))
+        goal = Goal(
+            aim["target_amount"], months_left, float(aim["monthly_contribution"] or 0.0), config.inflation_ann
+        )
         window.clients.append(person["client_id"])
         for name in STRATEGIES:
             raw = weights[name]
@@ -253,13 +265,12 @@ def _judge(
 
 
 def _strategy_weights(
-    person: dict[str, Any], profile: RiskProfile, index: PeerIndex, profiles: pl.DataFrame, past: ClassReturns,
-    own_C: Floats, wealth: float, cutoff: date,
-) -> dict[str, Any]:  # fmt: skip
+    question: Profile, profile: RiskProfile, index: PeerIndex, past: ClassReturns, own_C: Floats
+) -> dict[str, Any]:
     """Weights over classes, popular shares and benchmark before suitability; where peers are refused, the model's."""
     none = np.zeros(2)
     model = np.concatenate([model_portfolio(profile.risk_class, past, profile, load_limits()), none])
-    asked = canonical(peer_question(person, wealth, cutoff), config=index.config, categories=index.categories)
+    asked = canonical(question, config=index.config, categories=index.categories)
     told = tell(index.cohort(asked), config=PrivacyConfig())
     found: dict[str, Any] = {"model": model, "own": np.concatenate([own_C, none])}
     for place, name in enumerate(("popularity", "market")):

@@ -9,11 +9,10 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from nextbest.data.holdings.book import Book
 from nextbest.errors import InputError
 from nextbest.portfolio.peers.answers import PeerSummary, Refusal
+from nextbest.portfolio.peers.from_book import DAYS_PER_YEAR, allocation_of, profile_of
 from nextbest.portfolio.peers.privacy import Peers, PrivacyGate
 from nextbest.portfolio.plan.advice import choose_instruments
 from nextbest.portfolio.plan.class_returns import ClassReturns, class_returns
@@ -68,7 +67,8 @@ def plan(
         The questionnaire and its day (today where not given); without, the grades stored in the book, which are no ground
         for advice.
     goal_id
-        Which of the client's goals; the first by id where not given.
+        Which of the client's goals; where not given the first by id whose time isn't over. A horizon counts from the
+        profile's day in the book.
     returns
         Monthly class returns made before, so that many plans share them; from the book's prices where not given.
     journal
@@ -82,7 +82,7 @@ def plan(
     Raises
     ------
     InputError
-        The client, the goal or the grades aren't known, answers are wrong, advice is asked for without a journal.
+        The client, the goal or the grades aren't known, the goal's time is over, answers are wrong, advice is asked for without a journal.
     DataError
         Prices don't make class returns, or the account can't be valued.
     ExternalError
@@ -92,10 +92,10 @@ def plan(
     if now.tzinfo is None:
         raise InputError("now", "must have a time zone", value=now)
     investor = _investor(book, client)
-    goal_row = _goal(book, client, goal_id)
-    months = max(1, round(goal_row["horizon_years"] * 12))
+    goal_row, years_left = _goal(book, investor, goal_id, now.date())
+    months = max(1, round(years_left * 12))
     profile = _profile(investor, answers, answered_on or now.date())
-    profile = with_horizon(profile, years=goal_row["horizon_years"])
+    profile = with_horizon(profile, years=years_left)
     currency = goal_row["currency"]
     if returns is None:
         market = book.market(end=now.date(), currency=currency)
@@ -117,7 +117,7 @@ def plan(
     )
     told = None
     if peers is not None and gate is not None:
-        question = peer_question(request, investor)
+        question = profile_of(investor, goal_row, wealth=wealth, as_of=now.date())
         told = gate.ask(peers, question, asker=asker or client, now=now, own_ids=(client,))
     market_shape = _market_shape(book, returns)
     if mode == "information":
@@ -192,27 +192,6 @@ def advise(
     return made
 
 
-def peer_question(request: PlanRequest, investor: Mapping[str, Any]) -> dict[str, float | int | str | None]:
-    """The client as the peers' features describe one; what isn't known is None."""
-    income = investor.get("income")
-    born = investor.get("birth_year")
-    goal = request.goal
-    return {
-        "goal_type": request.goal_type,
-        "horizon_years": goal.n_months / 12,
-        "target_ratio": goal.target / request.wealth if request.wealth > 0 else None,
-        "contribution_rate": goal.monthly_contribution / income if income else None,
-        "risk_capacity": request.profile.capacity,
-        "risk_tolerance": request.profile.tolerance,
-        "age_years": None if born is None else float(request.now.year - born),
-        "currency": request.currency,
-        "liquidity_need": request.profile.liquidity_need,
-        "knowledge": request.profile.knowledge,
-        "income": income,
-        "wealth": request.wealth if request.wealth > 0 else None,
-    }
-
-
 def _investor(book: Book, client: str) -> dict[str, Any]:
     """The client's row."""
     table = book.investors()
@@ -222,16 +201,27 @@ def _investor(book: Book, client: str) -> dict[str, Any]:
     return rows.row(0, named=True)
 
 
-def _goal(book: Book, client: str, goal_id: str | None) -> dict[str, Any]:
-    """The goal asked for, or the first."""
-    goals = book.goals(client)
-    if goal_id is not None:
-        goals = goals.filter(goals["goal_id"] == goal_id)
-    if not goals.height:
+def _goal(
+    book: Book, investor: Mapping[str, Any], goal_id: str | None, today: date
+) -> tuple[dict[str, Any], float]:
+    """The goal asked for, or the first whose time isn't over; and the years that are left of it."""
+    gone = max(0.0, (today - investor["profiled_at"]).days / DAYS_PER_YEAR)  # horizons count from the profile
+    rows = [
+        g for g in book.goals(investor["client_id"]).to_dicts() if goal_id is None or g["goal_id"] == goal_id
+    ]
+    if not rows:
         raise InputError(
             "goal_id", "the client has no such goal", value=goal_id, remedy="add it to the book's goals"
         )
-    return goals.row(0, named=True)
+    for row in rows:
+        if row["horizon_years"] > gone:
+            return row, row["horizon_years"] - gone
+    raise InputError(
+        "goal_id",
+        "the time of the goal is over",
+        value=[g["goal_id"] for g in rows],
+        remedy="renew the profile and its goals in the book",
+    )
 
 
 def _profile(investor: Mapping[str, Any], answers: Mapping[str, str] | None, on: date) -> RiskProfile:
@@ -256,7 +246,7 @@ def _profile(investor: Mapping[str, Any], answers: Mapping[str, str] | None, on:
 
 
 def _holdings(book: Book, client: str, currency: str, today: date) -> tuple[float, dict[str, float] | None]:
-    """Wealth in the goal's currency and its split by class; nothing held is (0, None)."""
+    """Wealth in the goal's currency and its split by class; nothing held, or a debt, is (0, None)."""
     account = book.account(client)
     account = replace(
         account,
@@ -271,14 +261,8 @@ def _holdings(book: Book, client: str, currency: str, today: date) -> tuple[floa
     # a few days before the first event: a purchase on a day off needs the prices around it
     market = book.market(traded or None, start=first - timedelta(days=10), end=today, currency=currency)
     valued = value(account, market, currency=currency)
-    if not len(valued.nav_T) or not valued.nav_T[-1] > 0:
-        return 0.0, None
-    parts: dict[str, float] = {}
-    for name, amount in zip(valued.asset_class, valued.value_TA[-1], strict=True):
-        parts[name] = parts.get(name, 0.0) + float(amount)
-    parts["cash"] = parts.get("cash", 0.0) + float(valued.cash_T[-1])
-    total = float(np.sum([max(v, 0.0) for v in parts.values()]))  # a balance below zero isn't an allocation
-    return float(valued.nav_T[-1]), {k: max(v, 0.0) / total for k, v in parts.items() if v > 0}
+    shares = allocation_of(valued)
+    return (float(valued.nav_T[-1]), shares) if shares else (0.0, None)
 
 
 def _market_shape(book: Book, returns: ClassReturns) -> dict[str, float] | None:
