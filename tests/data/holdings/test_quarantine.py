@@ -30,7 +30,7 @@ GOOD = {"client_id": "ann", "asset_id": "ROUBLE", "day": "2024-01-10", "quantity
         ({"client_id": "eve"}, "unknown_client"),
         ({"client_id": " "}, "no_client_id"),
         ({"asset_id": "GOLD"}, "unknown_asset"),
-        ({"asset_id": "SILENT"}, "no_price"),
+        ({"asset_id": "SILENT"}, "unpriced_asset"),
         ({"day": "2024-01-05"}, "before_first_price"),
         ({"currency": "roubles"}, "bad_currency"),
         ({"currency": "GBP"}, "unknown_currency"),

@@ -52,7 +52,7 @@ def check_references(kind: Kind, rows: Rows, reference: Reference) -> None:
         )
         reason = (
             pl.when(pl.col("first_day").is_null())
-            .then(pl.lit("no_price"))
+            .then(pl.lit("unpriced_asset"))
             .when(pl.col("day") < pl.col("first_day"))
             .then(pl.lit("before_first_price"))
         )

@@ -29,8 +29,8 @@ class PortfolioLaws(BaseModel, frozen=True, extra="forbid"):
     noise: PositiveFloat = 12.0
     """Concentration of the Dirichlet law of a client's class shares around the mean; larger = closer to it."""
     popularity: NonNegativeFloat = 0.9
-    """Exponent of Zipf's law over the assets of a class by rank; at 0.9 ten of 170 shares have about half of the
-    trades in shares, as ten assets have half of those in FAR-Trans."""
+    """Exponent of Zipf's law over the assets of a class by rank; at 0.9 ten of 170 shares have 45 % of the trades in
+    shares (ten assets have half of all trades in FAR-Trans, where a class is more than one or two assets)."""
     home_bias: float = Field(default=0.7, ge=0, lt=1)
     """How much less an asset of another country weighs."""
     home_country: str = "RU"

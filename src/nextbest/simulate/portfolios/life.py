@@ -153,10 +153,10 @@ def live(
     life.deposit(first, wealth)
     for i in np.argsort(-weights, kind="stable"):
         life.buy(first, int(i), wealth * float(weights[i]))
-    exits = {int(stage.last_A[a]): [] for a in chosen if stage.last_A[a] < last}  # type: dict[int, list[int]]
+    exits: dict[int, list[int]] = {}
     for i, a in enumerate(chosen):
         if stage.last_A[a] < last:
-            exits[int(stage.last_A[a])].append(i)
+            exits.setdefault(int(stage.last_A[a]), []).append(i)
     rhythm = int(rng.integers(1, laws.invests_every + 1))
     events = _event_days(stage, first, last, float(rng.uniform(0, 1)))
     luck = rng.uniform(size=(len(events), 4))
