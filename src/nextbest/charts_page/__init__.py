@@ -1,1 +1,1 @@
-"""One document of figures and ECharts options as one self-contained page; knows no domain."""
+"""One document of figures and ECharts options as one self-contained page (`page.write_page`); knows no domain."""
