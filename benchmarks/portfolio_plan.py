@@ -3,6 +3,7 @@
     python benchmarks/portfolio_plan.py weights --data DIR      (DIR holds skfolio-datasets/ftse100_dataset.csv.gz)
     python benchmarks/portfolio_plan.py goals
     python benchmarks/portfolio_plan.py suitability --profiles 100000
+    python benchmarks/portfolio_plan.py strategies --store DIR --clients 300      (DIR holds book.duckdb)
 
 CPU milliseconds of this process, one thread; the middle of the rounds, the least in brackets. `weights` runs ours and
 skfolio's in turns on the same complete days, each with its own estimates of mean and covariance.
@@ -29,7 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("weights", "goals", "suitability"))
+    parser.add_argument("what", choices=("weights", "goals", "suitability", "strategies"))
+    parser.add_argument("--store", type=Path, help="folder of a book of investors")
+    parser.add_argument("--clients", type=int, default=300, help="drawn at each cutoff")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--profiles", type=int, default=100_000)
@@ -43,6 +46,10 @@ def main() -> None:
         _weights(args.data, args.rounds)
     elif args.what == "goals":
         _goals(args.rounds)
+    elif args.what == "strategies":
+        if args.store is None:
+            parser.error("strategies needs --store")
+        _strategies(args.store, args.clients)
     else:
         _suitability(args.profiles, args.seed)
 
@@ -210,6 +217,34 @@ def _suitability(n_profiles: int, seed: int) -> None:
     print(
         f"{n_profiles:,} profiles, {n_proposals:,} proposals: {n_bad} violations; {n_none} without a proposal; {spent:.0f} CPU-s"
     )
+
+
+def _strategies(store: Path, n_clients: int) -> None:
+    from nextbest.data.holdings.book import Book
+    from nextbest.experiments.portfolio.strategies import STRATEGIES, BacktestConfig, compare_strategies
+
+    start = time.process_time()
+    with Book.open(store) as book:
+        found = compare_strategies(book, config=BacktestConfig(n_clients=n_clients), rng=0)
+    print(
+        "| strategy | % a month, over clients | over windows | goal probability | suits unmixed |\n|---|---:|---:|---:|---:|"
+    )
+    for name in STRATEGIES:
+        roi, wide, odds = found.roi[name], found.roi_windows[name], found.probability[name]
+        cells = [f"{100 * i.value:.3f} [{100 * i.ci_low:.3f}, {100 * i.ci_high:.3f}]" for i in (roi, wide)]
+        print(
+            f"| {name} | {' | '.join(cells)} | {odds.value:.4f} [{odds.ci_low:.4f}, {odds.ci_high:.4f}] | {found.suits[name]:.3f} |"
+        )
+    print("| peers less | % a month | p | goal probability | p |\n|---|---:|---:|---:|---:|")
+    for name, (roi, odds) in found.difference.items():
+        print(
+            f"| {name} | {100 * roi.difference:+.3f} [{100 * roi.ci_low:+.3f}, {100 * roi.ci_high:+.3f}] | {roi.p_value:.4f} "
+            f"| {odds.difference:+.4f} [{odds.ci_low:+.4f}, {odds.ci_high:+.4f}] | {odds.p_value:.4f} |"
+        )
+    print("| cutoff | " + " | ".join(STRATEGIES) + " |\n|---|" + "---:|" * len(STRATEGIES))
+    for row in found.windows:
+        print(f"| {row['cutoff']} | " + " | ".join(f"{100 * row[f'roi_{s}']:.2f}" for s in STRATEGIES) + " |")
+    print(f"{time.process_time() - start:.0f} CPU-s")
 
 
 if __name__ == "__main__":
