@@ -44,9 +44,9 @@ def assert_valued(book: Book) -> None:
     history = content(book)["history"]
     ids = dict(book.connection().execute("SELECT client_id, client_idx FROM investors").fetchall())
     n_returns = 0
+    markets = {currency: book.market(currency=currency) for currency in ("RUB", "USD")}
     for account in book.accounts():
-        market = book.market(currency=account.currency)
-        whole = value(account, market)
+        whole = value(account, markets[account.currency])
         mine = history.filter(pl.col("client_idx") == ids[account.client_id])
         assert mine["day"].to_list() == whole.days_T.tolist()
         np.testing.assert_allclose(mine["nav"].to_numpy(), whole.nav_T, rtol=1e-9, atol=1e-6)
@@ -87,7 +87,7 @@ def test_day_by_day_is_the_valuation_of_the_whole_history(raw, seed: int, tmp_pa
 
 def test_days_that_were_missed_are_caught_up(raw, tmp_path: Path) -> None:
     with copied(raw, 0, tmp_path / "a") as daily, copied(raw, 0, tmp_path / "b") as rare:
-        for n in range(0, 45, 6):
+        for n in range(6, 45, 12):
             track(daily, day(n))
         track(daily, LAST)
         for n in (3, 17, 44):
@@ -243,6 +243,17 @@ def test_a_day_that_fails_leaves_the_book_as_it_was(
         track(book, LAST)
         track(whole, LAST)
         assert_same(content(book), content(whole))
+
+
+def test_what_stood_in_while_the_exchange_was_closed_is_taken_back_when_it_opens(raw, tmp_path: Path) -> None:
+    with copied(raw, 0, tmp_path) as book:
+        assert [(g.start, g.end) for g in book.market().gaps] == [(day(18), day(32))]
+        track(book, day(29))
+        before = content(book)["history"].filter(pl.col("day") > day(18))
+        assert before.height > 0
+        assert set(track(book, LAST).recomputed.values()) == {day(19)}
+        assert_valued(book)
+        assert track(book, LAST).recomputed == {}
 
 
 def test_a_book_open_for_reading_is_refused(raw, tmp_path: Path) -> None:

@@ -50,9 +50,11 @@ def random_book(folder: Path, seed: int, *, n_days: int = 45) -> Book:
     rng = np.random.default_rng(seed)
     book = Book.create(folder, base_currency="RUB", max_rate_age_days=40)
     book.add("fx", table("currency day rate", *(("USD", day(n), 90.0 + n) for n in range(0, n_days, 5))))
-    book.add("assets", table("asset_id title asset_class currency", *((a, a, *k) for a, k in ASSETS.items())))
+    others = [f"X{i}" for i in range(10)]  # nobody's, but they make the exchange
+    kinds = [*((a, a, *k) for a, k in ASSETS.items()), *((a, a, "equity", "RUB") for a in others)]
+    book.add("assets", table("asset_id title asset_class currency", *kinds))
     open_days = [n for n in range(n_days) if n % 7 < 5 and not 20 <= n <= 31]
-    prices = []
+    prices = [(asset, day(n), 50.0) for asset in others for n in open_days]
     for asset in ASSETS:
         close = 100.0
         for n in open_days:
@@ -60,6 +62,9 @@ def random_book(folder: Path, seed: int, *, n_days: int = 45) -> Book:
             silent = asset == "BBB" and 8 <= n <= 17  # longer than a last price may stand
             if rng.random() > 0.15 and not silent:
                 prices.append((asset, day(n), close))
+    prices += [
+        ("DDD", day(n), 100.0 + n) for n in (22, 23, 25, 28)
+    ]  # trades elsewhere while the exchange is closed
     book.add("asset_prices", table("asset_id day close", *prices))
     book.add("splits", table("asset_id day ratio", ("AAA", day(9), 10.0), ("DDD", day(13), 0.5)))
     book.add(

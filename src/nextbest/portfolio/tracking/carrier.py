@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, PositiveFloat
 
 from nextbest.data.holdings.book import Book
 from nextbest.portfolio.tracking.alerts import ALERT_KINDS, AlertKind, AlertLimits, next_state
-from nextbest.portfolio.tracking.feed import Feed, read_feed
+from nextbest.portfolio.tracking.feed import Feed, Gaps, read_feed
 from nextbest.portfolio.tracking.plans import CASH, Odds, PlanRecord, plans_until
 from nextbest.portfolio.tracking.positions import NO_DAY, Day, Positions, step
 from nextbest.portfolio.tracking.state import NOT_OPEN, Clients, State
@@ -82,11 +82,13 @@ class Carrier:
         class_A: list[str],
         after: date | None,
         until: date,
+        gaps: Gaps,
         config: TrackingConfig,
         odds: Odds | None,
         first_P: NDArray[np.int64] | None = None,
     ) -> None:
         self.state, self.config, self.odds = state, config, odds
+        self.gaps = gaps
         self.first_P = np.full(state.n_clients, NO_DAY) if first_P is None else first_P
         self.feeds: dict[str, Feed] = {
             currency: read_feed(book, currency, state.client_P[places], asset_idx_A, after, until)
@@ -105,6 +107,7 @@ class Carrier:
         """Take these days, which lie in the feed, in order."""
         for day in days:
             number = day_number(day)
+            closed = any(first < day < reopened for first, reopened in self.gaps)
             state = self.state
             n = state.n_clients
             nav_P, flow_P, return_P = (np.full(n, np.nan) for _ in range(3))
@@ -113,7 +116,7 @@ class Carrier:
             for currency, (places, positions) in state.groups.items():
                 feed = self.feeds[currency]
                 t = int(np.searchsorted(feed.market.days_T, np.datetime64(day, "D")))
-                found = step(positions, feed.market, t, feed.events(t))
+                found = step(positions, feed.market, t, feed.events(t), closed=closed)
                 nav_P[places], flow_P[places], return_P[places] = found.nav_P, found.flow_P, found.return_P
                 regular_P[places], seen_P[places] = found.regular_P, found.seen_P
                 if self.planned:

@@ -17,6 +17,8 @@ from nextbest.portfolio.tracking.positions import Events
 from nextbest.portfolio.tracking.tables import frame
 
 Ints = NDArray[np.int64]
+Gaps = frozenset[tuple[date, date]]
+"""Last open day before and first open day after each stretch on which the exchange was closed."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,13 @@ def price_days(book: Book, after: date | None, until: date) -> list[date]:
         f"SELECT DISTINCT day FROM asset_prices WHERE {where} AND day <= ? ORDER BY day", [*parameters, until]
     )
     return [day for (day,) in rows.fetchall()]
+
+
+def closed_days(book: Book, until: date) -> Gaps:
+    """Stretches on which the exchange was closed, as `Book.market` tells them of all prices up to a day."""
+    if not price_days(book, date.min, until):
+        return frozenset()
+    return frozenset((gap.start, gap.end) for gap in book.market(end=until).gaps)
 
 
 def asset_order(book: Book) -> tuple[list[int], list[str]]:

@@ -107,8 +107,13 @@ class Day:
     seen_P: Bools  # noqa: N815 - shape suffix
 
 
-def step(positions: Positions, market: Market, t: int, events: Events) -> Day:
+def step(positions: Positions, market: Market, t: int, events: Events, *, closed: bool = False) -> Day:
     """Carry all clients through day `t` of the market; `positions` is changed in place.
+
+    Parameters
+    ----------
+    closed
+        Whether the exchange is closed that day (a gap of the market): then no last price stands in.
 
     Raises
     ------
@@ -147,7 +152,8 @@ def step(positions: Positions, market: Market, t: int, events: Events) -> Day:
     any_P = np.bincount(client_H[either_H], minlength=p.n_clients) > 0
     priced_P = np.bincount(client_H[either_H & fresh_H], minlength=p.n_clients) > 0
     worth_H = np.where(held_H, p.pieces_H * p.price_H * fx_A[p.key_H % n_assets], 0.0)
-    stale_P = np.bincount(client_H[held_H & (p.age_H > MAX_STALE_DAYS)], minlength=p.n_clients) > 0
+    too_old = 0 if closed else MAX_STALE_DAYS
+    stale_P = np.bincount(client_H[held_H & (p.age_H > too_old)], minlength=p.n_clients) > 0
     worth_P = np.bincount(client_H, weights=worth_H, minlength=p.n_clients)
     _drop(p, held_H)
 

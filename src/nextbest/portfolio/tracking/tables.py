@@ -68,6 +68,7 @@ CREATE TABLE IF NOT EXISTS tracking_alerts (
 CREATE TABLE IF NOT EXISTS tracking_plans (
     client_idx INTEGER, created DATE, body VARCHAR NOT NULL, PRIMARY KEY (client_idx, created));
 CREATE TABLE IF NOT EXISTS tracking_seen_events (client_idx INTEGER NOT NULL, day DATE NOT NULL, digest HUGEINT NOT NULL);
+CREATE TABLE IF NOT EXISTS tracking_gaps (first DATE PRIMARY KEY, reopened DATE NOT NULL);
 CREATE TABLE IF NOT EXISTS tracking_seen_prices (day DATE NOT NULL, digest HUGEINT NOT NULL);
 """
 _EVENTS = """
@@ -169,6 +170,19 @@ def remember_seen(book: Book, after: date | None, last: date) -> None:
         if after is None:
             book.connection().execute(f"DELETE FROM {table}")
         book.connection().execute(f"INSERT INTO {table} BY NAME {query}", [after or date.min, last])
+
+
+def known_closed(book: Book) -> frozenset[tuple[date, date]]:
+    """Closed stretches that were known when the last day was taken in."""
+    return frozenset(book.connection().execute("SELECT first, reopened FROM tracking_gaps").fetchall())
+
+
+def remember_closed(book: Book, gaps: frozenset[tuple[date, date]]) -> None:
+    """Keep the closed stretches known now, in the running transaction."""
+    if gaps != known_closed(book):
+        book.connection().execute("DELETE FROM tracking_gaps")
+        for gap in sorted(gaps):
+            book.connection().execute("INSERT INTO tracking_gaps VALUES (?, ?)", list(gap))
 
 
 def day_number(day: date) -> int:

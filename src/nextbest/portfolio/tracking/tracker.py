@@ -5,7 +5,7 @@ already taken in makes those it concerns be computed again from that day.
 """
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nextbest.data.holdings.book import Book
 from nextbest.portfolio.tracking.alerts import ALERT_KINDS
 from nextbest.portfolio.tracking.carrier import Carrier, Rows, TrackingConfig, alert_rows, day_of
-from nextbest.portfolio.tracking.feed import asset_order, price_days
+from nextbest.portfolio.tracking.feed import Gaps, asset_order, closed_days, price_days
 from nextbest.portfolio.tracking.plans import Odds
 from nextbest.portfolio.tracking.state import (
     NOT_OPEN,
@@ -32,7 +32,9 @@ from nextbest.portfolio.tracking.tables import (
     ensure_tables,
     frame,
     insert,
+    known_closed,
     last_day,
+    remember_closed,
     remember_seen,
     transaction,
 )
@@ -84,18 +86,20 @@ def track(
     ensure_tables(book)
     last = last_day(book)
     asset_idx_A, class_A = asset_order(book)
-    clients = read_clients(book, max(day, last or day))
+    until = max(day, last or day)
+    clients = read_clients(book, until)
+    gaps = closed_days(book, until)
     if last is None:
         state = fresh_state(clients, periods_per_year=config.periods_per_year, rf=config.rf)
         recomputed: dict[str, date] = {}
     else:
         places = {idx: place for place, idx in enumerate(asset_idx_A)}
         state = load_state(book, clients, places, periods_per_year=config.periods_per_year, rf=config.rf)
-        recomputed = _recompute(book, state, clients, last, asset_idx_A, class_A, config, odds)
+        recomputed = _recompute(book, state, clients, last, gaps, asset_idx_A, class_A, config, odds)
     days = price_days(book, last, day)
     rows = Rows()
     if days and state.n_clients:
-        carrier = Carrier(book, clients, state, asset_idx_A, class_A, last, days[-1], config, odds)
+        carrier = Carrier(book, clients, state, asset_idx_A, class_A, last, days[-1], gaps, config, odds)
         for start in range(0, len(days), config.days_at_once):
             part, new = days[start : start + config.days_at_once], Rows()
             carrier.carry(part, new)
@@ -105,6 +109,7 @@ def track(
                 taken = pl.DataFrame({"day": part, "n_clients": [state.n_clients] * len(part)})
                 insert(book, "tracking_days", taken)
                 remember_seen(book, last if start == 0 else days[start - 1], part[-1])
+                remember_closed(book, gaps)
             rows.n_returns += new.n_returns
             rows.n_opened += new.n_opened
             rows.n_closed += new.n_closed
@@ -123,6 +128,7 @@ def _recompute(
     state: State,
     clients: Clients,
     last: date,
+    gaps: Gaps,
     asset_idx_A: list[int],
     class_A: list[str],
     config: TrackingConfig,
@@ -130,6 +136,9 @@ def _recompute(
 ) -> dict[str, date]:
     """Compute again whoever a correction concerns; history before its day stays as it was written."""
     by_client, for_all = changed_since(book, last)
+    # that the exchange was closed is known only when it opens again: last prices stood in until then
+    inside = [start + timedelta(days=1) for start, _ in gaps ^ known_closed(book) if start < last]
+    for_all = min([*inside, *([for_all] if for_all else [])], default=None)
     for places, positions in state.groups.values():
         # recorded cash changes every figure of an account from its first day on
         flips = (positions.has_flows_P != clients.has_flows_P[places]) | (
@@ -147,13 +156,14 @@ def _recompute(
         if by_client or for_all:
             with transaction(book):
                 remember_seen(book, None, last)
+                remember_closed(book, gaps)
         return {}
     who, first_P = clients.only(chosen_P), from_P[chosen_P]
     part = fresh_state(who, periods_per_year=config.periods_per_year, rf=config.rf)
     kept = frame(book, "SELECT * FROM tracking_alerts ORDER BY opened")
     _reopen(part, kept, first_P)
     rows = Rows()
-    carrier = Carrier(book, who, part, asset_idx_A, class_A, None, last, config, odds, first_P)
+    carrier = Carrier(book, who, part, asset_idx_A, class_A, None, last, gaps, config, odds, first_P)
     carrier.carry(price_days(book, None, last), rows)
     splice(state, part, chosen_P, len(asset_idx_A))
     changed = pl.DataFrame(
@@ -178,6 +188,7 @@ def _recompute(
         missed = new_days.join(known, on="day", how="anti").with_columns(n_clients=pl.lit(state.n_clients))
         insert(book, "tracking_days", missed)
         remember_seen(book, None, last)
+        remember_closed(book, gaps)
     return {client: day_of(int(n)) for client, n in zip(who.id_P, first_P, strict=True)}
 
 
