@@ -59,15 +59,10 @@ def weights(model: Path) -> dict[str, np.ndarray]:
     return load_file(next(model.rglob("weights.safetensors")))
 
 
-def free_ports(n: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(n)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [str(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+def free_port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
 
 
 # --- killed and started again -------------------------------------------------------------------
@@ -140,7 +135,7 @@ def test_ctrl_c_says_where_the_finished_epochs_are(shop, tmp_path, capsys, monke
 def test_two_processes_learn_what_one_does_from_the_batches_of_both(shop, tmp_path, monkeypatch) -> None:
     """One process takes a batch of each share as one step, with what the first share holds out as its questions."""
     recipe = write_recipe(tmp_path / "one.toml", config_of())
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", *free_ports(1)]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
     words = train_words(shop / "store", recipe, tmp_path / "two", "--json")
     process = subprocess.run(
         [sys.executable, *torchrun, "-m", "nextbest", *words],
@@ -191,9 +186,16 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(shop, tmp_pa
 
 @pytest.fixture(scope="module")
 def ended(shop):
-    """How four commands ended in each of two processes, and what each said."""
-    command = [sys.executable, "-m", "cli.train_shop", str(shop), *free_ports(4)]
-    environment = {**ENVIRONMENT, "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2"}
+    """How four commands ended in each of two processes, and what each said; all meet at one store, as torchrun's."""
+    command = [sys.executable, "-m", "cli.train_shop", str(shop)]
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {
+        **ENVIRONMENT,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "WORLD_SIZE": "2",
+    }
     processes = [
         subprocess.Popen(
             command,
@@ -205,7 +207,7 @@ def ended(shop):
         for rank in range(2)
     ]
     try:
-        said = [process.communicate(timeout=300) for process in processes]
+        said = [process.communicate(timeout=600) for process in processes]
         assert [process.returncode for process in processes] == [0, 0], said
     finally:
         for process in processes:

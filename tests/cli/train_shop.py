@@ -1,6 +1,6 @@
 """A small shop whose order can be learned, recipes for it, and one process of several that trains on it.
 
-`python -m cli.train_shop FOLDER PORT...` is that process: it runs commands and notes how each ended.
+`python -m cli.train_shop FOLDER` is that process: it runs commands and notes how each ended.
 """
 
 import json
@@ -66,7 +66,7 @@ def train_words(store: Path, recipe: Path | str, out: Path, *words: str) -> list
     return ["train", "--recipe", str(recipe), "--out", str(out), "--store", str(store), "--quiet", *words]
 
 
-def one_of_two(folder: Path, ports: list[str]) -> None:
+def one_of_two(folder: Path) -> None:
     """Commands that go wrong in one way each, in one of two processes; the last one loses a process."""
     rank, store = os.environ["RANK"], folder / "store"
     good, wild = config_of()["training"], config_of(learning_rate=1e37)["training"]
@@ -79,8 +79,7 @@ def one_of_two(folder: Path, ports: list[str]) -> None:
         "a process is lost": write_recipe(folder / f"good-{rank}.toml", config_of()),
     }
     ended = {}
-    for (name, recipe), port in zip(recipes.items(), ports, strict=True):
-        os.environ["MASTER_PORT"] = port
+    for name, recipe in recipes.items():
         if name == "a process is lost" and rank == "1":
             from nextbest.errors import ArtifactError
             from nextbest.models.sequence import sequence_model
@@ -97,4 +96,4 @@ def one_of_two(folder: Path, ports: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    one_of_two(Path(sys.argv[1]), sys.argv[2:])
+    one_of_two(Path(sys.argv[1]))

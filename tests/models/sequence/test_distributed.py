@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from models.sequence.training_cases import always, distance, joined, network, same, settings, weights
 from models.sequence.training_process import share
 from nextbest.errors import InputError
-from nextbest.models.sequence.distributed import World, rank_and_world
+from nextbest.models.sequence.distributed import World, own_device, rank_and_world
 from nextbest.models.sequence.trainer import train
 
 TESTS = Path(__file__).parents[2]
@@ -90,3 +90,12 @@ def test_several_processes_without_a_rank_are_told(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(InputError, match="RANK: must be set when WORLD_SIZE is 2; start with torchrun"):
         rank_and_world()
+
+
+def test_more_processes_than_gpus_on_a_machine_are_told(monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match=r"must be at most the 1 GPU\(s\) of a machine, one each; got 2"):
+        own_device(torch.device("cuda"))
+    assert own_device(torch.device("cpu")) == torch.device("cpu")
