@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -15,7 +16,8 @@ import pytest
 from data.holdings.conftest import WEEKDAYS, fill, investors, trades
 from nextbest.data.holdings.account import ACCOUNT_FLOWS, ACCOUNT_TRADES
 from nextbest.data.holdings.book import Book
-from nextbest.errors import DataError, ExternalError, InputError
+from nextbest.data.holdings.database import transaction
+from nextbest.errors import ArtifactError, DataError, ExternalError, InputError
 
 TUESDAY, WEDNESDAY = date(2024, 1, 9), date(2024, 1, 10)
 BOUGHT = trades(("t1", "ann", "ROUBLE", TUESDAY, 5.0, 100.0), ("t2", "bob", "ROUBLE", TUESDAY, 1.0, 100.0))
@@ -204,3 +206,42 @@ def test_goals_are_of_one_client_or_all(book: Book) -> None:
     assert book.goals("bob")["client_id"].to_list() == ["bob"]
     assert book.goals().height == 2
     assert book.goals().schema["monthly_contribution"] == pl.Float64
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [({"exchange_zone": "Moscow/Kremlin"}, "IANA zone"), ({"max_rate_age_days": -1}, "0 or more")],
+)
+def test_a_books_settings_are_checked(tmp_path: Path, asked: dict[str, object], rule: str) -> None:
+    with pytest.raises(InputError, match=rule):
+        Book.create(tmp_path, base_currency="RUB", **asked)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_book_of_another_format_is_refused(book: Book) -> None:
+    book.connection().execute("UPDATE meta SET value = '0' WHERE key = 'format'")
+    folder = book.path.parent
+    book.close()
+    with pytest.raises(ArtifactError, match="format 0"):
+        Book.open(folder)
+
+
+def test_a_full_disk_undoes_the_change_and_says_so(book: Book) -> None:
+    connection = book.connection()
+    with pytest.raises(ExternalError, match="as it was: No space left"):
+        _delete_onto_a_full_disk(connection)
+    assert book.investors().height == 2
+
+
+def _delete_onto_a_full_disk(connection: duckdb.DuckDBPyConnection) -> None:
+    with transaction(connection, "book"):
+        connection.execute("DELETE FROM investors")
+        raise duckdb.IOException("No space left")
+
+
+def test_ones_own_tables_live_beside_the_books(book: Book) -> None:
+    book.connection().execute("CREATE TABLE tracked (day DATE)")
+    folder = book.path.parent
+    book.close()
+    with Book.open(folder) as again:
+        assert again.connection().execute("SELECT count(*) FROM tracked").fetchall() == [(0,)]

@@ -1,5 +1,6 @@
 """Simulated investors: lives that add up, laws that show, the same again from the same rng."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -246,3 +247,25 @@ def _write_layouts(market: MarketTables, folder: Path) -> None:
         for third in ("I", "II", "III")
     ]
     (classes / "deposit_rate.csv").write_text("\n".join(thirds))
+
+
+def test_a_class_that_the_market_lacks_goes_to_the_others_and_without_any_nothing_is_bought() -> None:
+    market = simulate_market(n_shares=3, n_days=300, with_closure=False, rng=5)
+    customers = draw_customers(10, start=date(2018, 1, 1), end=date(2018, 2, 1), rng=np.random.default_rng(1))
+    shares = _only(market, "equity")
+    bought = holdings_for(customers, shares, rng=1)
+    assert bought.trades["client_id"].n_unique() == 10
+    assert set(bought.trades["asset_id"]) <= set(shares.assets["asset_id"])
+    other = _only(market, "gold")
+    other = replace(other, assets=other.assets.with_columns(asset_class=pl.lit("art")))
+    nobody = holdings_for(customers, other, rng=1)
+    assert (nobody.investors.height, nobody.trades.height) == (10, 0)
+
+
+def _only(market: MarketTables, asset_class: str) -> MarketTables:
+    assets = market.assets.filter(pl.col("asset_class") == asset_class)
+    tables = {
+        n: getattr(market, n).join(assets, on="asset_id", how="semi")
+        for n in ("asset_prices", "splits", "dividends")
+    }
+    return replace(market, assets=assets, **tables)

@@ -86,7 +86,7 @@ class Book:
             raise InputError("max_rate_age_days", "must be 0 or more", value=max_rate_age_days)
         try:
             ZoneInfo(exchange_zone)
-        except (ValueError, OSError) as error:
+        except (ValueError, KeyError, OSError) as error:  # an unknown key is a KeyError
             raise InputError(
                 "exchange_zone", "must be an IANA zone such as Europe/Moscow", value=exchange_zone
             ) from error
