@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from nextbest.errors import DataError, InputError
 from nextbest.portfolio.metrics.fast_relative import RELATIVE_METRICS, relative_metrics
-from nextbest.portfolio.metrics.scans import running_maximum, running_product
 from nextbest.portfolio.metrics.sums import SUMS, figures_of
+from nextbest.portfolio.metrics.underwater import Underwater
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def fast_metrics(
     alpha: float = 0.05,
     rf: float = 0.0,
     benchmark_T: FloatArray | None = None,
-    chunk: int = 32,
+    chunk: int = 48,
 ) -> dict[str, FloatArray]:
     """Some twenty figures of each portfolio, one vector of shape (P,) for each name of `METRICS`.
 
@@ -153,11 +153,17 @@ def fast_metrics(
     relative_names = RELATIVE_METRICS if benchmark_T is not None else ()
     sums = {name: np.full(len(returns_PT), np.nan) for name in (*SUMS, *_TAILS, *relative_names)}
     sums["n"][:] = 0.0
+    buffers = _Buffers(chunk, 1)
     with np.errstate(all="ignore"):  # what isn't defined becomes NaN, by its own rule
         for rows, returns_CT, bench in _chunks(returns_PT, benchmark_T, chunk=chunk):
-            found = _sums(returns_CT, alpha=alpha, rf=rf)
+            if returns_CT.shape[1] != buffers.n_days:
+                buffers = _Buffers(min(chunk, len(returns_PT)), returns_CT.shape[1])
+            found = _sums(returns_CT, buffers, alpha=alpha, rf=rf)
             if bench is not None:
-                found |= relative_metrics(returns_CT, bench, periods_per_year=periods_per_year, rf=rf)
+                scratch = buffers.first_CT[: len(rows)], buffers.second_CT[: len(rows)]
+                found |= relative_metrics(
+                    returns_CT, bench, periods_per_year=periods_per_year, rf=rf, scratch=scratch
+                )
             for name, values_C in found.items():
                 sums[name][rows] = values_C
     figures = figures_of(sums, periods_per_year=periods_per_year, rf=rf, alpha=alpha)
@@ -220,38 +226,50 @@ def _refuse_infinite(part_CT: FloatArray, start: int) -> None:
         )
 
 
-def _sums(r_CT: FloatArray, *, alpha: float, rf: float) -> dict[str, FloatArray]:
+class _Buffers:
+    """Memory for rows of one length, taken once: fresh pages for each chunk cost as much as the arithmetic."""
+
+    def __init__(self, n_rows: int, n_days: int) -> None:
+        self.n_days = n_days
+        self.first_CT = np.empty((n_rows, n_days))
+        self.second_CT = np.empty((n_rows, n_days))
+        self.above_CT = np.empty((n_rows, n_days), bool)
+        self.underwater = Underwater(n_rows, n_days)
+
+
+def _sums(r_CT: FloatArray, buffers: _Buffers, *, alpha: float, rf: float) -> dict[str, FloatArray]:
     """What `figures_of` needs of rows without NaN, and VaR and CVaR from the sorted tail."""
     n_rows, n = r_CT.shape
+    first_CT, second_CT = buffers.first_CT[:n_rows], buffers.second_CT[:n_rows]
     best_C, worst_C = r_CT.max(axis=1), r_CT.min(axis=1)
     mean_C = r_CT.mean(axis=1)
-    away_CT = r_CT - mean_C[:, None]
-    square_CT = away_CT * away_CT
+    above_CT = np.greater(r_CT, 0.0, out=buffers.above_CT[:n_rows])
+    n_up_C = np.array([np.count_nonzero(row_T) for row_T in above_CT], np.float64)
+    away_CT = np.subtract(r_CT, mean_C[:, None], out=first_CT)
+    square_CT = np.multiply(away_CT, away_CT, out=second_CT)
     m2_C = square_CT.sum(axis=1)
     m3_C, m4_C = _row_dots(square_CT, away_CT), _row_dots(square_CT, square_CT)
 
-    below_CT = np.subtract(r_CT, rf, out=away_CT) if rf else r_CT
-    below_CT = np.minimum(below_CT, 0.0, out=away_CT)
+    below_CT = np.subtract(r_CT, rf, out=first_CT) if rf else r_CT
+    below_CT = np.minimum(below_CT, 0.0, out=first_CT)
     losses_C, downside_C = -below_CT.sum(axis=1), _row_dots(below_CT, below_CT)
 
     k, fraction = divmod(alpha * (n - 1), 1.0)
     tail = int(k) + 1
-    np.copyto(square_CT, r_CT)
+    np.copyto(second_CT, r_CT)
     if tail < n:
-        square_CT.partition(tail, axis=1)  # places 0..tail-1 now hold the worst, in any order
-        last_C = square_CT[:, :tail].max(axis=1)
-        var_C = last_C + fraction * (square_CT[:, tail] - last_C)
+        second_CT.partition(tail, axis=1)  # places 0..tail-1 now hold the worst, in any order
+        last_C = second_CT[:, :tail].max(axis=1)
+        var_C = last_C + fraction * (second_CT[:, tail] - last_C)
     else:
         var_C = worst_C
-    cvar_C = np.minimum(square_CT[:, :tail].mean(axis=1), var_C)
+    cvar_C = np.minimum(second_CT[:, :tail].mean(axis=1), var_C)
 
-    growth_CT = np.add(r_CT, 1.0, out=away_CT)
-    log_CT = np.log(growth_CT, out=square_CT)
+    growth_CT = buffers.underwater.growth_of(r_CT)
+    log_CT = np.log(growth_CT, out=first_CT)
     log_CT -= log_CT.mean(axis=1)[:, None]
     log_m2_C = _row_dots(log_CT, log_CT)
-    wealth_CT = running_product(growth_CT)
-    wealth_C = wealth_CT[:, -1].copy()
-    drawdown_C, duration_C = _drawdown(wealth_CT)
+    wealth_C, depth_C, below_C = buffers.underwater.falls(n_rows)
     return {
         "n": np.full(n_rows, float(n)),
         "mean": mean_C,
@@ -261,12 +279,12 @@ def _sums(r_CT: FloatArray, *, alpha: float, rf: float) -> dict[str, FloatArray]
         "log_m2": log_m2_C,
         "losses": losses_C,
         "downside": downside_C,
-        "n_up": np.array([np.count_nonzero(row_T) for row_T in r_CT > 0], np.float64),
+        "n_up": n_up_C,
         "best": best_C,
         "worst": worst_C,
         "wealth": wealth_C,
-        "max_drawdown": drawdown_C,
-        "longest_below": duration_C,
+        "max_drawdown": depth_C,
+        "longest_below": below_C,
         "var_historical": var_C,
         "cvar_historical": cvar_C,
     }
@@ -276,27 +294,3 @@ def _row_dots(a_CT: FloatArray, b_CT: FloatArray) -> FloatArray:
     """Sum of products of each row."""
     dots_C: FloatArray = np.einsum("ij,ij->i", a_CT, b_CT)
     return dots_C
-
-
-def _drawdown(wealth_CT: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Deepest fall below the highest wealth so far, and the observations of the longest stretch below it.
-
-    The base 1.0 is the first peak.
-    """
-    n_rows, n = wealth_CT.shape
-    first_C = wealth_CT[:, 0].copy()
-    wealth_CT[:, 0] = np.maximum(first_C, 1.0)
-    peak_CT = running_maximum(wealth_CT)
-    wealth_CT[:, 0] = first_C
-    at_peak = np.flatnonzero(wealth_CT == peak_CT)
-    depth_C = np.divide(wealth_CT, peak_CT, out=peak_CT).min(axis=1) - 1.0
-    # A row's stretches lie between its peaks: the base before its first day, each day at a peak, the end after its last.
-    rows = np.arange(n_rows)
-    ends = np.searchsorted(at_peak, (rows + 1) * n)
-    places = np.insert(at_peak, ends, (rows + 1) * n)  # the end of a row is a peak one place too far
-    before = np.empty_like(places)
-    before[1:] = places[:-1]
-    firsts = np.concatenate([[0], ends[:-1] + rows[:-1] + 1])
-    before[firsts] = rows * n - 1
-    longest_C = np.maximum.reduceat(places - before - 1, firsts)
-    return depth_C, longest_C.astype(np.float64)

@@ -25,41 +25,39 @@ RELATIVE_METRICS = (
 
 
 def relative_metrics(
-    r_CT: FloatArray, bench: FloatArray, *, periods_per_year: float, rf: float
+    r_CT: FloatArray,
+    bench: FloatArray,
+    *,
+    periods_per_year: float,
+    rf: float,
+    scratch: tuple[FloatArray, FloatArray] | None = None,
 ) -> dict[str, FloatArray]:
-    """Figures of rows without NaN against a benchmark of shape (T,) or (C, T)."""
+    """Figures of rows without NaN against a benchmark of shape (T,) or (C, T); `scratch`: two buffers like `r_CT`."""
     if np.isnan(bench).any():
         return _relative_with_holes(r_CT, bench, periods_per_year=periods_per_year, rf=rf)
     n_rows, n = r_CT.shape
-    b_CT = np.broadcast_to(bench, r_CT.shape)
-    nan_C = np.full(n_rows, np.nan)
     if n < 2:
-        return dict.fromkeys(RELATIVE_METRICS, nan_C)
+        return dict.fromkeys(RELATIVE_METRICS, np.full(n_rows, np.nan))
+    first_CT, second_CT = scratch or (np.empty_like(r_CT), np.empty_like(r_CT))
     root = math.sqrt(periods_per_year)
-    mean_C, bench_mean_C = r_CT.mean(axis=1), b_CT.mean(axis=1)
-    r_varies_C = r_CT.max(axis=1) - r_CT.min(axis=1) > CONSTANT_SPREAD
-    b_varies_C = b_CT.max(axis=1) - b_CT.min(axis=1) > CONSTANT_SPREAD
-    centred_CT = r_CT - mean_C[:, None]
-    b_centred_CT = bench - bench.mean(axis=-1, keepdims=True)  # stays (T,) where it can
-    if bench.ndim == 1:
-        cov_C = centred_CT @ b_centred_CT / n
-        b_var_C = np.full(n_rows, b_centred_CT @ b_centred_CT / n)
-    else:
-        cov_C = np.einsum("ij,ij->i", centred_CT, b_centred_CT) / n
-        b_var_C = np.einsum("ij,ij->i", b_centred_CT, b_centred_CT) / n
-    var_C = np.einsum("ij,ij->i", centred_CT, centred_CT) / n
-    beta_C = np.where(b_varies_C, cov_C / b_var_C, np.nan)
-    active_CT = np.subtract(r_CT, bench, out=centred_CT)
-    active_C = active_CT.mean(axis=1)
-    active_varies_C = active_CT.max(axis=1) - active_CT.min(axis=1) > CONSTANT_SPREAD
+    # The benchmark's own figures are numbers where all rows share it, vectors where each has its own days.
+    mean_C, bench_mean = r_CT.mean(axis=1), bench.mean(axis=-1)
+    r_varies_C, b_varies = _varies(r_CT), _varies(bench)
+    away_CT = np.subtract(r_CT, mean_C[:, None], out=first_CT)
+    b_away = bench - bench.mean(axis=-1, keepdims=True)
+    cov_C = _row_sums(away_CT, b_away) / n
+    b_var = np.einsum("...j,...j->...", b_away, b_away) / n
+    var_C = _row_sums(away_CT, away_CT) / n
+    beta_C = np.where(b_varies, cov_C / b_var, np.nan)
+    correlation_C = np.where(r_varies_C & b_varies, cov_C / np.sqrt(var_C * b_var), np.nan)
+    active_CT = np.subtract(r_CT, bench, out=first_CT)
+    active_C, active_varies_C = active_CT.mean(axis=1), _varies(active_CT)
     active_CT -= active_C[:, None]
-    error_C = np.sqrt(np.einsum("ij,ij->i", active_CT, active_CT) / (n - 1))
-    error_C = np.where(active_varies_C, error_C, 0.0)
-    correlation_C = np.where(r_varies_C & b_varies_C, cov_C / np.sqrt(var_C * b_var_C), np.nan)
-    log_CT = np.log1p(r_CT)
+    error_C = np.where(active_varies_C, np.sqrt(_row_sums(active_CT, active_CT) / (n - 1)), 0.0)
+    log_CT = np.log1p(r_CT, out=second_CT)
     return {
         "beta": beta_C,
-        "alpha_ann": (mean_C - rf - beta_C * (bench_mean_C - rf)) * periods_per_year,
+        "alpha_ann": (mean_C - rf - beta_C * (bench_mean - rf)) * periods_per_year,
         "correlation": np.clip(correlation_C, -1.0, 1.0),
         "tracking_error_ann": error_C * root,
         "information_ratio": np.where(active_varies_C, active_C / error_C, np.nan) * root,
@@ -68,16 +66,24 @@ def relative_metrics(
     }
 
 
+def _varies(x: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whether each row (or the one series) is more than constant."""
+    varies: npt.NDArray[np.bool_] = x.max(axis=-1) - x.min(axis=-1) > CONSTANT_SPREAD
+    return varies
+
+
+def _row_sums(a_CT: FloatArray, b: FloatArray) -> FloatArray:
+    """Sum of products of each row of `a_CT` with the one series or with the row of `b`."""
+    sums_C: FloatArray = a_CT @ b if b.ndim == 1 else np.einsum("ij,ij->i", a_CT, b)
+    return sums_C
+
+
 def _capture(log_CT: FloatArray, bench: FloatArray, days: npt.NDArray[np.bool_]) -> FloatArray:
     """Geometric mean return of some days over the benchmark's; NaN without such days or after a loss of all."""
     count = days.sum(axis=-1)
     weights = days / np.maximum(count, 1)[..., None]
-    if bench.ndim == 1:
-        own_C = log_CT @ weights
-        theirs = np.log1p(bench) @ weights
-    else:
-        own_C = np.einsum("ij,ij->i", log_CT, weights)
-        theirs = np.einsum("ij,ij->i", np.log1p(bench), weights)
+    own_C = _row_sums(log_CT, weights)
+    theirs = np.einsum("...j,...j->...", np.log1p(bench), weights)
     ratio_C: FloatArray = np.expm1(own_C) / np.expm1(theirs)
     ratio_C[(count == 0) | ~np.isfinite(ratio_C)] = np.nan
     return ratio_C

@@ -111,6 +111,7 @@ def xirr(days: Sequence[date], amounts: Sequence[float], *, day_count: DayCount 
     if n_changes == 1:
         rate = pyxirr.xirr([day for day, _ in kept], amount_N, day_count=basis)
         if rate is not None and _in_range(rate, years):
+            rate = _polished(rate, year_N, amount_N)
             return Rate(rate, (rate,), years, day_count)
     roots = _roots(year_N, amount_N)
     return Rate(_primary(roots), tuple(math.expm1(u) for u, _ in roots), years, day_count)
@@ -157,6 +158,16 @@ def irr(amounts: Sequence[float], *, prefer: Preference = "falling") -> Rate:
     return Rate(
         _primary(roots, prefer), tuple(math.expm1(u) for u, _ in roots), float(place_N[-1] - place_N[0])
     )
+
+
+def _polished(rate: float, year_N: FloatArray, amount_N: FloatArray) -> float:
+    """The root after two steps of Newton in ln(1 + rate): pyxirr stops at nine digits."""
+    u = math.log1p(rate)
+    for _ in range(2):
+        worth_N = amount_N * np.exp(-u * year_N)
+        slope = float(worth_N @ year_N)
+        u += float(worth_N.sum()) / slope if slope else 0.0
+    return math.expm1(u)
 
 
 def _in_range(rate: float, years: float) -> bool:
