@@ -1,6 +1,7 @@
 """Alerts open at one limit and close at another; plans are records that add up."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -9,8 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nextbest.errors import InputError
+from nextbest.portfolio.plan.candidates import Candidate
+from nextbest.portfolio.plan.class_returns import ClassReturns
+from nextbest.portfolio.plan.glide import GlidePath
+from nextbest.portfolio.plan.goals import Goal, GoalOdds
+from nextbest.portfolio.plan.proposal import Option, Plan, PlanConfig, PlanRequest
 from nextbest.portfolio.tracking.alerts import ALERT_KINDS, ALERT_TEXTS, AlertLimits, Limit, next_state
-from nextbest.portfolio.tracking.plans import PlanRecord, SimulatedOdds, drift
+from nextbest.portfolio.tracking.plans import PlanRecord, SimulatedOdds, drift, record_of
 
 PLAN = PlanRecord(
     created=date(2024, 1, 1),
@@ -77,6 +83,7 @@ def test_the_expected_path_lies_on_straight_lines_between_months() -> None:
         ({"n_months": 3}, "must have 4 rows, has 3"),
         ({"quantiles_MQ": ((5, 4, 3, 2, 1),) * 3}, "must rise from 5 to 95 %"),
         ({"target_amount": 0}, "greater than 0"),
+        ({"glide_months": 3}, "belong together"),
     ],
 )
 def test_a_plan_that_does_not_add_up_is_refused(change, words: str) -> None:
@@ -85,7 +92,20 @@ def test_a_plan_that_does_not_add_up_is_refused(change, words: str) -> None:
 
 
 def test_drift_names_every_class_of_either_side() -> None:
-    assert drift({"equity": 0.5, "gold": 0.5}, PLAN) == {"bonds": -0.6, "equity": 0.1, "gold": 0.5}
+    assert drift({"equity": 0.5, "gold": 0.5}, PLAN.allocation) == {"bonds": -0.6, "equity": 0.1, "gold": 0.5}
+
+
+def test_a_plan_that_glides_wants_other_shares_as_the_goal_comes_near() -> None:
+    gliding = PLAN.model_copy(update={"near_allocation": {"bonds": 1.0}, "glide_months": 2})
+    assert gliding.allocation_on(date(2024, 1, 15)) == {"bonds": 0.6, "equity": 0.4}
+    assert gliding.allocation_on(date(2024, 2, 5)) == pytest.approx({"bonds": 0.8, "equity": 0.2})
+    assert gliding.allocation_on(date(2025, 1, 1)) == {"bonds": 1.0, "equity": 0.0}
+    returns = np.tile([0.0, 0.1], (24, 1))
+    odds = SimulatedOdds(returns, ("bonds", "equity"), n_paths=100)
+    at_end = [odds.probability(p, wealth=190.0, months_left=2, months_gone=0.0) for p in (PLAN, gliding)]
+    assert at_end == [1.0, 1.0]
+    assert odds.probability(PLAN, wealth=186.0, months_left=2, months_gone=0.0) == 1.0
+    assert odds.probability(gliding, wealth=186.0, months_left=2, months_gone=0.0) == 0.0
 
 
 def test_odds_rise_with_wealth_and_are_those_of_the_goal_engine() -> None:
@@ -102,3 +122,42 @@ def test_odds_of_a_class_without_returns_are_refused() -> None:
     odds = SimulatedOdds(np.zeros((24, 1)), ("bonds",))
     with pytest.raises(InputError, match=r"must hold every class of the plan; got \['equity'\]"):
         odds.probability(PLAN, wealth=1.0, months_left=3, months_gone=0.0)
+
+
+def test_a_proposal_becomes_a_record_with_its_goal_odds_path_and_glide() -> None:
+    glide = GlidePath(np.array([0.25, 0.75]), np.array([1.0, 0.0]), glide_months=12)
+    odds = GoalOdds(
+        probability=0.6,
+        n_paths=100,
+        target_nominal=1.0,
+        shortfall_mean=0.0,
+        shortfall_worst=0.0,
+        quantiles_MQ=np.tile([1.0, 2, 3, 4, 5], (25, 1)),
+        required_contribution=None,
+        wanted=None,
+    )
+    option = Option(Candidate("model", "model", glide.far_C), glide, odds)
+    asked = PlanRequest(
+        client_id="ann",
+        currency="RUB",
+        wealth=100.0,
+        goal=Goal(500.0, 24, 5.0, inflation_ann=0.04),
+        goal_id="g1",
+        goal_type="home",
+        profile=None,
+        now=datetime(2024, 5, 1, 23, tzinfo=UTC),
+    )
+    returns = ClassReturns(("bonds", "equity"), np.zeros((30, 2)), np.arange(30).astype("datetime64[M]"))
+    plan = Plan(asked, PlanConfig(), None, "information", returns=returns, options=(option,))
+    record = record_of(plan)
+    assert (record.created, record.goal_id, record.n_months, record.probability) == (
+        date(2024, 5, 1),
+        "g1",
+        24,
+        0.6,
+    )
+    assert (record.allocation, record.near_allocation) == ({"bonds": 0.25, "equity": 0.75}, {"bonds": 1.0})
+    assert (record.target_amount, record.monthly_contribution, record.glide_months) == (500.0, 5.0, 12)
+    assert record.quantiles_at(date(2025, 1, 1)).tolist() == [1, 2, 3, 4, 5]
+    with pytest.raises(InputError, match="must have a proposal; got 'nothing_suitable'"):
+        record_of(replace(plan, refused="nothing_suitable"))

@@ -97,9 +97,9 @@ class Carrier:
         plans = plans_until(book, until)
         self.plans_P: list[list[PlanRecord]] = [plans.get(int(c), []) for c in clients.client_P]
         self.planned = [p for p, of_client in enumerate(self.plans_P) if of_client]
-        names = sorted(
-            {*class_A, CASH, *(c for p in self.planned for plan in self.plans_P[p] for c in plan.allocation)}
-        )
+        wanted = [plan for p in self.planned for plan in self.plans_P[p]]
+        in_plans = {c for plan in wanted for c in (*plan.allocation, *(plan.near_allocation or ()))}
+        names = sorted({*class_A, CASH, *in_plans})
         self.class_place = {name: c for c, name in enumerate(names)}
         self.class_A = np.array([self.class_place[name] for name in class_A], dtype=np.int64)
 
@@ -125,7 +125,7 @@ class Carrier:
             plan_P = {
                 p: plan for p in self.planned if seen_P[p] and (plan := _in_force(self.plans_P[p], day))
             }
-            drift_P = self._drift(weights_PC, plan_P)
+            drift_P = self._drift(weights_PC, plan_P, day)
             probability_P = self._probability(day, nav_P, plan_P)
             drawdown_P = state.growth_P / state.peak_P - 1
             self._alert(number, seen_P, nav_P, drawdown_P, drift_P, probability_P, plan_P, day, rows)
@@ -172,12 +172,12 @@ class Carrier:
             weights: Floats = np.where(found.nav_P[:, None] > 0, worth_PC / found.nav_P[:, None], np.nan)
         return weights
 
-    def _drift(self, weights_PC: Floats, plan_P: dict[int, PlanRecord]) -> Floats:
+    def _drift(self, weights_PC: Floats, plan_P: dict[int, PlanRecord], day: date) -> Floats:
         """Largest distance of a class from the plan; NaN without one."""
         drift_P = np.full(len(weights_PC), np.nan)
         for p, plan in plan_P.items():
             target_C = np.zeros(weights_PC.shape[1])
-            for name, weight in plan.allocation.items():
+            for name, weight in plan.allocation_on(day).items():
                 target_C[self.class_place[name]] = weight
             drift_P[p] = np.abs(weights_PC[p] - target_C).max()
         return drift_P

@@ -39,6 +39,8 @@ _NAMES = {
     "bonds": ("bonds", "облигации"),
     "equity": ("shares", "акции"),
     "gold": ("gold", "золото"),
+    "deposit": ("deposits", "вклады"),
+    "currency": ("currency", "валюта"),
     CASH: ("cash", "деньги"),
 }
 
@@ -201,12 +203,13 @@ def _add_plan(
     document: dict[str, Any], plan: PlanRecord, history: pl.DataFrame, weights: Mapping[str, float]
 ) -> None:
     """Plan against actual: classes, the path, the odds."""
-    off = drift(weights, plan)
+    target = plan.allocation_on(history["day"][-1])
+    off = drift(weights, target)
     document["tables"]["plan"] = [
         {
             "asset_class": name,
             "actual": weights.get(name, 0.0),
-            "target": plan.allocation.get(name, 0.0),
+            "target": target.get(name, 0.0),
             "drift": gap,
         }
         for name, gap in off.items()
@@ -227,7 +230,7 @@ def _add_plan(
     }
     names = [{"en": _NAMES.get(n, (n, n))[0], "ru": _NAMES.get(n, (n, n))[1]} for n in off]
     actual_C = np.array([weights.get(n, 0.0) for n in off])
-    target_C = np.array([plan.allocation.get(n, 0.0) for n in off])
+    target_C = np.array([target.get(n, 0.0) for n in off])
     document["charts"]["allocation"] = allocation_chart(names, actual_C, target_C)
     if plan.quantiles_MQ:
         since = history.filter(pl.col("day") >= plan.created)

@@ -15,6 +15,9 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationErr
 
 from nextbest.data.holdings.book import Book
 from nextbest.errors import DataError, InputError
+from nextbest.portfolio.plan.glide import GlidePath, Weights
+from nextbest.portfolio.plan.goals import Goal, goal_odds
+from nextbest.portfolio.plan.proposal import Plan
 from nextbest.portfolio.tracking.tables import ensure_tables, transaction
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -37,6 +40,10 @@ class PlanRecord(BaseModel, frozen=True, extra="forbid"):
     """From `created` to the goal."""
     monthly_contribution: Annotated[float, Field(ge=0)] = 0.0
     inflation_ann: Annotated[float, Field(gt=-1)] = 0.0
+    near_allocation: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
+    """Share of each class on the day of the goal, if the plan glides there; None: `allocation` to the end."""
+    glide_months: PositiveInt | None = None
+    """Months before the goal at which the glide begins; with `near_allocation`."""
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
     """Of reaching the goal, when the plan was made."""
     quantiles_MQ: tuple[tuple[float, float, float, float, float], ...] = ()  # noqa: N815 - shape suffix
@@ -44,8 +51,11 @@ class PlanRecord(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _adds_up(self) -> "PlanRecord":
-        if abs(sum(self.allocation.values()) - 1) > 1e-6:
-            raise ValueError(f"allocation must add up to one, is {sum(self.allocation.values()):.6f}")
+        for name, allocation in (("allocation", self.allocation), ("near_allocation", self.near_allocation)):
+            if allocation is not None and abs(sum(allocation.values()) - 1) > 1e-6:
+                raise ValueError(f"{name} must add up to one, is {sum(allocation.values()):.6f}")
+        if (self.near_allocation is None) != (self.glide_months is None):
+            raise ValueError("near_allocation and glide_months belong together")
         if self.quantiles_MQ and len(self.quantiles_MQ) != self.n_months + 1:
             raise ValueError(f"quantiles_MQ must have {self.n_months + 1} rows, has {len(self.quantiles_MQ)}")
         if any(list(row) != sorted(row) for row in self.quantiles_MQ):
@@ -55,6 +65,18 @@ class PlanRecord(BaseModel, frozen=True, extra="forbid"):
     def months_since(self, day: date) -> float:
         """Months from `created` to `day`, at the least 0."""
         return max((day - self.created).days, 0) / DAYS_PER_MONTH
+
+    def allocation_on(self, day: date) -> dict[str, float]:
+        """Share of each class that the plan wants in the month of `day`; the near one after the goal's day."""
+        if self.near_allocation is None or self.glide_months is None:
+            return self.allocation
+        left = max(self.n_months - int(self.months_since(day)), 0)
+        far = min(left / self.glide_months, 1.0)
+        names = {**self.allocation, **self.near_allocation}
+        return {
+            name: far * self.allocation.get(name, 0.0) + (1 - far) * self.near_allocation.get(name, 0.0)
+            for name in names
+        }
 
     def quantiles_at(self, day: date) -> NDArray[np.float64] | None:
         """Expected quantiles on `day`, between months by a straight line, shape (5,); None without a path or after it."""
@@ -108,14 +130,21 @@ class SimulatedOdds:
         InputError
             The plan holds a class that the returns don't have.
         """
-        from nextbest.portfolio.plan.goals import Goal, goal_odds
-
-        if unknown := sorted({c for c, w in plan.allocation.items() if w > 0} - set(self.asset_classes)):
+        wanted = {**plan.allocation, **(plan.near_allocation or {})}
+        if unknown := sorted(
+            {name for name, weight in wanted.items() if weight > 0} - set(self.asset_classes)
+        ):
             raise InputError("returns_MC", "must hold every class of the plan", value=unknown)
-        weights = np.array([plan.allocation.get(name, 0.0) for name in self.asset_classes])
+        weights: Weights = self._row(plan.allocation)
+        if plan.near_allocation is not None and plan.glide_months is not None:
+            weights = GlidePath(
+                self._row(plan.allocation), self._row(plan.near_allocation), plan.glide_months
+            )
         grown = (1 + plan.inflation_ann) ** (months_gone / 12)
         key = (
-            tuple(weights),
+            tuple(sorted(wanted.items())),
+            tuple(sorted(plan.allocation.items())),
+            plan.glide_months,
             months_left,
             round(wealth, 2),
             plan.target_amount * grown,
@@ -132,12 +161,50 @@ class SimulatedOdds:
                 goal,
                 wealth=wealth,
                 returns_MC=self.returns_MC,
-                weights=weights / weights.sum(),
+                weights=weights,
                 n_paths=self.n_paths,
                 block=min(self.block, len(self.returns_MC)),
                 rng=self.seed,
             ).probability
         return self._cached[key]
+
+    def _row(self, allocation: Mapping[str, float]) -> NDArray[np.float64]:
+        row = np.array([allocation.get(name, 0.0) for name in self.asset_classes], dtype=np.float64)
+        row /= row.sum()
+        return row
+
+
+def record_of(plan: Plan) -> PlanRecord:
+    """What tracking keeps of a plan: its proposal, the goal, the odds and the expected path.
+
+    Raises
+    ------
+    InputError
+        The plan was refused: there is no proposal to follow.
+    """
+    if plan.chosen is None or plan.returns is None:
+        raise InputError("plan", "must have a proposal", value=plan.refused)
+    weights, goal, classes = plan.chosen.weights, plan.request.goal, plan.returns.classes
+    glide = weights if isinstance(weights, GlidePath) else None
+    start = plan.chosen.candidate.weights_C if glide is None else glide.far_C
+
+    def named(row: NDArray[np.float64]) -> dict[str, float]:
+        return {name: float(w) for name, w in zip(classes, np.clip(row, 0, 1), strict=True) if w > 0}
+
+    return PlanRecord(
+        created=plan.request.now.date(),
+        currency=plan.request.currency,
+        allocation=named(start),
+        near_allocation=None if glide is None else named(glide.near_C),
+        glide_months=None if glide is None else glide.glide_months,
+        goal_id=plan.request.goal_id,
+        target_amount=goal.target,
+        n_months=goal.n_months,
+        monthly_contribution=goal.monthly_contribution,
+        inflation_ann=goal.inflation_ann,
+        probability=plan.chosen.odds.probability,
+        quantiles_MQ=tuple(map(tuple, np.maximum.accumulate(plan.chosen.odds.quantiles_MQ, axis=1).tolist())),
+    )
 
 
 def save_plan(book: Book, client: str, plan: PlanRecord) -> None:
@@ -193,16 +260,14 @@ def client_place(book: Book, client: str) -> tuple[int, str]:
     return int(found[0]), str(found[1])
 
 
-def drift(weights: Mapping[str, float], plan: PlanRecord) -> dict[str, float]:
-    """How far each class is from the plan, fractions of the portfolio, + = too much of it.
+def drift(weights: Mapping[str, float], target: Mapping[str, float]) -> dict[str, float]:
+    """How far each class is from the plan's (`allocation_on`), fractions of the portfolio, + = too much of it.
 
-    >>> plan = PlanRecord(created=date(2024, 1, 1), currency="RUB", allocation={"bonds": 0.6, "equity": 0.4},
-    ...                   goal_id="home", target_amount=1e6, n_months=60)
-    >>> drift({"bonds": 0.5, "gold": 0.5}, plan)
+    >>> drift({"bonds": 0.5, "gold": 0.5}, {"bonds": 0.6, "equity": 0.4})
     {'bonds': -0.1, 'equity': -0.4, 'gold': 0.5}
     """
-    names = sorted({*weights, *plan.allocation})
-    return {name: round(weights.get(name, 0.0) - plan.allocation.get(name, 0.0), 12) for name in names}
+    names = sorted({*weights, *target})
+    return {name: round(weights.get(name, 0.0) - target.get(name, 0.0), 12) for name in names}
 
 
 def _read(body: str) -> PlanRecord:
