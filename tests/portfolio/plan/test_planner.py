@@ -257,10 +257,10 @@ def test_peers_reasons_and_their_refusal_are_told():
     assert any("too few similar clients" in t for t in refused["texts"]["en"])
 
 
-def test_drift_is_proposal_less_what_is_held():
+def test_drift_is_what_is_held_less_the_proposal():
     rows = drift({"equity": 1.0, "coins": 0.0}, {"equity": 0.4, "bond": 0.6})
-    assert rows[0] == {"asset_class": "equity", "now": 1.0, "proposal": 0.4, "difference": -0.6}
-    assert rows[2] == {"asset_class": "coins", "now": 0.0, "proposal": 0.0, "difference": 0.0}
+    assert rows[0] == {"asset_class": "equity", "now": 1.0, "proposal": 0.4, "drift": 0.6}
+    assert rows[2] == {"asset_class": "coins", "now": 0.0, "proposal": 0.0, "drift": 0.0}
 
 
 def test_nothing_suitable_is_a_refusal_with_words():

@@ -99,7 +99,7 @@ def counterfactuals(
 def drift(
     now: Mapping[str, float] | None, proposal: Mapping[str, float]
 ) -> list[dict[str, float | str | None]]:
-    """A row for each class: share now (None where nothing is held), proposed, and the difference; fractions."""
+    """A row for each class: share now (None where nothing is held), proposed, and now less proposed; fractions."""
     classes = list(proposal) + [c for c in (now or {}) if c not in proposal]
     rows: list[dict[str, float | str | None]] = []
     for name in classes:
@@ -110,7 +110,7 @@ def drift(
                 "asset_class": name,
                 "now": held,
                 "proposal": wanted,
-                "difference": None if held is None else wanted - held,
+                "drift": None if held is None else held - wanted,
             }
         )
     return rows
