@@ -147,7 +147,8 @@ def test_a_proposal_becomes_a_record_with_its_goal_odds_path_and_glide() -> None
         profile=None,
         now=datetime(2024, 5, 1, 23, tzinfo=UTC),
     )
-    returns = ClassReturns(("bonds", "equity"), np.zeros((30, 2)), np.arange(30).astype("datetime64[M]"))
+    months = np.arange(30).astype("datetime64[M]")
+    returns = ClassReturns(("bonds", "equity"), np.zeros((30, 2)), months, "RUB")
     plan = Plan(asked, PlanConfig(), None, "information", returns=returns, options=(option,))
     record = record_of(plan)
     assert (record.created, record.goal_id, record.n_months, record.probability) == (
