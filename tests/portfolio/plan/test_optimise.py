@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nextbest.errors import DataError, InputError
 from nextbest.portfolio.plan.black_litterman import View, black_litterman, posterior_returns
-from nextbest.portfolio.plan.bounds import Bounds, Infeasible
+from nextbest.portfolio.plan.bounds import Bounds, Infeasible, resolve, settle, verify
 from nextbest.portfolio.plan.estimates import moments
 from nextbest.portfolio.plan.hierarchical import hrp
 from nextbest.portfolio.plan.min_cvar import cvar, min_cvar
@@ -227,6 +227,26 @@ def test_nan_columns_are_named_and_never_filled():
             "aren't there",
         ),
         (lambda: mean_variance_frontier([0.1, 0.2], np.eye(2), n_points=1), "2 or more"),
+        (lambda: moments([[0.1, 0.2]]), "two rows or more"),
+        (lambda: moments([[0.1], [0.2]], names=["a", "b"]), "name all 1 columns"),
+        (lambda: min_variance([[-1.0, 0.0], [0.0, 1.0]]), "below 0"),
+        (lambda: min_variance(np.eye(2), bounds=Bounds(class_of={"z": "bond"})), "aren't there"),
+        (
+            lambda: min_variance(
+                np.eye(1), bounds=Bounds(classes={"b": (0, float("nan"))}, class_of={"0": "b"})
+            ),
+            "finite",
+        ),
+        (lambda: black_litterman(np.eye(2), prior_A=[1.0]), "2 finite weights"),
+        (lambda: black_litterman(np.eye(2), prior_A=[0.5, 0.5], risk_aversion=0.0), "risk_aversion"),
+        (lambda: black_litterman(np.eye(2), prior_A=[0.5, 0.5], tau=0.0), "tau"),
+        (lambda: black_litterman(np.eye(2), prior_A=[0.5, 0.5], views=[View({}, 0.1, 0.5)]), "isn't empty"),
+        (lambda: risk_shares([1.0, 0.0], [[0.0, 0.0], [0.0, 1.0]]), "no variance"),
+        (
+            lambda: risk_parity(np.eye(3), bounds=Bounds(0.0, 1.0, {"x": (0.0, 0.0)}, {"0": "x"})),
+            "must have a share of risk",
+        ),
+        (lambda: cvar([0.1], alpha=0.0), "alpha"),
     ],
 )
 def test_wrong_calls_are_told_what_is_wrong(call, message):
@@ -259,3 +279,14 @@ def test_a_better_view_of_an_asset_raises_its_weight(returns_TA):
     ]
     assert weights == sorted(weights)
     assert weights[0] < weights[2]
+
+
+def test_a_solver_that_misses_its_limits_is_not_believed():
+    limits = resolve(Bounds(0.0, 0.6, {"x": (0.0, 0.3)}, {"a": "x"}), ["a", "b", "c"])
+    with pytest.raises(
+        DataError, match=r"missed its limits; 3 row\(s\).*sum 1.2.*b 0.700000 outside 0..0.6.*x 0.500000"
+    ):
+        verify(np.array([0.5, 0.7, 0.0]), limits)
+    with pytest.raises(DataError, match="no finite weights"):
+        settle(np.array([np.nan, 0.5, 0.5]), limits)
+    assert settle(np.array([0.3 - 1e-10, 0.6, 0.1]), limits).sum() == pytest.approx(1, abs=1e-15)

@@ -21,7 +21,7 @@ from nextbest.portfolio.plan.goals import Goal, GoalSimulator
 from nextbest.portfolio.plan.journal import Journal
 from nextbest.portfolio.plan.planner import advise, plan
 from nextbest.portfolio.plan.proposal import PlanConfig, PlanRequest, propose
-from nextbest.portfolio.plan.questionnaire import RiskProfile
+from nextbest.portfolio.plan.questionnaire import RiskProfile, load_form
 from nextbest.portfolio.plan.suitability import load_limits
 from nextbest.portfolio.wording import DISCLAIMER, PAST_PERFORMANCE, REFUSALS, check_promises, refusal, signed
 
@@ -477,3 +477,41 @@ def test_files_of_the_plan_name_where_the_form_comes_from():
     )
     assert "FAR-Trans" in text
     assert "CC BY 4.0" in text
+
+
+def test_answers_make_the_profile_and_advice_possible(book, tmp_path):
+    form = load_form()
+    best = {
+        q.id: max(q.answers, key=lambda a: (a.points or 0, -len(a.cap), -a.liquidity)).id
+        for q in form.question
+    }
+    answers = best | {"purchase": "no", "wished_return": "0"}
+    instruments = (
+        Instrument(asset_id=f"E{i}", title=f"E {i}", asset_class=c, issuer=f"I{i}{c}", currency="RUB")
+        for i in range(9)
+        for c in ("equity", "bond", "deposit")
+    )
+    named = {i.asset_id + i.asset_class: i for i in instruments}
+    house = tuple(i.model_copy(update={"asset_id": k}) for k, i in named.items())
+    config = PlanConfig(n_paths=400, advice=AdviceConfig(instruments=house))
+    made = plan(
+        "anna", book, now=NOW, config=config, mode="advice", answers=answers, journal=Journal(tmp_path)
+    )
+    assert made.request.profile.form == form.name
+    assert made.refused is None
+    assert sum(made.instruments.values()) <= 1 + 1e-9
+    assert len(Journal(tmp_path).rows()) == 1
+
+
+def test_journal_takes_json_with_a_time_zone_only(tmp_path):
+    with Journal(tmp_path).turn() as turn:
+        naive = datetime(2024, 1, 1)  # noqa: DTZ001 (that is the mistake)
+        with pytest.raises(InputError, match="time zone"):
+            turn.append(at=naive, client_id="a", inputs={}, version="1", reason={}, result={})
+        with pytest.raises(InputError, match="must be JSON"):
+            turn.append(at=NOW, client_id="a", inputs={"x": float("nan")}, version="1", reason={}, result={})
+    journal = Journal(tmp_path)
+    assert journal.rows() == []
+    journal.path.write_text("not json\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no entry"):
+        journal.rows()

@@ -216,3 +216,32 @@ def test_limits_must_not_fall_as_the_class_rises():
     body["risk_class"]["2"]["max_equity"] = 0.9
     with pytest.raises(ValueError, match="must not allow more"):
         type(load_limits()).model_validate(body)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"horizon": {"years": [1.0], "risk_class": [1]}}, "must start at 0"),
+        ({"horizon": {"years": [0.0, 2.0], "risk_class": [3, 2]}}, "doesn't fall"),
+        ({"question": list(FORM.model_dump(mode="json")["question"]) * 2}, "different ids"),
+        ({"question": FORM.model_dump(mode="json")["question"][:3]}, "no question scores"),
+        (
+            {
+                "contradiction": [
+                    {"id": "c", "blocking": True, "when": {"age": ["x"], "job": ["safe"]}, "en": "", "ru": ""}
+                ]
+            },
+            "no such question or answer",
+        ),
+    ],
+)
+def test_forms_that_do_not_fit_together_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Form.model_validate(FORM.model_dump(mode="json") | change)
+
+
+def test_every_answer_of_a_scored_question_needs_points():
+    body = FORM.model_dump(mode="json")
+    next(q for q in body["question"] if q["id"] == "job")["answers"][0]["points"] = None
+    with pytest.raises(ValueError, match="job: every answer must have points"):
+        Form.model_validate(body)
