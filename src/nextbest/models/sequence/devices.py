@@ -52,7 +52,8 @@ def _calculates_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies it; where it is only imitated it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= _BFLOAT16_CAPABILITY
-    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older torch: float32 then
+    # absent from older torch: float32 then
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
