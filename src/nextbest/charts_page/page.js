@@ -21,7 +21,7 @@
     const form = { maximumFractionDigits: places };
     if (unit === "tenths") Object.assign(form, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
     if (short && size >= 1e4 && unit !== "percent") Object.assign(form, { notation: "compact", maximumFractionDigits: 1 });
-    const text = new Intl.NumberFormat(locale(), form).format(value).replace(/^-/, "\u2212");
+    const text = new Intl.NumberFormat(locale(), form).format(value).replace(/^-/, "\u2212").replace(/^\u2212(?=[0.,]*$)/, "");
     if (unit === "percent") return text + (root.lang === "ru" ? "\u00a0%" : "%");
     return !short && /^[A-Z]{3}$/.test(unit) ? `${text}\u00a0${unit}` : text;
   }

@@ -1,9 +1,9 @@
 """A document of figures, tables and ECharts options as one HTML file that needs nothing else.
 
-The document, besides what `portfolio/documents.py` says of it: `texts` holds, for each language, `title` and `lead`
-(paragraphs); `headline` names the figures of the tiles; a figure may bring `title`, `reason_text` and `formula`; a table
-has `title`, `columns` (`title`, `unit`) and `rows`; an option has `about` (`title`, `caption`, `unit`, `height`, and `words`,
-its texts in the other language); `documents` holds further documents, one section each.
+The document, besides what `portfolio/documents.py` says of it: `texts` holds paragraphs for each language; a figure may
+bring `title`, `reason_text` and `formula`; an option has `about` (`title`, `caption`, `unit`, `height`, and `words`, its
+texts in the other language); `layout` says how it is shown: `title`, `headline` (figures of the tiles) and `tables` (for
+each the `title` and the `columns`: `key`, `title`, `unit`, `words`); `documents` holds further documents, a section each.
 """
 
 import base64
@@ -71,7 +71,7 @@ def to_html(document: Mapping[str, Any], *, language: str = "en") -> str:
     embedded = _embedded(document)
     echarts, script = _resource("echarts.js"), _resource("page.js")
     try:
-        title, body = document["texts"][shown]["title"], _body(document, shown)
+        title, body = document["layout"]["title"][shown], _body(document, shown)
     except (KeyError, TypeError) as error:
         raise InputError("document", f"lacks what a page needs: {error}") from error
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_digest(echarts)} {_digest(script)}"
@@ -88,14 +88,16 @@ def to_html(document: Mapping[str, Any], *, language: str = "en") -> str:
 
 def _body(document: Mapping[str, Any], language: Language) -> str:
     sections: Sequence[Mapping[str, Any]] = document.get("documents", ())
-    links = "".join(f'<a href="#{safe(part["kind"])}">{both(_texts(part, "title"))}</a>' for part in sections)
+    links = "".join(
+        f'<a href="#{safe(part["kind"])}">{both(part["layout"]["title"])}</a>' for part in sections
+    )
     inner = "".join(
-        f'<section id="{safe(part["kind"])}"><h2>{both(_texts(part, "title"))}</h2>'
+        f'<section id="{safe(part["kind"])}"><h2>{both(part["layout"]["title"])}</h2>'
         f"{_content(part, f'/documents/{place}')}</section>"
         for place, part in enumerate(sections)
     )
     return (
-        f'<header><div class="top"><div><h1>{both(_texts(document, "title"))}</h1>{about_line(document)}</div>'
+        f'<header><div class="top"><div><h1>{both(document["layout"]["title"])}</h1>{about_line(document)}</div>'
         f"{_languages(language)}</div>{_disclaimer(document)}</header><noscript><p>{word('no_script')}</p></noscript>"
         + (f"<nav>{links}</nav>" if links else "")
         + f"{_content(document, '')}{inner}<footer>{_disclaimer(document)}nextbest {safe(document['version'])}</footer>"
@@ -106,9 +108,12 @@ def _content(document: Mapping[str, Any], pointer: str) -> str:
     """Words, tiles, charts, tables, notes and methods of one document."""
     lead = "".join(
         f"<p>{both({'en': en, 'ru': ru})}</p>"
-        for en, ru in zip(*(document["texts"][name].get("lead", ()) for name in LANGUAGES), strict=True)
+        for en, ru in zip(*(document.get("texts", {}).get(name, ()) for name in LANGUAGES), strict=True)
     )
-    notes = "".join(f"<li>{both(note)}</li>" for note in document.get("notes", ()))
+    notes = "".join(
+        f"<li>{both(note) if isinstance(note, Mapping) else safe(note)}</li>"
+        for note in document.get("notes", ())
+    )
     return (
         lead
         + tiles(document, pointer)
@@ -117,10 +122,6 @@ def _content(document: Mapping[str, Any], pointer: str) -> str:
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + methods(document, pointer)
     )
-
-
-def _texts(document: Mapping[str, Any], key: str) -> dict[Language, str]:
-    return {language: document["texts"][language][key] for language in LANGUAGES}
 
 
 def _languages(shown: Language) -> str:

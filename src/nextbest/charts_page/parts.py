@@ -107,7 +107,9 @@ def about_line(document: Json) -> str:
 def tiles(document: Json, pointer: str) -> str:
     """The figures to know first, each with its method under the pointer or the focus."""
     figures: Json = document.get("figures", {})
-    names = [name for name in document.get("headline", list(figures)[:8]) if name in figures]
+    names = [
+        name for name in document.get("layout", {}).get("headline", list(figures)[:8]) if name in figures
+    ]
     made = [
         _tile(name, figures[name], f"{pointer}/figures/{step(name)}", document, is_right=place % 4 == 3)
         for place, name in enumerate(names)
@@ -116,7 +118,7 @@ def tiles(document: Json, pointer: str) -> str:
 
 
 def _tile(name: str, figure: Json, pointer: str, document: Json, *, is_right: bool) -> str:
-    shown = data(figure["value"], unit=figure["unit"], pointer=f"{pointer}/value")
+    shown = data(figure["value"], unit=unit_of(figure["unit"], document), pointer=f"{pointer}/value")
     why = f'<span class="why">{both(_reason(figure))}</span>' if figure["value"] is None else ""
     lines = [
         f"{word('method')}: {safe(figure.get('method') or NOTHING)}",
@@ -155,18 +157,21 @@ def charts(document: Json, pointer: str) -> str:
 
 
 def tables(document: Json, pointer: str) -> str:
-    """Every table of a document."""
+    """The tables that the layout names, as it names them."""
     made = []
-    for name, table in document.get("tables", {}).items():
-        columns: Sequence[Json] = table["columns"]
+    for name, form in document.get("layout", {}).get("tables", {}).items():
+        rows = document.get("tables", {}).get(name)
+        if not rows:
+            continue
+        columns: Sequence[Json] = form["columns"]
         head = "".join(f"<th{_class(column)}>{both(column['title'])}</th>" for column in columns)
+        place = f"{pointer}/tables/{step(name)}"
         body = "".join(
-            f"<tr>{_cells(row, columns, f'{pointer}/tables/{step(name)}/rows/{place}')}</tr>"
-            for place, row in enumerate(table["rows"])
+            f"<tr>{_cells(row, columns, f'{place}/{n}', document)}</tr>" for n, row in enumerate(rows)
         )
-        caption = f'<p class="caption">{both(table["caption"])}</p>' if table.get("caption") else ""
+        caption = f'<p class="caption">{both(form["caption"])}</p>' if form.get("caption") else ""
         made.append(
-            f'<div class="card"><h3>{both(table["title"])}</h3>{caption}<div class="wide"><table><thead><tr>{head}</tr>'
+            f'<div class="card"><h3>{both(form["title"])}</h3>{caption}<div class="wide"><table><thead><tr>{head}</tr>'
             f"</thead><tbody>{body}</tbody></table></div></div>"
         )
     return "".join(made)
@@ -176,17 +181,27 @@ def _class(column: Json) -> str:
     return "" if column["unit"] == "text" else ' class="n"'
 
 
-def _cells(row: Sequence[Any], columns: Sequence[Json], pointer: str) -> str:
+def _cells(row: Json, columns: Sequence[Json], pointer: str, document: Json) -> str:
     made = []
-    for place, (cell, column) in enumerate(zip(row, columns, strict=True)):
+    for column in columns:
+        cell = row.get(column["key"])
         if isinstance(cell, Mapping):
             text = both(cell)
         elif column["unit"] == "text":
-            text = NOTHING if cell is None else safe(cell)
+            words = column.get("words", {}).get(cell)
+            text = both(words) if words else NOTHING if cell is None else safe(cell)
         else:
-            text = data(cell, unit=column["unit"], pointer=f"{pointer}/{place}")
+            unit = unit_of(column["unit"], document)
+            text = data(cell, unit=unit, pointer=f"{pointer}/{step(column['key'])}")
         made.append(f"<td{_class(column)}>{text}</td>")
     return "".join(made)
+
+
+def unit_of(unit: str, document: Json) -> str:
+    """The unit as `numbers.written` knows it: money is in the document's currency."""
+    if unit == "money":
+        return str(document.get("currency") or "ratio")
+    return {"fraction a year": "fraction", "observations": "count"}.get(unit, unit)
 
 
 def methods(document: Json, pointer: str) -> str:
@@ -202,7 +217,7 @@ def methods(document: Json, pointer: str) -> str:
         how = safe(figure.get("method") or NOTHING)
         if figure.get("formula"):
             how += f"<br><small>{safe(figure['formula'])}</small>"
-        value = data(figure["value"], unit=figure["unit"], pointer=f"{place}/value")
+        value = data(figure["value"], unit=unit_of(figure["unit"], document), pointer=f"{place}/value")
         if figure["value"] is None:
             value += f"<br><small>{both(_reason(figure))}</small>"
         n = data(figure.get("n"), unit="count", pointer=f"{place}/n")

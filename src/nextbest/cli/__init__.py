@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from nextbest.cli import compare, demo, explore, ingest, products, recommend, serve, train, tune
+from nextbest.cli import compare, demo, explore, ingest, portfolio, products, recommend, serve, train, tune
 from nextbest.cli.output import exit_code_of, report_error, set_up_logging
 from nextbest.errors import InputError, NextbestError
 from nextbest.version import __version__
 
-COMMANDS = (demo, ingest, explore, compare, tune, train, recommend, serve, products)
+COMMANDS = (demo, ingest, explore, compare, tune, train, recommend, serve, products, portfolio)
 
 
 class WrongCall(SystemExit):

@@ -290,7 +290,7 @@ def distribution_chart(
         unit="percent",
         series=[series],
         x=value_axis(name=None, min=plain(low * 100, 4), max=plain(high * 100, 4), splitLine={"show": False}),
-        y=value_axis(from_zero=True),
+        y=value_axis(from_zero=True, axisLine={"onZero": False}),
         caption=caption,
         words=[FREQUENCY],
         legend=False,

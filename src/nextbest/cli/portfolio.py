@@ -1,0 +1,284 @@
+"""`nextbest portfolio ...`: investors' portfolios measured, compared with peers, planned for a goal, tracked."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextbest.cli.output import emit, new_command, note, text_file
+
+if TYPE_CHECKING:
+    from nextbest.data.holdings.book import Book
+    from nextbest.portfolio.peer_desk import PeerDesk
+
+FOLDER = "portfolio"
+"""Of the workspace: where the book is."""
+EXAMPLES = """\
+  nextbest portfolio simulate --out .nextbest --scale 1000       # a book of simulated investors
+  nextbest portfolio ingest assets=assets.csv prices=prices.csv investors=clients.csv trades=trades.csv
+  nextbest portfolio metrics C000001 --benchmark MCFTRR --json
+  nextbest portfolio report C000001 --html report.html --language ru
+  nextbest portfolio examples examples.json"""
+INGEST_EXAMPLES = """\
+  nextbest portfolio ingest assets=assets.csv asset_prices=prices.parquet investors=clients.csv trades=trades.csv
+  nextbest portfolio ingest cash_flows=flows.csv --json
+  nextbest portfolio ingest asset_prices=postgresql://host/db?query=... --replace"""
+CLIENT_EXAMPLES = """\
+  nextbest portfolio {name} C000001
+  nextbest portfolio {name} C000001 --json
+  nextbest portfolio {name} C000001 --html {name}.html --language ru"""
+COMMANDS = {
+    "metrics": "Figures of one client's portfolio, each with its convention.",
+    "peers": "What similar clients hold and how they did; never fewer than 20 of them.",
+    "plan": "Suitable allocations and the odds of the client's goal.",
+    "track": "Take new days in for all clients, then plan against actual for one.",
+    "report": "All of it in one document, or one page.",
+}
+ORDER = (
+    "fx", "assets", "splits", "dividends", "asset_prices", "benchmarks", "investors", "goals", "trades", "cash_flows",
+)  # fmt: skip
+SHORT = {"prices": "asset_prices", "flows": "cash_flows"}
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the group and its commands."""
+    group = commands.add_parser(
+        "portfolio",
+        help="Portfolios: metrics, peers, plans, tracking, reports.",
+        description="Investors' portfolios: measured, compared with peers, planned for a goal, tracked.",
+        epilog=f"examples:\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    inner = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        _add_client_command(inner, name, summary)
+    _add_ingest(inner)
+    _add_simulate(inner)
+    parser = new_command(
+        inner, "examples", summary="Check a file of worked examples one by one.", examples=EXAMPLES.splitlines()[-1]
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", type=Path, help="JSON: id, topic, inputs, expected, tol, ...")
+    parser.set_defaults(run=run_examples)
+
+
+def _add_client_command(commands: Any, name: str, summary: str) -> None:
+    parser = new_command(commands, name, summary=summary, examples=CLIENT_EXAMPLES.replace("{name}", name))
+    parser.add_argument("client", metavar="CLIENT", help="id of the client in the book")
+    parser.add_argument("--html", type=text_file, metavar="FILE", help="also write a self-contained page")
+    parser.add_argument(
+        "--language",
+        choices=("en", "ru"),
+        default="en",
+        help="in which the page opens (default: %(default)s)",
+    )
+    if name in ("metrics", "report"):
+        parser.add_argument("--benchmark", metavar="ID", help="index of the book to compare with")
+        parser.add_argument("--currency", metavar="CODE", help="count in it (default: the client's)")
+    if name != "metrics":
+        parser.add_argument(
+            "--as-of", type=_day, metavar="YYYY-MM-DD", help="as if it were this day (default: today, UTC)"
+        )
+    if name == "plan":
+        parser.add_argument(
+            "--goal", metavar="ID", help="which goal (default: the first whose time isn't over)"
+        )
+    parser.set_defaults(run=run_client)
+
+
+def _add_ingest(commands: Any) -> None:
+    parser = new_command(
+        commands,
+        "ingest",
+        summary="Read tables into the book; rows that don't add up go to quarantine with their reason.",
+        examples=INGEST_EXAMPLES,
+    )
+    parser.add_argument(
+        "sources", nargs="+", type=_source, metavar="KIND=SOURCE", help=f"file, folder or database; kinds: {', '.join(ORDER)}"
+    )  # fmt: skip
+    parser.add_argument(
+        "--currency", default="RUB", metavar="CODE", help="of a new book's rates (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="a row whose key is known replaces the old one"
+    )
+    parser.set_defaults(run=run_ingest)
+
+
+def _add_simulate(commands: Any) -> None:
+    parser = new_command(
+        commands,
+        "simulate",
+        summary="Write a book of simulated investors with known laws.",
+        examples="  nextbest portfolio simulate --out .nextbest --scale 1000\n"
+        "  nextbest portfolio simulate --out bank --customers far-trans --market moex-daily",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="workspace for the book")
+    parser.add_argument("--scale", type=int, metavar="N", help="clients (default: 1000, or all given)")
+    parser.add_argument("--customers", type=Path, metavar="PATH", help="real customers (default: drawn)")
+    parser.add_argument(
+        "--market", type=Path, metavar="DIR", help="real prices (default: a synthetic exchange)"
+    )
+    parser.add_argument("--rng", type=int, default=0, help="seed of everything random (default: %(default)s)")
+    parser.set_defaults(run=run_simulate)
+
+
+def run_client(args: argparse.Namespace) -> None:
+    """One client's document, printed and, when asked for, written as a page."""
+    document = _document(args)
+    if args.html is not None:
+        from nextbest.charts_page.page import write_page
+
+        write_page(document, args.html, language=args.language)
+        note(args, f"written: {args.html}")
+    if document["kind"] == "metrics":
+        document = with_metrics(document)
+    emit(args, document, _as_text(document))
+
+
+def with_metrics(document: dict[str, Any]) -> dict[str, Any]:
+    """A metrics document with `metrics`: its figures under the names that scripts rely on."""
+    figures = document["figures"]
+    aliases = {"twr_ann": figures["cagr"]} if "cagr" in figures else {}
+    return document | {"metrics": figures | aliases}
+
+
+def _document(args: argparse.Namespace) -> dict[str, Any]:
+    from nextbest.portfolio import documents
+    from nextbest.portfolio.metrics_document import metrics_document
+
+    now = _now(args)
+    if args.subcommand == "track":
+        _track(args, now.date())
+    with _book(args) as book:
+        if args.subcommand == "metrics":
+            return metrics_document(book, args.client, benchmark=args.benchmark, currency=args.currency)
+        if args.subcommand == "track":
+            return documents.tracking_document(book, args.client)
+        book.goals(args.client)  # an unknown client is told before all others are read
+        with _desk(args, book, now) as desk:
+            if args.subcommand == "peers":
+                return documents.peers_document(book, args.client, desk, now=now)
+            if args.subcommand == "plan":
+                return documents.plan_document(book, args.client, desk, now=now, goal_id=args.goal)
+            return documents.report_document(
+                book, args.client, desk, now=now, benchmark=args.benchmark, currency=args.currency
+            )
+
+
+def run_ingest(args: argparse.Namespace) -> None:
+    """Read every source in the order in which tables build on each other."""
+    from nextbest.data.holdings.book import Book
+
+    folder = Path(args.store) / FOLDER
+    is_new = not (folder / "book.duckdb").is_file()
+    book = Book.create(folder, base_currency=args.currency) if is_new else Book.open(folder, read_only=False)
+    with book:
+        reports = [
+            book.add(kind, source, replace=args.replace)
+            for kind, source in sorted(args.sources, key=lambda pair: ORDER.index(pair[0]))
+        ]
+    emit(args, _import_document(reports), "\n".join(str(report) for report in reports))
+
+
+def run_simulate(args: argparse.Namespace) -> None:
+    """Write the book."""
+    from nextbest.simulate.portfolios import simulate_book
+
+    reports = simulate_book(
+        args.out / FOLDER, customers=args.customers, market_folder=args.market, scale=args.scale, rng=args.rng
+    )
+    emit(args, _import_document(reports), "\n".join(str(report) for report in reports))
+
+
+def run_examples(args: argparse.Namespace) -> None:
+    """Check the examples; exit code 1 when a verified one fails."""
+    from nextbest.experiments.portfolio.examples import check_examples
+
+    found = check_examples(args.file)
+    failed = [row for row in found["rows"] if not row["passed"]]
+    lines = [f"{found['passed']} passed, {found['failed']} failed, {len(found['unverified'])} not verified"]
+    lines += [f"  {row['id']}: {row['why']}" for row in failed]
+    emit(args, found, "\n".join(lines))
+    if failed:
+        raise SystemExit(1)
+
+
+def _import_document(reports: list[Any]) -> dict[str, Any]:
+    return {
+        "read": sum(report.read for report in reports),
+        "stored": sum(report.kept for report in reports),
+        "added": sum(report.added for report in reports),
+        "quarantined": sum(sum(report.quarantined.values()) for report in reports),
+        "tables": [report.model_dump(mode="json") for report in reports],
+    }
+
+
+@contextlib.contextmanager
+def _book(args: argparse.Namespace) -> "Iterator[Book]":
+    from nextbest.data.holdings.book import Book
+
+    with Book.open(Path(args.store) / FOLDER) as book:
+        yield book
+
+
+@contextlib.contextmanager
+def _desk(args: argparse.Namespace, book: "Book", now: datetime) -> "Iterator[PeerDesk]":
+    from nextbest.portfolio.peer_desk import PeerDesk
+
+    desk = PeerDesk.of_book(book, Path(args.store) / FOLDER, as_of=now.date())
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+def _track(args: argparse.Namespace, day: date) -> None:
+    from nextbest.data.holdings.book import Book
+    from nextbest.portfolio.tracking.tracker import track
+
+    with Book.open(Path(args.store) / FOLDER, read_only=False) as book:
+        report = track(book, day)
+    note(args, f"{len(report.days)} new day(s) taken in for {report.n_clients} client(s)")
+
+
+def _as_text(document: dict[str, Any]) -> str:
+    """What a terminal shows: words first, then the figures."""
+    from nextbest.charts_page.numbers import written
+    from nextbest.charts_page.parts import unit_of
+
+    lines: list[str] = []
+    for part in [document, *document.get("documents", ())]:
+        lines += [part["layout"]["title"]["en"], *part["texts"]["en"]]
+        for figure in part["figures"].values():
+            shown = written(figure["value"], unit=unit_of(figure["unit"], part), language="en")
+            why = "" if figure["value"] is not None else f" ({figure['reason_text']['en']})"
+            lines.append(f"  {figure['title']['en']}: {shown}{why}")
+        lines.append("")
+    return "\n".join([*lines, document["disclaimer"]["en"]])
+
+
+def _now(args: argparse.Namespace) -> datetime:
+    """The moment of the question: the end of `--as-of`, or the clock."""
+    as_of: date | None = getattr(args, "as_of", None)
+    if as_of is None:
+        return datetime.now(UTC)
+    return datetime(as_of.year, as_of.month, as_of.day, 23, 59, tzinfo=UTC)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a day such as 2026-03-31; got {text!r}") from None
+
+
+def _source(text: str) -> tuple[str, str]:
+    kind, equals, source = text.partition("=")
+    kind = SHORT.get(kind, kind)
+    if not equals or not source or kind not in ORDER:
+        raise argparse.ArgumentTypeError(
+            f"must be KIND=SOURCE with KIND one of {', '.join(ORDER)}; got {text!r}"
+        )
+    return kind, source

@@ -1,0 +1,168 @@
+"""Each analysis of a portfolio as one JSON document: figures, tables, texts in both languages, pictures.
+
+Every document: `kind, client_id, as_of, currency, period, figures, tables, texts, charts, notes, mode, disclaimer, version`
+(docs/decisions/0005) and `layout`, which says how a page shows it. A report holds the others under `documents`. Peers,
+plans and tracking are computed in their own rooms; here their results are put into this form.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from nextbest.data.holdings.book import Book
+from nextbest.errors import InputError
+from nextbest.portfolio.document_form import laid_out, new_document, worth_of
+from nextbest.portfolio.layouts import class_words
+from nextbest.portfolio.metrics_document import metrics_document
+from nextbest.portfolio.peer_desk import PeerDesk
+from nextbest.portfolio.peers.answers import PeerSummary, Refusal
+from nextbest.portfolio.peers.from_book import allocation_of, profile_of
+from nextbest.portfolio.plan.explain import why_near
+from nextbest.portfolio.plan.planner import plan
+from nextbest.portfolio.plan_charts import allocation_chart
+from nextbest.portfolio.tracking.document import tracking_document as tracked
+from nextbest.portfolio.wording import Document
+
+
+def peers_document(
+    book: Book, client: str, desk: PeerDesk, *, asker: str | None = None, now: datetime
+) -> Document:
+    """What similar clients hold and how they did, through the privacy gate; a refusal is a document too.
+
+    Raises
+    ------
+    InputError
+        The client isn't known, or `now` has no time zone.
+    DataError
+        The account can't be valued.
+    ExternalError
+        The gate's log can't be written; nothing is told then.
+    """
+    account = book.account(client)
+    investors = book.investors()
+    investor = investors.filter(investors["client_id"] == client).row(0, named=True)
+    goal = next(iter(book.goals(client).to_dicts()), None)
+    worth, _ = worth_of(book, client, until=now.date())
+    wealth = None if worth is None else float(worth.nav_T[-1])
+    own = {} if worth is None else allocation_of(worth)
+    profile = profile_of(investor, goal, wealth=wealth, as_of=now.date())
+    told = desk.gate.ask(desk.peers, profile, asker=asker or client, now=now, own_ids=(client,))
+    if isinstance(told, Refusal):
+        document = new_document(
+            "peers", client, account.currency, texts={"en": [told.text_en], "ru": [told.text_ru]}
+        )
+        return document | {"refusal": told.json()}
+    return _told_document(client, account.currency, told, own)
+
+
+def _told_document(client: str, currency: str, told: PeerSummary, own: dict[str, float]) -> Document:
+    rows: list[dict[str, Any]] = [
+        {"asset_class": name, "yours": own.get(name, 0.0), "q25": q.q25, "median": q.median, "q75": q.q75}
+        for name, q in told.classes.items()
+    ]
+    near = why_near(told.nearness)
+    document = new_document(
+        "peers",
+        client,
+        currency,
+        tables={
+            "classes": rows,
+            "results": [
+                {"result": name, "q25": q.q25, "median": q.median, "q75": q.q75} for name, q in told.results.items()
+            ],
+        },
+        texts={
+            "en": [f"At least {told.n} similar clients, as of {told.as_of}; medians and quartiles, rounded.", *(t["en"] for t in near)],
+            "ru": [f"Похожих клиентов не меньше {told.n}, на {told.as_of}; медианы и квартили, округлены.", *(t["ru"] for t in near)],
+        },
+    )  # fmt: skip
+    document["as_of"] = told.as_of
+    known = [row for row in rows if row["median"] is not None]
+    if own and known:
+        caption = {
+            "en": "share of each class: yours now, and the peers' median",
+            "ru": "доля каждого класса: ваша сейчас и медиана похожих клиентов",
+        }
+        document["charts"]["allocation"] = allocation_chart(
+            [class_words(row["asset_class"]) for row in known],
+            np.array([row["yours"] for row in known]),
+            np.array([row["median"] for row in known]),
+            caption=caption,
+        )
+    return document
+
+
+def plan_document(
+    book: Book, client: str, desk: PeerDesk | None = None, *, now: datetime, **choices: Any
+) -> Document:
+    """The plan's own document (`planner.plan` says what `choices` may hold), with its layout.
+
+    Raises
+    ------
+    InputError, DataError, ExternalError
+        As `planner.plan`.
+    """
+    made = plan(
+        client,
+        book,
+        None if desk is None else desk.peers,
+        gate=None if desk is None else desk.gate,
+        now=now,
+        **choices,
+    )
+    return laid_out(made.document())
+
+
+def tracking_document(book: Book, client: str) -> Document:
+    """What tracking wrote of one client, with its layout.
+
+    Raises
+    ------
+    InputError
+        The client isn't known, or the book was never tracked.
+    """
+    return laid_out(tracked(book, client))
+
+
+def report_document(
+    book: Book,
+    client: str,
+    desk: PeerDesk | None = None,
+    *,
+    now: datetime,
+    benchmark: str | None = None,
+    currency: str | None = None,
+) -> Document:
+    """Metrics, peers, plan and tracking in one; what can't be said is a section that says why.
+
+    Raises
+    ------
+    InputError
+        The client, the benchmark or the currency isn't known.
+    DataError
+        The account can't be valued.
+    """
+    metrics = metrics_document(book, client, benchmark=benchmark, currency=currency)
+    parts = [metrics]
+    if desk is not None:
+        parts.append(peers_document(book, client, desk, now=now))
+    # A client without a goal or a book that nobody tracked still has figures: the section says what is missing.
+    makers: dict[str, Callable[[], Document]] = {
+        "plan": lambda: plan_document(book, client, desk, now=now),
+        "tracking": lambda: tracking_document(book, client),
+    }
+    for kind, make in makers.items():
+        try:
+            parts.append(make())
+        except InputError as error:
+            missing = f"{error.rule}" + (f"; {error.remedy}" if error.remedy else "")
+            texts = {"en": [f"Not available: {missing}."], "ru": [f"Недоступно: {missing}."]}
+            parts.append(new_document(kind, client, metrics["currency"], texts=texts))
+    whole = new_document("report", client, metrics["currency"])
+    return whole | {
+        "as_of": metrics["as_of"],
+        "period": metrics["period"],
+        "documents": parts,
+    }
