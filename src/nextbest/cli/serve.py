@@ -18,10 +18,11 @@ def add_parser(commands: Any) -> None:
     parser = new_command(commands, "serve", summary="Serve a model folder over HTTP.", examples=EXAMPLES)
     parser.add_argument(
         "--model",
-        required=True,
+        default=[],
         action="append",
         metavar="DIR",
-        help="folder written by `nextbest train` or `nextbest products train`; twice for one of each",
+        help="folder written by `nextbest train` or `nextbest products train`; twice for one of each; may be "
+        "left out when the workspace has a book of portfolios, which is served beside any model",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.service.config import ServiceConfig
     from nextbest.service.server import serve
 
-    models = " and ".join(args.model)
+    models = " and ".join(args.model) or "portfolios"
     serve(
         [Path(model) for model in args.model],
         host=args.host,

@@ -13,9 +13,10 @@ from nextbest.service.config import ServiceConfig
 from nextbest.service.edge import Edge
 from nextbest.service.errors import install_error_border
 from nextbest.service.openapi import install_openapi
+from nextbest.service.portfolio.schemas import PlanRequestBody
 from nextbest.service.products.engine import ProductsEngine
 from nextbest.service.products.schemas import OfferRequest
-from nextbest.service.routes import events, items, products, recommendations, system
+from nextbest.service.routes import events, items, portfolio, products, recommendations, system
 from nextbest.service.state import Service, utc_now
 from nextbest.version import __version__
 
@@ -34,6 +35,7 @@ def create_app(
     products_folder: str | Path | None = None,
     panel_folder: str | Path | None = None,
     policy: str | Path | None = None,
+    portfolio_folder: str | Path | None = None,
     config: ServiceConfig | None = None,
     load: "Callable[[Path], Pipeline] | None" = None,
     load_products: Callable[[Path], ProductsEngine] | None = None,
@@ -57,6 +59,8 @@ def create_app(
         Panel with the histories of a bank's clients; None: `panel` beside the product model.
     policy
         TOML or JSON with the bank's rules, or the name of shipped ones; None: those of the panel's name.
+    portfolio_folder
+        Folder of a book of portfolios (`nextbest portfolio ingest`); None: their routes aren't served.
     config
         Limits and intervals; None: the defaults.
     load
@@ -78,10 +82,10 @@ def create_app(
     Raises
     ------
     InputError
-        Neither folder is given.
+        No folder is given.
     """
-    if model_folder is None and products_folder is None:
-        raise InputError("model_folder", "or products_folder must be given")
+    if model_folder is None and products_folder is None and portfolio_folder is None:
+        raise InputError("model_folder", "or products_folder must be given, or portfolio_folder")
     service = Service(config=config or ServiceConfig(), now=now, on_swap=on_swap)
     if model_folder is not None:
         folder = Path(model_folder)
@@ -95,6 +99,9 @@ def create_app(
             panel=panel,
             load=load_products or (lambda found: _load_products(found, panel=panel, policy=policy)),
         )
+
+    if portfolio_folder is not None:
+        service.serve_portfolio(Path(portfolio_folder))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -114,13 +121,16 @@ def create_app(
     if service.shop is not None:
         for topic in (recommendations, events, items):
             app.include_router(topic.router(service))
+    if service.portfolio is not None:
+        app.include_router(portfolio.router(service, service.portfolio))
     app.include_router(system.router(service))
     if service.products is not None:
         app.router.routes.insert(0, products.predict_route(service, service.products))
     if service.shop is not None:
         app.router.routes.insert(0, recommendations.user_route(service))
     install_error_border(app)
-    install_openapi(app, *([OfferRequest] if service.products is not None else []))
+    posted = [OfferRequest] if service.products is not None else []
+    install_openapi(app, *posted, *([PlanRequestBody] if service.portfolio is not None else []))
     return app
 
 

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 ModelKind = Literal["shop", "products"]
 PANEL_FOLDER = "panel"
 """Of a workspace: where `nextbest ingest --source santander` puts a bank's panel."""
+PORTFOLIO_BOOK = Path("portfolio", "book.duckdb")
+"""Of a workspace: where `nextbest portfolio ingest` puts a book of portfolios."""
 MAKE_ONE = "make one: `nextbest train --out DIR` of a shop, `nextbest products train --out DIR` of a bank"
 """What to do about a folder that is no model."""
 WORKER_PING_S = 20
@@ -56,6 +58,7 @@ class WorkerApp:
     products_folder: str | None = None
     panel_folder: str | None = None
     policy: str | None = None
+    portfolio_folder: str | None = None
 
     def __call__(self) -> "FastAPI":
         """The application, and the settings of its process."""
@@ -74,6 +77,7 @@ class WorkerApp:
             products_folder=self.products_folder,
             panel_folder=self.panel_folder,
             policy=self.policy,
+            portfolio_folder=self.portfolio_folder,
             config=self.config,
             on_start=_reload_on_hangup,
             on_swap=_settle,
@@ -108,7 +112,8 @@ def serve(
         Processes over one socket; they share the event log, each holds the model.
     store
         Workspace whose `events.sqlite` keeps posted events and whose `panel` holds a bank's clients; None: a
-        file and a folder beside the model folder.
+        file and a folder beside the model folder. A book of portfolios in it is served too, if need be alone
+        (`model_folder` is empty then).
     policy
         TOML or JSON with the bank's rules for offers, or the name of shipped ones; None: those of the panel's name.
     config
@@ -140,7 +145,10 @@ def serve(
 
     if workers < 1:
         raise InputError("workers", "must be 1 or more", value=workers)
-    folders = by_kind([model_folder] if isinstance(model_folder, str | Path) else model_folder)
+    book = Path(store).absolute() / PORTFOLIO_BOOK if store is not None else None
+    portfolio = book.parent if book is not None and book.is_file() else None
+    asked = [model_folder] if isinstance(model_folder, str | Path) else list(model_folder)
+    folders = by_kind(asked) if asked or portfolio is None else {}
     shop, products = folders.get("shop"), folders.get("products")
     event_log: Path | None = None
     if shop is not None:
@@ -156,6 +164,7 @@ def serve(
         products_folder=_text(products),
         panel_folder=_text(panel),
         policy=_checked_policy(policy),
+        portfolio_folder=_text(portfolio),
     )
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))

@@ -19,6 +19,7 @@ from nextbest.service.engine import Question, Reply
 from nextbest.service.metrics import ServiceMetrics, worker_ended
 from nextbest.service.model_holder import ModelHolder, Refreshed
 from nextbest.service.parts import Part
+from nextbest.service.portfolio.part import PortfolioPart
 from nextbest.service.products.engine import ProductsEngine
 from nextbest.service.products.part import ProductsPart
 from nextbest.service.shop import ShopPart
@@ -63,6 +64,7 @@ class Service:
         self.metrics = ServiceMetrics()
         self.shop: ShopPart | None = None
         self.products: ProductsPart | None = None
+        self.portfolio: PortfolioPart | None = None
         self._on_swap = on_swap
         self._watcher: asyncio.Task[None] | None = None
         self._health: tuple[float, dict[str, Any]] | None = None
@@ -86,9 +88,13 @@ class Service:
             folder, panel=panel, config=self.config, metrics=self.metrics, load=load, now=self.now
         )
 
+    def serve_portfolio(self, folder: Path) -> None:
+        """Add the book of portfolios in a folder; before the start."""
+        self.portfolio = PortfolioPart(folder, config=self.config, now=self.now)
+
     @property
     def parts(self) -> list[Part]:
-        """What is served, the shop first."""
+        """The models that are served, the shop first."""
         return [part for part in (self.shop, self.products) if part is not None]
 
     # --- life -----------------------------------------------------------------------------------
@@ -118,6 +124,8 @@ class Service:
                 await self._watcher
         for part in self.parts:
             await part.stop()
+        if self.portfolio is not None:
+            await self.portfolio.stop()
         worker_ended()
 
     async def refresh(self, *, force: bool = False) -> Refreshed:
@@ -136,7 +144,7 @@ class Service:
                 self._health = None
             if result == "swapped" and self._on_swap is not None:
                 self._on_swap()
-        return max(results, key=("unchanged", "swapped", "failed").index)
+        return max(results, key=("unchanged", "swapped", "failed").index, default="unchanged")
 
     async def _watch(self) -> None:
         while True:
@@ -183,6 +191,10 @@ class Service:
             probe_ms = max(probe_ms, took_ms)
             if part.holder.is_loaded and broken is None:
                 broken = part.holder.error
+        if self.portfolio is not None:
+            found, took_ms = await self.portfolio.check()
+            checks |= found
+            probe_ms = max(probe_ms, took_ms)
         ready = all(word == "ok" for word in checks.values())
         # The first service of bank products said "ok", and its probes still look for that word.
         word = "ok" if self.products is not None else "ready"

@@ -61,7 +61,7 @@ def router(service: Service) -> APIRouter:
         errors = [str(holder.error) for holder in holders if holder.error is not None]
         document = {
             "result": result,
-            "model": service.parts[0].version,
+            "model": service.parts[0].version if service.parts else None,
             "error": errors[0] if errors else None,
         }
         return Response(

@@ -1,0 +1,147 @@
+"""The part of the service that answers from a book of portfolios: one thread, the book open only while it is read."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from nextbest.data.holdings.book import Book
+from nextbest.data.holdings.database import FILE
+from nextbest.errors import ArtifactError, DataError
+from nextbest.portfolio import documents
+from nextbest.portfolio.metrics_document import metrics_document
+from nextbest.portfolio.peer_desk import PeerDesk
+from nextbest.portfolio.wording import Document
+from nextbest.service.config import ServiceConfig
+from nextbest.service.errors import OverloadedError
+from nextbest.service.parts import probe
+
+Question = Callable[[Book], Document]
+_Key = tuple[int, int, date]
+
+
+class PortfolioPart:
+    """A book behind its routes. Another process may write it between two answers; the next one sees the new state.
+
+    Parameters
+    ----------
+    folder
+        Of the book.
+    config
+        Limits.
+    now
+        Tells the time, UTC.
+    """
+
+    def __init__(self, folder: Path, *, config: ServiceConfig, now: Callable[[], datetime]) -> None:
+        self.folder, self._config, self._now = folder, config, now
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nextbest-portfolio")
+        self._pending = 0
+        self._desk: PeerDesk | None = None
+        self._desk_key: _Key | None = None
+
+    async def metrics(self, client: str, *, benchmark: str | None, currency: str | None) -> Document:
+        """The client's figures."""
+        document = await self._ask(
+            lambda book: metrics_document(book, client, benchmark=benchmark, currency=currency)
+        )
+        figures = document["figures"]
+        return document | {"metrics": figures | ({"twr_ann": figures["cagr"]} if figures else {})}
+
+    async def peers(self, client: str) -> Document:
+        """What may be told of similar clients."""
+        now = self._now()
+
+        def answer(book: Book) -> Document:
+            book.goals(client)  # an unknown client is told before all others are read
+            return documents.peers_document(book, client, self._desk_of(book, now), now=now)
+
+        return await self._ask(answer)
+
+    async def plan(self, client: str, **choices: Any) -> Document:
+        """A plan in information mode."""
+        now = self._now()
+
+        def answer(book: Book) -> Document:
+            book.goals(client)
+            return documents.plan_document(book, client, self._desk_of(book, now), now=now, **choices)
+
+        return await self._ask(answer)
+
+    async def tracking(self, client: str) -> Document:
+        """What tracking wrote."""
+        return await self._ask(lambda book: documents.tracking_document(book, client))
+
+    async def report(self, client: str, *, benchmark: str | None, currency: str | None) -> Document:
+        """All of it."""
+        now = self._now()
+
+        def answer(book: Book) -> Document:
+            book.goals(client)
+            desk = self._desk_of(book, now)
+            return documents.report_document(
+                book, client, desk, now=now, benchmark=benchmark, currency=currency
+            )
+
+        return await self._ask(answer)
+
+    async def check(self) -> tuple[dict[str, str], float]:
+        """Whether the book can be read, and how long that took, milliseconds."""
+        word, took_ms = await probe(self._ask(_count), timeout_s=self._config.health_timeout_s)
+        return {"portfolio": word}, took_ms
+
+    async def stop(self) -> None:
+        """Answer what waits, let go of the log."""
+        await asyncio.to_thread(self._thread.shutdown)
+        if self._desk is not None:
+            self._desk.close()
+
+    async def _ask(self, question: Question) -> Document:
+        """Ask on the book's thread: reading it is CPU work, and the gate answers one at a time anyway.
+
+        Raises
+        ------
+        OverloadedError
+            As many as `max_pending` wait already.
+        ArtifactError
+            There is no book.
+        """
+        if self._pending >= self._config.max_pending:
+            raise OverloadedError(
+                f"{self._pending} questions about portfolios wait", retry_after_s=self._config.retry_after_s
+            )
+        self._pending += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, question)
+        finally:
+            self._pending -= 1
+
+    def _read(self, question: Question) -> Document:
+        if not (self.folder / FILE).is_file():
+            raise ArtifactError(
+                self.folder.name, "holds no book", remedy="import one with `nextbest portfolio ingest`"
+            )
+        with Book.open(self.folder) as book:
+            return question(book)
+
+    def _desk_of(self, book: Book, now: datetime) -> PeerDesk:
+        """The index of the book as it is today, made anew when the book or the day changed."""
+        stat = book.path.stat()
+        key = (stat.st_mtime_ns, stat.st_size, now.date())
+        if self._desk is None or key != self._desk_key:
+            if self._desk is not None:
+                self._desk.close()
+                self._desk = None
+            self._desk = PeerDesk.of_book(book, self.folder, as_of=now.date())
+            self._desk_key = key
+        return self._desk
+
+
+def _count(book: Book) -> Document:
+    """A real question that no client is in."""
+    n = book.connection().execute("SELECT count(*) FROM investors").fetchall()[0][0]
+    if not n:
+        raise DataError("book", "holds no investor", remedy="import some with `nextbest portfolio ingest`")
+    return {"n_clients": n}

@@ -1,0 +1,144 @@
+"""Every document keeps the same contract: JSON, figures with method or reason, two languages, the disclaimer."""
+
+import json
+
+import pytest
+
+from charts_page.test_page import Page, at
+from nextbest.charts_page.page import to_html
+from nextbest.data.holdings.book import Book
+from nextbest.errors import InputError
+from nextbest.portfolio import documents
+from nextbest.portfolio.metrics.catalogue import CATALOGUE, measure
+from nextbest.portfolio.metrics_document import metrics_document
+from nextbest.portfolio.peer_desk import PeerDesk
+from nextbest.portfolio.tracking.tracker import track
+from nextbest.portfolio.valuation import value
+from nextbest.portfolio.wording import DISCLAIMER
+from portfolio.investor_books import BENCHMARK, CLIENT, NOW, workspace
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = workspace(tmp_path_factory.mktemp("store")) / "portfolio"
+    with Book.open(folder, read_only=False) as book:
+        track(book, NOW.date())
+        desk = PeerDesk.of_book(book, folder, as_of=NOW.date())
+        made = documents.report_document(book, CLIENT, desk, now=NOW, benchmark=BENCHMARK)
+        desk.close()
+        worth = value(book.account(CLIENT), book.market())
+        others = set(book.investors()["client_id"]) - {CLIENT}
+        yield made, measure(worth, benchmark=book.benchmark(BENCHMARK)), others, book
+
+
+def test_a_report_holds_the_four_documents(report):
+    made = report[0]
+    assert [part["kind"] for part in made["documents"]] == ["metrics", "peers", "plan", "tracking"]
+    assert made["as_of"] == "2021-10-29"
+
+
+def test_every_document_keeps_the_contract(report):
+    made = report[0]
+    json.dumps(made, allow_nan=False)
+    keys = {
+        "kind",
+        "client_id",
+        "as_of",
+        "currency",
+        "period",
+        "figures",
+        "tables",
+        "texts",
+        "charts",
+        "notes",
+        "version",
+    }
+    for part in [made, *made["documents"]]:
+        assert keys | {"disclaimer", "layout"} <= set(part)
+        assert all(part["disclaimer"][language].startswith(DISCLAIMER[language]) for language in ("en", "ru"))
+        assert len(part["texts"]["en"]) == len(part["texts"]["ru"])
+        for name, figure in part["figures"].items():
+            assert {"value", "unit", "method", "n", "alpha", "horizon", "title"} <= set(figure), name
+            assert (figure["value"] is None) == ("reason" in figure), name
+        for option in part["charts"].values():
+            assert set(option["about"]["title"]) == {"en", "ru"}
+
+
+def test_figures_are_the_catalogues_own(report):
+    made, measured, _, _ = report
+    figures = made["documents"][0]["figures"]
+    assert list(figures) == list(CATALOGUE)
+    for name, figure in figures.items():
+        expected = measured[name].value
+        assert figure["value"] == (None if expected is None else pytest.approx(expected, rel=1e-9)), name
+
+
+def test_months_link_to_the_whole_and_shares_add_up(report):
+    metrics = report[0]["documents"][0]
+    growth = 1.0
+    for _, _, percent in metrics["charts"]["monthly"]["series"][0]["data"]:
+        growth *= 1 + percent / 100
+    assert growth - 1 == pytest.approx(metrics["figures"]["twr"]["value"], abs=1e-4)
+    assert sum(row["weight"] for row in metrics["tables"]["classes"]) == pytest.approx(1)
+    gain = sum(row["gain"] for row in metrics["tables"]["classes"])
+    assert gain == pytest.approx(metrics["figures"]["gain"]["value"], rel=1e-6)
+
+
+def test_the_deepest_point_of_the_picture_is_the_figures(report):
+    metrics = report[0]["documents"][0]
+    deepest = min(
+        value for _, value in metrics["charts"]["underwater"]["series"][0]["data"] if value is not None
+    )
+    assert deepest / 100 == pytest.approx(metrics["figures"]["max_drawdown"]["value"], abs=1e-5)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_every_figure_of_the_page_is_the_json_documents(report, language):
+    made = report[0]
+    page = Page(to_html(made, language=language))
+    assert page.document == json.loads(json.dumps(made))
+    assert len(page.data) > 200
+    for pointer, shown, _ in page.data:
+        found = at(page.document, pointer)
+        assert shown == ("" if found is None else str(found)), pointer
+
+
+def test_no_other_client_and_in_peers_and_plan_no_instrument(report):
+    made, _, others, book = report
+    text = json.dumps(made)
+    assert not [client for client in others if client in text]
+    for part in made["documents"][1:3]:
+        assert part["mode"] == "information"
+        said = json.dumps({key: part[key] for key in ("texts", "tables", "figures", "charts")})
+        shares = book.assets().filter(book.assets()["asset_class"] == "equity")["asset_id"]
+        assert not [asset for asset in shares if f'"{asset}"' in said]
+
+
+def test_charts_of_all_documents_are_there(report):
+    names = {part["kind"]: set(part["charts"]) for part in report[0]["documents"]}
+    assert {"growth", "underwater", "monthly", "rolling", "distribution", "allocation"} <= names["metrics"]
+    assert names["peers"] == {"allocation"}
+    assert {"allocation", "goal"} <= names["plan"]
+    assert {"growth", "underwater"} <= names["tracking"]
+
+
+def test_a_client_who_never_traded_gets_a_document_without_figures(tmp_path):
+    from portfolio.tracking.toy_books import plain_book
+
+    with plain_book(tmp_path, {"AAA": [1.0, 2.0]}, "idle") as book:
+        made = metrics_document(book, "idle")
+        assert made["figures"] == {}
+        assert "Nothing was ever held" in made["texts"]["en"][0]
+        whole = documents.report_document(book, "idle", now=NOW)
+    missing = {part["kind"]: part["texts"]["en"][0] for part in whole["documents"][1:]}
+    assert missing["plan"].startswith("Not available: the client has no such goal")
+    assert missing["tracking"].startswith("Not available: ")
+    to_html(whole)
+
+
+def test_unknown_clients_and_benchmarks_are_told(report):
+    book = report[3]
+    with pytest.raises(InputError, match="client: must be an investor of the book; got 'nobody'"):
+        metrics_document(book, "nobody")
+    with pytest.raises(InputError, match="benchmark: must be one of"):
+        metrics_document(book, CLIENT, benchmark="NONE")
