@@ -12,6 +12,7 @@ from nextbest.cli.output import emit, new_command, note, text_file
 if TYPE_CHECKING:
     from nextbest.data.holdings.book import Book
     from nextbest.portfolio.peer_desk import PeerDesk
+    from nextbest.portfolio.plan.proposal import Plan
 
 FOLDER = "portfolio"
 """Of the workspace: where the book is."""
@@ -83,6 +84,9 @@ def _add_client_command(commands: Any, name: str, summary: str) -> None:
     if name == "plan":
         parser.add_argument(
             "--goal", metavar="ID", help="which goal (default: the first whose time isn't over)"
+        )
+        parser.add_argument(
+            "--keep", action="store_true", help="hold the client against this plan from now on (`track`)"
         )
     parser.set_defaults(run=run_client)
 
@@ -161,10 +165,27 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
             if args.subcommand == "peers":
                 return documents.peers_document(book, args.client, desk, now=now)
             if args.subcommand == "plan":
-                return documents.plan_document(book, args.client, desk, now=now, goal_id=args.goal)
-            return documents.report_document(
-                book, args.client, desk, now=now, benchmark=args.benchmark, currency=args.currency
-            )
+                made = documents.make_plan(book, args.client, desk, now=now, goal_id=args.goal)
+            else:
+                return documents.report_document(
+                    book, args.client, desk, now=now, benchmark=args.benchmark, currency=args.currency
+                )
+    if args.keep:
+        _keep(args, made)
+    return documents.plan_document(made)
+
+
+def _keep(args: argparse.Namespace, made: "Plan") -> None:
+    """From now on tracking holds the client against this plan."""
+    from nextbest.data.holdings.book import Book
+    from nextbest.portfolio.tracking.plans import record_of, save_plan
+
+    if made.chosen is None:
+        note(args, "nothing was proposed, so that no plan is kept")
+        return
+    with Book.open(Path(args.store) / FOLDER, read_only=False) as book:
+        save_plan(book, args.client, record_of(made))
+    note(args, "kept: `nextbest portfolio track` holds the client against this plan")
 
 
 def run_ingest(args: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from nextbest.portfolio.peers.answers import PeerSummary, Refusal
 from nextbest.portfolio.peers.from_book import allocation_of, profile_of
 from nextbest.portfolio.plan.explain import why_near
 from nextbest.portfolio.plan.planner import plan
+from nextbest.portfolio.plan.proposal import Plan
 from nextbest.portfolio.plan_charts import allocation_chart
 from nextbest.portfolio.tracking.document import tracking_document as tracked
 from nextbest.portfolio.wording import Document
@@ -94,24 +95,22 @@ def _told_document(client: str, currency: str, told: PeerSummary, own: dict[str,
     return document
 
 
-def plan_document(
+def make_plan(
     book: Book, client: str, desk: PeerDesk | None = None, *, now: datetime, **choices: Any
-) -> Document:
-    """The plan's own document (`planner.plan` says what `choices` may hold), with its layout.
+) -> Plan:
+    """A plan with the desk's peers; `planner.plan` says what `choices` may hold.
 
     Raises
     ------
     InputError, DataError, ExternalError
         As `planner.plan`.
     """
-    made = plan(
-        client,
-        book,
-        None if desk is None else desk.peers,
-        gate=None if desk is None else desk.gate,
-        now=now,
-        **choices,
-    )
+    peers, gate = (None, None) if desk is None else (desk.peers, desk.gate)
+    return plan(client, book, peers, gate=gate, now=now, **choices)
+
+
+def plan_document(made: Plan) -> Document:
+    """The plan's own document with its layout."""
     return laid_out(made.document())
 
 
@@ -150,7 +149,7 @@ def report_document(
         parts.append(peers_document(book, client, desk, now=now))
     # A client without a goal or a book that nobody tracked still has figures: the section says what is missing.
     makers: dict[str, Callable[[], Document]] = {
-        "plan": lambda: plan_document(book, client, desk, now=now),
+        "plan": lambda: plan_document(make_plan(book, client, desk, now=now)),
         "tracking": lambda: tracking_document(book, client),
     }
     for kind, make in makers.items():

@@ -66,7 +66,9 @@ class PortfolioPart:
 
         def answer(book: Book) -> Document:
             book.goals(client)
-            return documents.plan_document(book, client, self._desk_of(book, now), now=now, **choices)
+            return documents.plan_document(
+                documents.make_plan(book, client, self._desk_of(book, now), now=now, **choices)
+            )
 
         return await self._ask(answer)
 
