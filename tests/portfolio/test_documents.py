@@ -1,6 +1,7 @@
 """Every document keeps the same contract: JSON, figures with method or reason, two languages, the disclaimer."""
 
 import json
+from datetime import date
 
 import pytest
 
@@ -134,6 +135,12 @@ def test_a_client_who_never_traded_gets_a_document_without_figures(tmp_path):
     assert missing["plan"].startswith("Not available: the client has no such goal")
     assert missing["tracking"].startswith("Not available: ")
     to_html(whole)
+
+
+def test_nothing_after_the_day_asked_for_is_looked_at(report):
+    early = metrics_document(report[3], CLIENT, until=date(2020, 6, 30))
+    assert early["as_of"] == "2020-06-30"
+    assert early["charts"]["growth"]["series"][0]["data"][-1][0] == "2020-06-30"
 
 
 def test_unknown_clients_and_benchmarks_are_told(report):

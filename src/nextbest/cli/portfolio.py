@@ -77,10 +77,9 @@ def _add_client_command(commands: Any, name: str, summary: str) -> None:
     if name in ("metrics", "report"):
         parser.add_argument("--benchmark", metavar="ID", help="index of the book to compare with")
         parser.add_argument("--currency", metavar="CODE", help="count in it (default: the client's)")
-    if name != "metrics":
-        parser.add_argument(
-            "--as-of", type=_day, metavar="YYYY-MM-DD", help="as if it were this day (default: today, UTC)"
-        )
+    parser.add_argument(
+        "--as-of", type=_day, metavar="YYYY-MM-DD", help="as if it were this day (default: today, UTC)"
+    )
     if name == "plan":
         parser.add_argument(
             "--goal", metavar="ID", help="which goal (default: the first whose time isn't over)"
@@ -157,7 +156,9 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
         _track(args, now.date())
     with _book(args) as book:
         if args.subcommand == "metrics":
-            return metrics_document(book, args.client, benchmark=args.benchmark, currency=args.currency)
+            return metrics_document(
+                book, args.client, benchmark=args.benchmark, currency=args.currency, until=now.date()
+            )
         if args.subcommand == "track":
             return documents.tracking_document(book, args.client)
         book.goals(args.client)  # an unknown client is told before all others are read
@@ -282,7 +283,7 @@ def _as_text(document: dict[str, Any]) -> str:
 
 def _now(args: argparse.Namespace) -> datetime:
     """The moment of the question: the end of `--as-of`, or the clock."""
-    as_of: date | None = getattr(args, "as_of", None)
+    as_of: date | None = args.as_of
     if as_of is None:
         return datetime.now(UTC)
     return datetime(as_of.year, as_of.month, as_of.day, 23, 59, tzinfo=UTC)

@@ -143,7 +143,7 @@ def report_document(
     DataError
         The account can't be valued.
     """
-    metrics = metrics_document(book, client, benchmark=benchmark, currency=currency)
+    metrics = metrics_document(book, client, benchmark=benchmark, currency=currency, until=now.date())
     parts = [metrics]
     if desk is not None:
         parts.append(peers_document(book, client, desk, now=now))

@@ -1,5 +1,6 @@
 """Figures of one client's portfolio as a document: growth, falls, months, moving volatility, distribution, allocation."""
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def metrics_document(
     flow_timing: FlowTiming = "start",
     rf_ann: float = 0.0,
     alpha: float = 0.05,
+    until: date | None = None,
 ) -> Document:
     """All figures of the catalogue for one client, with growth, falls, months, moving volatility, distribution, allocation.
 
@@ -49,6 +51,8 @@ def metrics_document(
         In which to count; None = the client's.
     flow_timing, rf_ann, alpha
         As in `valuation.value` and `metrics.catalogue.measure`.
+    until
+        Last day looked at; None = all.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def metrics_document(
     """
     account = book.account(client)
     index = None if benchmark is None else book.benchmark(benchmark)
-    worth, market = worth_of(book, client, currency=currency, flow_timing=flow_timing)
+    worth, market = worth_of(book, client, currency=currency, flow_timing=flow_timing, until=until)
     if worth is None or market is None:
         return new_document("metrics", client, currency or account.currency, texts=_nothing_held())
     found = measure(worth, benchmark=index, rf_ann=rf_ann, alpha=alpha)
