@@ -22,7 +22,7 @@ from nextbest.portfolio.peers.from_book import allocation_of, profile_of
 from nextbest.portfolio.plan.explain import why_near
 from nextbest.portfolio.plan.planner import plan
 from nextbest.portfolio.plan.proposal import Plan
-from nextbest.portfolio.plan_charts import allocation_chart
+from nextbest.portfolio.plan_charts import PEERS, allocation_chart
 from nextbest.portfolio.tracking.document import tracking_document as tracked
 from nextbest.portfolio.wording import Document
 
@@ -90,6 +90,7 @@ def _told_document(client: str, currency: str, told: PeerSummary, own: dict[str,
             [class_words(row["asset_class"]) for row in known],
             np.array([row["yours"] for row in known]),
             np.array([row["median"] for row in known]),
+            target=PEERS,
             caption=caption,
         )
     return document

@@ -25,7 +25,7 @@ from nextbest.portfolio.drawing import (
 )
 
 ACTUAL: Words = {"en": "Now", "ru": "Сейчас"}
-TARGET: Words = {"en": "Target", "ru": "Цель"}
+TARGET: Words = {"en": "Plan", "ru": "План"}
 DRIFT: Words = {"en": "Drift", "ru": "Отклонение"}
 RISK: Words = {"en": "Volatility a year", "ru": "Волатильность в год"}
 RETURN_ANN: Words = {"en": "Expected return a year", "ru": "Ожидаемая доходность в год"}
@@ -42,6 +42,7 @@ def allocation_chart(
     actual_C: FloatArray,
     target_C: FloatArray | None = None,
     *,
+    target: Words = TARGET,
     caption: Words | None = None,
 ) -> Option:
     """Share of each class now; with a target also the target's and, on the right, what is too much or too little.
@@ -52,6 +53,8 @@ def allocation_chart(
         Names, in the order of the arrays.
     actual_C, target_C
         Weights, fractions of the whole.
+    target
+        What the second allocation is called.
     caption
         Day, currency, method.
     """
@@ -63,7 +66,7 @@ def allocation_chart(
     x: Any = value_axis(from_zero=True, unit="percent")
     grid: Any = None
     if target_C is not None:
-        series.append(_bar(TARGET, target_C, GREY))
+        series.append(_bar(target, target_C, GREY))
         series.append(_bar(DRIFT, np.asarray(actual_C) - np.asarray(target_C), ORANGE, axis=1))
         x = [x, value_axis(from_zero=True, unit="percent", gridIndex=1, splitNumber=3)]
         grid = [
@@ -77,7 +80,7 @@ def allocation_chart(
         x=x,
         y=y,
         caption=caption,
-        words=[*classes, ACTUAL, TARGET, DRIFT],
+        words=[*classes, ACTUAL, target, DRIFT],
         legend=target_C is not None,
         height=height,
     )
