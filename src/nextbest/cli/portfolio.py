@@ -19,17 +19,17 @@ FOLDER = "portfolio"
 EXAMPLES = """\
   nextbest portfolio simulate --out .nextbest --scale 1000       # a book of simulated investors
   nextbest portfolio ingest assets=assets.csv prices=prices.csv investors=clients.csv trades=trades.csv
-  nextbest portfolio metrics C000001 --benchmark MCFTRR --json
-  nextbest portfolio report C000001 --html report.html --language ru
+  nextbest portfolio metrics c000001 --benchmark SHARES --json
+  nextbest portfolio report c000001 --html report.html --language ru
   nextbest portfolio examples examples.json"""
 INGEST_EXAMPLES = """\
   nextbest portfolio ingest assets=assets.csv asset_prices=prices.parquet investors=clients.csv trades=trades.csv
   nextbest portfolio ingest cash_flows=flows.csv --json
   nextbest portfolio ingest asset_prices=postgresql://host/db?query=... --replace"""
 CLIENT_EXAMPLES = """\
-  nextbest portfolio {name} C000001
-  nextbest portfolio {name} C000001 --json
-  nextbest portfolio {name} C000001 --html {name}.html --language ru"""
+  nextbest portfolio {name} c000001
+  nextbest portfolio {name} c000001 --json
+  nextbest portfolio {name} c000001 --html {name}.html --language ru"""
 COMMANDS = {
     "metrics": "Figures of one client's portfolio, each with its convention.",
     "peers": "What similar clients hold and how they did; never fewer than 20 of them.",
