@@ -93,7 +93,7 @@ def plain(value: float, places: int = 6) -> float | None:
 
 def day_text(day: np.datetime64 | date) -> str:
     """ISO day."""
-    return str(day if isinstance(day, date) else np.datetime64(day, "D"))
+    return str(day.astype("datetime64[D]") if isinstance(day, np.datetime64) else day)
 
 
 def timed(
