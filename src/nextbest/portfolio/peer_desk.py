@@ -1,11 +1,13 @@
 """Who may be asked about peers: an index of the book's clients, and the privacy gate that alone answers for it."""
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from nextbest.data.holdings.book import Book
-from nextbest.errors import DataError
+from nextbest.errors import ArtifactError, DataError
 from nextbest.portfolio.peers.from_book import peer_tables
 from nextbest.portfolio.peers.index import PeerIndex
 from nextbest.portfolio.peers.privacy import Peers, PrivacyGate
@@ -13,6 +15,8 @@ from nextbest.portfolio.peers.query_log import QueryLog
 
 QUERIES_FOLDER = "peer-queries"
 """Beside the book: the gate's memory, which binds every process that answers for this book."""
+INDEX_FOLDER = "peer-index"
+"""Beside the book: the index of its present state, a folder named after it."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class PeerDesk:
     @classmethod
     def of_book(cls, book: Book, folder: str | Path, *, as_of: date) -> "PeerDesk":
         """The clients of a book as of a day (its last day with prices where that is earlier).
+
+        Valuing everybody takes milliseconds a client, so the index is kept beside the book until the book changes.
 
         Parameters
         ----------
@@ -42,10 +48,23 @@ class PeerDesk:
         last: date | None = book.connection().execute(sql, [as_of]).fetchall()[0][0]
         if last is None:
             raise DataError("asset_prices", f"hold no day up to {as_of}", remedy="import prices first")
-        tables = peer_tables(book, as_of=last)
-        peers = PeerIndex.fit(tables.profiles, tables.allocations, tables.outcomes, as_of=last)
-        return cls(peers, PrivacyGate(QueryLog(Path(folder) / QUERIES_FOLDER)))
+        return cls(_index(book, Path(folder), last), PrivacyGate(QueryLog(Path(folder) / QUERIES_FOLDER)))
 
     def close(self) -> None:
         """Let go of the log."""
         self.gate.log.close()
+
+
+def _index(book: Book, folder: Path, as_of: date) -> PeerIndex:
+    """The kept index of this state of the book, or a new one, which is kept instead of older ones."""
+    state = book.path.stat()
+    kept = folder / INDEX_FOLDER / f"{as_of}-{state.st_mtime_ns:x}-{state.st_size:x}"
+    if kept.is_dir():
+        with suppress(ArtifactError):  # damaged or of another version: fitted again below
+            return PeerIndex.load(kept)
+    tables = peer_tables(book, as_of=as_of)
+    peers = PeerIndex.fit(tables.profiles, tables.allocations, tables.outcomes, as_of=as_of)
+    shutil.rmtree(kept.parent, ignore_errors=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    peers.save(kept)
+    return peers
