@@ -171,7 +171,12 @@ def quality(args: argparse.Namespace) -> list[dict[str, Any]]:
                     print(json.dumps(row), flush=True)
                     if protocol == "leave-last" and args.blend:
                         blend = with_transitions(model, name, train)
-                        row = {"set": name, "protocol": protocol, "model": f"transitions + {kind}", "rng": rng}
+                        row = {
+                            "set": name,
+                            "protocol": protocol,
+                            "model": f"transitions + {kind}",
+                            "rng": rng,
+                        }
                         row |= {"validation ndcg@10 of all": judged(blend, validation, items)["ndcg@10"][0]}
                         rows.append(row | judged(blend, test, items))
                         print(json.dumps(rows[-1]), flush=True)

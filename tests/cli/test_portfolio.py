@@ -49,6 +49,9 @@ def test_a_kept_plan_is_what_tracking_holds_the_client_against(capsys, store):
     assert run(capsys, "plan", "c000005", "--store", store, "--as-of", "2021-09-30", "--keep")[0] == 0
     _, found = run(capsys, "track", "c000005", "--store", store, *TODAY)
     assert found["tables"]["plan"]
+    told = [row for row in found["tables"]["history"] if row["probability"] is not None]
+    assert told
+    assert all(0 <= row["probability"] <= 1 for row in told)
     assert "allocation" in found["charts"]
 
 

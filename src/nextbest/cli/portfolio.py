@@ -258,10 +258,11 @@ def _desk(args: argparse.Namespace, book: "Book", now: datetime) -> "Iterator[Pe
 
 def _track(args: argparse.Namespace, day: date) -> None:
     from nextbest.data.holdings.book import Book
+    from nextbest.portfolio.tracking.plans import OddsOfBook
     from nextbest.portfolio.tracking.tracker import track
 
     with Book.open(Path(args.store) / FOLDER, read_only=False) as book:
-        report = track(book, day)
+        report = track(book, day, odds=OddsOfBook(book, until=day))
     note(args, f"{len(report.days)} new day(s) taken in for {report.n_clients} client(s)")
 
 

@@ -15,9 +15,10 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationErr
 
 from nextbest.data.holdings.book import Book
 from nextbest.errors import DataError, InputError
+from nextbest.portfolio.plan.class_returns import class_returns
 from nextbest.portfolio.plan.glide import GlidePath, Weights
 from nextbest.portfolio.plan.goals import Goal, goal_odds
-from nextbest.portfolio.plan.proposal import Plan
+from nextbest.portfolio.plan.proposal import Plan, PlanConfig
 from nextbest.portfolio.tracking.tables import ensure_tables, transaction
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -172,6 +173,41 @@ class SimulatedOdds:
         row = np.array([allocation.get(name, 0.0) for name in self.asset_classes], dtype=np.float64)
         row /= row.sum()
         return row
+
+
+class OddsOfBook:
+    """Odds from the returns of a book's own asset classes up to a day, in the currency of each plan; read when first asked.
+
+    Days that are caught up later than they came are asked about with what was known on the day of catching up.
+
+    Parameters
+    ----------
+    book
+        Open while it is asked.
+    until
+        Last day whose prices may be used.
+    """
+
+    def __init__(self, book: Book, *, until: date, config: PlanConfig | None = None) -> None:
+        self._book, self._until, self._config = book, until, config or PlanConfig()
+        self._by_currency: dict[str, SimulatedOdds] = {}
+
+    def probability(self, plan: PlanRecord, *, wealth: float, months_left: int, months_gone: float) -> float:
+        """As `Odds`.
+
+        Raises
+        ------
+        InputError
+            The plan holds a class that the book has no prices of.
+        DataError
+            There are too few months with prices.
+        """
+        if plan.currency not in self._by_currency:
+            market = self._book.market(end=self._until, currency=plan.currency)
+            returns = class_returns(market, cash_return_ann=self._config.cash_return_ann)
+            self._by_currency[plan.currency] = SimulatedOdds(returns.returns_MC, returns.classes)
+        odds = self._by_currency[plan.currency]
+        return odds.probability(plan, wealth=wealth, months_left=months_left, months_gone=months_gone)
 
 
 def record_of(plan: Plan) -> PlanRecord:
