@@ -115,13 +115,16 @@ def _add_simulate(commands: Any) -> None:
         "simulate",
         summary="Write a book of simulated investors with known laws.",
         examples="  nextbest portfolio simulate --out .nextbest --scale 1000\n"
-        "  nextbest portfolio simulate --out bank --customers far-trans --market moex-daily",
+        "  nextbest portfolio simulate --out bank --customers data/far-trans --market data",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="workspace for the book")
     parser.add_argument("--scale", type=int, metavar="N", help="clients (default: 1000, or all given)")
     parser.add_argument("--customers", type=Path, metavar="PATH", help="real customers (default: drawn)")
     parser.add_argument(
-        "--market", type=Path, metavar="DIR", help="real prices (default: a synthetic exchange)"
+        "--market",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds moex-daily and ru-asset-classes, or one of them (shares alone lack the rates of dividends in dollars; default: a synthetic exchange)",
     )
     parser.add_argument("--rng", type=int, default=0, help="seed of everything random (default: %(default)s)")
     parser.set_defaults(run=run_simulate)
