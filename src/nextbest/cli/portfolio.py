@@ -124,7 +124,7 @@ def _add_simulate(commands: Any) -> None:
         "--market",
         type=Path,
         metavar="DIR",
-        help="folder that holds moex-daily and ru-asset-classes, or one of them (shares alone lack the rates of dividends in dollars; default: a synthetic exchange)",
+        help="real prices: a folder with moex-daily and ru-asset-classes in it (default: a synthetic exchange)",
     )
     parser.add_argument("--rng", type=int, default=0, help="seed of everything random (default: %(default)s)")
     parser.set_defaults(run=run_simulate)
