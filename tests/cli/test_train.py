@@ -119,6 +119,34 @@ def test_a_folder_that_cannot_hold_checkpoints_is_told_before_any_fit(shop, tmp_
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("where", ["ck/final", "ck/validation", "ck/final/model"])
+def test_a_model_folder_among_the_checkpoints_is_refused_before_any_fit(shop, tmp_path, capsys, where):
+    """They are removed at the end, and the model would go with them."""
+    words = train_words(shop / "store", "gru4rec", tmp_path / where, "--checkpoints", str(tmp_path / "ck"))
+    assert main(words) == 2
+    assert "model folder must not lie in" in capsys.readouterr().err
+    assert not (tmp_path / "ck").exists()
+
+
+def test_only_checkpoints_are_removed_at_the_end(shop, tmp_path) -> None:
+    """`--checkpoints .` in a folder where somebody keeps a validation set of their own."""
+    recipe = write_recipe(tmp_path / "two.toml", config_of(n_epochs=1), max_len=[4, 8])
+    theirs = [tmp_path / "validation" / "events.csv", tmp_path / "final" / "model" / "report.txt"]
+    for file in theirs:
+        file.parent.mkdir(parents=True)
+        file.write_text("theirs")
+    torn = tmp_path / "final" / "model" / ".epoch-00001.tmp"
+    torn.mkdir()
+    (torn / "state.safetensors").write_text("of a killed process")
+    assert main(train_words(shop / "store", recipe, tmp_path / "m", "--checkpoints", str(tmp_path))) == 0
+    assert [file.read_text() for file in theirs] == ["theirs", "theirs"]
+    left = sorted(
+        str(p.relative_to(tmp_path)) for n in ("validation", "final") for p in tmp_path.glob(f"{n}/**/*")
+    )
+    assert left == ["final/model", "final/model/report.txt", "validation/events.csv"]
+    assert (tmp_path / "m").is_dir()
+
+
 def test_ctrl_c_says_where_the_finished_epochs_are(shop, tmp_path, capsys, monkeypatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

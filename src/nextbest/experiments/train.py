@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 VALIDATION, FINAL = "validation", "final"
 """Folders below `checkpoints`: a folder in it for each fit that something is chosen by, and for each part of what is
 kept."""
+_WRITTEN = ("epoch-[0-9][0-9][0-9][0-9][0-9]*", ".epoch-[0-9][0-9][0-9][0-9][0-9]*.tmp")
+"""Names of what `models/sequence/checkpoints.py` writes there; a folder may hold somebody else's things beside."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,8 @@ def check_checkpoints(checkpoints: Path | None, out: Path) -> None:
     Raises
     ------
     InputError
-        It is a file, or lies in the model folder, which is replaced as a whole.
+        It is a file, or lies in the model folder, which is replaced as a whole; or the model folder is to lie among
+        the checkpoints, which are removed at the end.
     """
     if checkpoints is None:
         return
@@ -245,14 +248,33 @@ def check_checkpoints(checkpoints: Path | None, out: Path) -> None:
             value=str(checkpoints),
             remedy="name one beside it",
         )
+    if any(out.resolve().is_relative_to((checkpoints / name).resolve()) for name in (VALIDATION, FINAL)):
+        raise InputError(
+            "out",
+            f"the model folder must not lie in {VALIDATION!r} or {FINAL!r} of the checkpoints",
+            value=str(out),
+            remedy="name one beside them",
+        )
 
 
 def _forget(checkpoints: Path) -> None:
-    """Remove what this training wrote, so that the next one with the same folder begins anew."""
+    """Remove what this training wrote, and nothing else, so that the next one with the same folder begins anew."""
     for name in (VALIDATION, FINAL):
-        shutil.rmtree(checkpoints / name, ignore_errors=True)
+        for pattern in _WRITTEN:
+            for epoch in list((checkpoints / name).rglob(pattern)):
+                shutil.rmtree(epoch, ignore_errors=True)
+        _drop_if_empty(checkpoints / name)
     with suppress(OSError):  # holds something else, or was never made
         checkpoints.rmdir()
+
+
+def _drop_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing but folders without files."""
+    with suppress(OSError):  # holds something else, or was never made
+        for inner in list(folder.iterdir()):
+            if inner.is_dir() and not inner.is_symlink():
+                _drop_if_empty(inner)
+        folder.rmdir()
 
 
 def _validation(plan: SplitPlan, journal: pl.DataFrame) -> Split | None:
