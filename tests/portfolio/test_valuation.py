@@ -161,6 +161,21 @@ def test_cash_told_in_another_currency_gains_by_its_rate() -> None:
     assert found.gain == pytest.approx(900)
 
 
+def test_a_day_without_a_rate_is_no_observation_and_spoils_none_after_it() -> None:
+    quiet = market({"AAA": [100, 110, 120, 130, 140]}, usd=[100, 100, NAN, 100, 100])
+    held = account((0, "AAA", 1, 100), flows=[(0, 500), (3, 10)])
+    worth = value(held, quiet, currency="USD")
+    assert worth.flow_T == pytest.approx([5, 0, 0.1, 0])
+    assert worth.return_T[1:] == pytest.approx([0.02, 5.4 / 5.2 - 1, 5.5 / 5.4 - 1])
+    assert worth.gain == pytest.approx(0.4)
+
+
+def test_money_that_moves_on_a_day_without_a_rate_is_a_data_error() -> None:
+    quiet = market({"AAA": [100, 110, 120]}, usd=[100, NAN, 100])
+    with pytest.raises(DataError, match="must have a rate to USD on their day"):
+        value(account((0, "AAA", 1, 100), flows=[(0, 500), (1, 10)]), quiet, currency="USD")
+
+
 def test_fees_are_a_loss_of_the_asset() -> None:
     found = value(account((0, "A", 10, 10), fee=5.0), FLAT)
     assert found.flow_T[0] == pytest.approx(105)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from nextbest.data.holdings.account import Account
 from nextbest.data.holdings.calendar import USUAL_SPAN_DAYS
 from nextbest.data.holdings.market import DayArray, FloatArray, Market
-from nextbest.errors import InputError
+from nextbest.errors import DataError, InputError
 from nextbest.portfolio.ledger import Ledger, lay_out, rate_T
 
 FlowTiming = Literal["start", "end"]
@@ -138,18 +138,20 @@ def value(
     priced = _priced(ledger) if account.has_flows else _priced(ledger) & _has_any(ledger)
     seen = np.flatnonzero(priced & ~np.isnan(nav_T))
 
-    trade_T, dividend_T = ledger.cost_TA.sum(axis=1) * told_T, ledger.dividend_TA.sum(axis=1) * told_T
-    external_T = ledger.external_T * told_T if account.has_flows else trade_T - dividend_T
+    cost_TA, dividend_TA = (
+        _told(ledger.cost_TA, ledger, told_T, target),
+        _told(ledger.dividend_TA, ledger, told_T, target),
+    )
+    trade_T, dividend_T = cost_TA.sum(axis=1), dividend_TA.sum(axis=1)
+    external_T = (
+        _told(ledger.external_T, ledger, told_T, target) if account.has_flows else trade_T - dividend_T
+    )
     nav, flow = nav_T[seen], _since(external_T, seen)
     days = ledger.days_T[seen]
     span = np.diff(days, prepend=days[:1]).astype(np.int64)
     upto = slice(0, seen[-1] + 1 if len(seen) else 0)
     value_end = value_TA[seen[-1]] if len(seen) else np.zeros(len(ledger.assets))
-    contribution = (
-        value_end
-        - (ledger.cost_TA * told_T[:, None])[upto].sum(axis=0)
-        + (ledger.dividend_TA * told_T[:, None])[upto].sum(axis=0)
-    )
+    contribution = value_end - cost_TA[upto].sum(axis=0) + dividend_TA[upto].sum(axis=0)
     moves = (external_T - trade_T + dividend_T)[upto].sum() if account.has_flows else 0.0
     return Valuation(
         client_id=account.client_id,
@@ -157,7 +159,7 @@ def value(
         days_T=days,
         nav_T=nav,
         flow_T=flow,
-        income_T=_since(dividend_T + ledger.internal_T * told_T, seen),
+        income_T=_since(dividend_T + _told(ledger.internal_T, ledger, told_T, target), seen),
         return_T=_returns(nav, flow, flow_timing),
         span_T=span,
         regular_T=span <= USUAL_SPAN_DAYS,
@@ -165,14 +167,29 @@ def value(
         value_TA=value_TA[seen],
         cash_T=cash_T[seen],
         contribution_A=contribution,
-        bought_T=_since(ledger.bought_T * told_T, seen),
-        sold_T=_since(ledger.sold_T * told_T, seen),
+        bought_T=_since(_told(ledger.bought_T, ledger, told_T, target), seen),
+        sold_T=_since(_told(ledger.sold_T, ledger, told_T, target), seen),
         flow_timing=flow_timing,
         notes=(*ledger.notes, *_notes(ledger, market, seen, stale_TA, too_old, cash_T)),
         contribution_cash=float(cash_T[seen[-1]] - moves) if len(seen) else 0.0,
         asset_class=tuple(market.asset_class[a] for a in ledger.assets),
         asset_currency=tuple(market.currency_A[a] for a in ledger.assets),
     )
+
+
+def _told(amount: FloatArray, ledger: Ledger, told_T: FloatArray, target: str) -> FloatArray:
+    """Money of the ledger, (T,) or (T, A), in `target`; a day without a rate matters only where money moved on it."""
+    rate = told_T if amount.ndim == 1 else told_T[:, None]
+    told: FloatArray = np.where(amount != 0, amount * rate, 0.0)
+    if (bad := np.flatnonzero(np.isnan(told) if told.ndim == 1 else np.isnan(told).any(axis=1))).size:
+        raise DataError(
+            "flows",
+            f"must have a rate to {target} on their day",
+            n_bad=len(bad),
+            examples=[(ledger.currency, str(ledger.days_T[t])) for t in bad[:5]],
+            remedy="add the rates to the book, or count in the account's currency",
+        )
+    return told
 
 
 def _worth(ledger: Ledger) -> tuple[FloatArray, npt.NDArray[np.int64]]:
