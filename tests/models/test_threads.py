@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nextbest.models import threads
 from nextbest.models.threads import for_each, n_cores, single_threaded_blas
@@ -44,6 +44,23 @@ def test_blas_is_limited_inside_and_restored_after_overlapping_blocks():
             assert set(blas_threads()) == {1}
         assert set(blas_threads()) == {1}
     assert blas_threads() == before
+
+
+def test_blocks_that_overlap_without_end_pile_nothing_up():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = blas_threads()
+    with single_threaded_blas():
+        n_limits = len(threads._limits)
+        for _ in range(20):
+            with single_threaded_blas():
+                assert len(threads._limits) == n_limits
+    assert blas_threads() == before
+    assert not threads._limits
+
+
+def test_a_setting_changed_inside_is_put_down_again():
+    with single_threaded_blas(), threadpool_limits(2, user_api="blas"), single_threaded_blas():
+        assert set(blas_threads()) == {1}
 
 
 def test_cores_are_counted_where_affinity_is_unknown(monkeypatch):

@@ -30,10 +30,15 @@ def single_threaded_blas() -> Iterator[None]:
     overlap between threads.
     """
     global _n_inside  # noqa: PLW0603  (the BLAS setting is one per process, so is its count)
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     with _lock:
-        _limits.append(threadpool_limits(1, user_api="blas"))  # each time: libraries may have come since
+        # each time: libraries may have come since; kept only where there is one, or overlapping blocks of a busy
+        # service, which are never all left, would pile them up
+        if not _limits or any(
+            told["num_threads"] != 1 for told in threadpool_info() if told["user_api"] == "blas"
+        ):
+            _limits.append(threadpool_limits(1, user_api="blas"))
         _n_inside += 1
     try:
         yield
