@@ -3,16 +3,19 @@
 import logging
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import load
 
 from contracts.recommender import journal
+from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models import make_model
 from nextbest.models.sequence import learning
+from nextbest.models.sequence.shards import InMemory
 
 KINDS = ("gru4rec", "sasrec", "bert4rec", "lstm")
 ROWS = [(u, (u + t) % 9) for u in range(30) for t in range(3 + u % 7)]
@@ -101,6 +104,26 @@ def test_checkpoints_of_another_log_or_other_settings_are_refused(tmp_path, chan
     fitted("gru4rec", checkpoints=tmp_path)
     with pytest.raises(ArtifactError, match=words):
         fitted("gru4rec", checkpoints=tmp_path, **changed)
+
+
+def test_checkpoints_of_a_log_in_another_order_are_refused(tmp_path):
+    """The same events by user, nobody's held-out event and question another, one history told otherwise."""
+    lists = [[(user + step) % 7 for step in range(6)] for user in range(40)]
+    training = {"n_epochs": 1, "validation_users": 1, "n_threads": 1}
+    config = {"embedding_dim": 4, "max_len": 6, "training": training}
+
+    def fit(lists):
+        log = InMemory(Histories.from_lists(lists), 7)
+        ids = IdIndex(pl.Series(range(7)))
+        return make_model("gru4rec", config).fit_shards(log, item_ids=ids, rng=0, checkpoints=tmp_path / "c")
+
+    fit(lists)
+    assert fit(lists).trained_["resumed_after"] == 1
+    for user in (0, 39):  # one of them isn't asked
+        other = list(lists)
+        other[user] = [*reversed(lists[user][:-1]), lists[user][-1]]
+        with pytest.raises(ArtifactError, match=r"of another training: .*order was"):
+            fit(other)
 
 
 def test_members_of_a_blend_keep_their_checkpoints_apart(tmp_path, monkeypatch, caplog):

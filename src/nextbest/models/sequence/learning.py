@@ -153,14 +153,22 @@ def learn(
 def _about(
     shards: Shards, features: ItemFeatures | None, questions: Questions, config: SequenceConfig
 ) -> dict[str, Any]:
-    """What a resumed training must agree in beside its trainer's own: settings, and the log by its counts."""
+    """What a resumed training must agree in beside its trainer's own: settings, and the log, read once for it."""
     return {
         "model": config.model_dump(mode="json", exclude={"training", "renewal"}),
         "n_events": shards.n_events,
         "item_counts": _digest(shards.item_counts),
+        "order": _order(shards),
         "item_features": None if features is None else _digest(features.x_IF),
         "questions": _digest(questions.histories.item_idx, questions.target_idx),
     }
+
+
+def _order(shards: Shards) -> str:
+    """Of whose events come in which order; counts don't tell."""
+    blocks = (shards.read(number) for number in range(shards.n_shards))
+    parts = [_digest(block.indptr, block.item_idx) for block in blocks]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
 def _digest(*arrays: NDArray[Any]) -> str:
