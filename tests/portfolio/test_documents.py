@@ -3,6 +3,7 @@
 import json
 from datetime import date
 
+import numpy as np
 import pytest
 
 from charts_page.test_page import Page, at
@@ -149,3 +150,26 @@ def test_unknown_clients_and_benchmarks_are_told(report):
         metrics_document(book, "nobody")
     with pytest.raises(InputError, match="benchmark: must be one of"):
         metrics_document(book, CLIENT, benchmark="NONE")
+
+
+def test_a_report_of_an_earlier_day_ends_on_it_and_needs_no_plan(report):
+    book, early = report[3], NOW.replace(year=2019, month=6, day=28)
+    made = documents.report_document(book, CLIENT, now=early)
+    metrics, plan, tracking = made["documents"]
+    assert (metrics["as_of"], tracking["as_of"]) == ("2019-06-28", "2019-06-28")
+    assert "hold 17 month(s)" in plan["texts"]["en"][0]
+
+
+def test_a_benchmark_is_told_in_the_portfolios_currency(report):
+    book = report[3]
+    market = book.market(currency="USD")
+    made = metrics_document(book, CLIENT, benchmark=BENCHMARK, currency="USD")
+    days, closes = book.benchmark(BENCHMARK)
+    rate = dict(zip(market.days_T, market.rates["RUB"], strict=True))
+    both = [(d, c * rate[d]) for d, c in zip(days, closes, strict=True) if d in rate and rate[d] > 0]
+    told = (np.array([d for d, _ in both]), np.array([c for _, c in both]))
+    worth = value(book.account(CLIENT), market, currency="USD")
+    for name in ("beta", "tracking_error", "information_ratio"):
+        if name in made["figures"]:
+            expected = measure(worth, benchmark=told)[name].value
+            assert made["figures"][name]["value"] == pytest.approx(expected, rel=1e-9), name

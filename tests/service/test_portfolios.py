@@ -100,3 +100,17 @@ def test_more_questions_than_may_wait_are_refused(folder):
         answers = [answer.result(60) for answer in waiting]
     assert {answer.status_code for answer in answers} == {200, 503}
     assert {answer.headers.get("retry-after") for answer in answers if answer.status_code == 503} == {"4"}
+
+
+def test_neither_a_book_being_written_nor_one_never_tracked_tells_where_it_lies(tmp_path):
+    folder = workspace(tmp_path) / "portfolio"
+    with AppClient(create_app(portfolio_folder=folder, config=QUICK, now=lambda: NOW)) as client:
+        untracked = client.get(f"/portfolios/{CLIENT}/tracking")
+        assert untracked.status_code == 422
+        assert "nextbest portfolio track" in untracked.json()["detail"]
+        assert str(tmp_path) not in untracked.text
+        with Book.open(folder, read_only=False):  # the service holds it no longer than it answers
+            busy = client.get(f"/portfolios/{CLIENT}/metrics")
+        assert (busy.status_code, busy.json()["retryable"]) == (502, True)
+        assert str(tmp_path) not in busy.text
+        assert client.get(f"/portfolios/{CLIENT}/metrics").status_code == 200

@@ -163,7 +163,7 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
                 book, args.client, benchmark=args.benchmark, currency=args.currency, until=now.date()
             )
         if args.subcommand == "track":
-            return documents.tracking_document(book, args.client)
+            return documents.tracking_document(book, args.client, until=now.date())
         book.goals(args.client)  # an unknown client is told before all others are read
         with _desk(args, book, now) as desk:
             if args.subcommand == "peers":

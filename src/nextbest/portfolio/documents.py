@@ -6,13 +6,13 @@ plans and tracking are computed in their own rooms; here their results are put i
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 
 from nextbest.data.holdings.book import Book
-from nextbest.errors import InputError
+from nextbest.errors import DataError, InputError
 from nextbest.portfolio.document_form import laid_out, new_document, worth_of
 from nextbest.portfolio.layouts import class_words
 from nextbest.portfolio.metrics_document import metrics_document
@@ -115,15 +115,15 @@ def plan_document(made: Plan) -> Document:
     return laid_out(made.document())
 
 
-def tracking_document(book: Book, client: str) -> Document:
-    """What tracking wrote of one client, with its layout.
+def tracking_document(book: Book, client: str, *, until: date | None = None) -> Document:
+    """What tracking wrote of one client up to a day (None = all), with its layout.
 
     Raises
     ------
     InputError
         The client isn't known, or the book was never tracked.
     """
-    return laid_out(tracked(book, client))
+    return laid_out(tracked(book, client, until=until))
 
 
 def report_document(
@@ -148,15 +148,15 @@ def report_document(
     parts = [metrics]
     if desk is not None:
         parts.append(peers_document(book, client, desk, now=now))
-    # A client without a goal or a book that nobody tracked still has figures: the section says what is missing.
+    # A client without a goal, a market of a few months or a book that nobody tracked still has figures: the section says what is missing.
     makers: dict[str, Callable[[], Document]] = {
         "plan": lambda: plan_document(make_plan(book, client, desk, now=now)),
-        "tracking": lambda: tracking_document(book, client),
+        "tracking": lambda: tracking_document(book, client, until=now.date()),
     }
     for kind, make in makers.items():
         try:
             parts.append(make())
-        except InputError as error:
+        except (InputError, DataError) as error:
             missing = f"{error.rule}" + (f"; {error.remedy}" if error.remedy else "")
             texts = {"en": [f"Not available: {missing}."], "ru": [f"Недоступно: {missing}."]}
             parts.append(new_document(kind, client, metrics["currency"], texts=texts))

@@ -46,7 +46,7 @@ def metrics_document(
     client
         Id in the book.
     benchmark
-        Id of an index of the book; it is in the book's base currency. None: figures against one are null.
+        Id of an index of the book, converted from the book's base currency. None: figures against one are null.
     currency
         In which to count; None = the client's.
     flow_timing, rf_ann, alpha
@@ -66,6 +66,7 @@ def metrics_document(
     worth, market = worth_of(book, client, currency=currency, flow_timing=flow_timing, until=until)
     if worth is None or market is None:
         return new_document("metrics", client, currency or account.currency, texts=_nothing_held())
+    index = None if index is None else _in_currency(index, market, book.base_currency)
     found = measure(worth, benchmark=index, rf_ann=rf_ann, alpha=alpha)
     figures = {name: measured.json() for name, measured in found.items()}
     caption = _caption(worth)
@@ -86,6 +87,19 @@ def metrics_document(
         weights = np.array([row["weight"] for row in allocation])
         document["charts"]["allocation"] = allocation_chart(names, weights, caption=caption)
     return document
+
+
+def _in_currency(
+    index: tuple[DayArray, FloatArray], market: Market, base: str
+) -> tuple[DayArray, FloatArray]:
+    """An index told in `base` in the market's currency, on the days that have a rate; as it is where they are one."""
+    if market.currency == base:
+        return index
+    days, closes = index
+    place = np.clip(np.searchsorted(market.days_T, days), 0, market.n_days - 1)
+    rates = np.where(market.days_T[place] == days, market.rates[base][place], np.nan)
+    known = np.isfinite(rates)
+    return days[known], closes[known] * rates[known]
 
 
 def _nothing_held() -> dict[str, list[str]]:

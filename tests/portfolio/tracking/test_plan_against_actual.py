@@ -216,3 +216,18 @@ def test_wrong_calls_are_refused(book: Book, tmp_path: Path) -> None:
         pytest.raises(InputError, match="never tracked"),
     ):
         tracking_document(fresh, "ann")
+
+
+def test_a_document_of_an_earlier_day_knows_nothing_of_the_days_after_it(book: Book) -> None:
+    track(book, day(3), config=CONFIG, odds=Scripted())
+    then = tracking_document(book, "ann")
+    track(book, day(8), config=CONFIG, odds=Scripted())
+    again = tracking_document(book, "ann", until=day(3))
+    assert (again["as_of"], again["figures"]) == (then["as_of"], then["figures"])
+    assert again["tables"]["history"] == then["tables"]["history"]
+    assert again["tables"]["path"] == then["tables"]["path"]
+    assert "plan" in then["tables"]
+    assert "plan" not in again["tables"]  # what was held that day isn't kept
+    for row in again["tables"]["alerts"]:
+        assert row["closed"] is None or row["closed"] <= "2024-01-04"
+    assert tracking_document(book, "ann", until=day(-1))["as_of"] is None

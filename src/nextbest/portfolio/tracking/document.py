@@ -88,12 +88,18 @@ def tracked_figures(book: Book, *, periods_per_year: float = 252.0, rf: float = 
     )
 
 
-def tracking_document(book: Book, client: str) -> Document:
+def tracking_document(book: Book, client: str, *, until: date | None = None) -> Document:
     """What tracking knows of one client, in the form of every document (docs/decisions/0005).
 
     `tables`: `history` (day, nav, flow, return, twr, drawdown, drift, probability), `alerts` (kind, opened, closed,
     values), and with a plan `plan` (class, actual, target, drift) and `path` (expected quantiles today and the actual
     worth). Empty tables where nothing is known yet.
+
+    Parameters
+    ----------
+    until
+        Last day looked at; None = all. Where tracking has gone on since, the classes held on that day are no longer known:
+        `plan` is left out. An alert that closed later is open, with the value it opened at.
 
     Raises
     ------
@@ -114,6 +120,10 @@ def tracking_document(book: Book, client: str) -> Document:
         " ORDER BY opened, kind",
         [client_idx],
     )
+    latest: date | None = history["day"][-1] if history.height else None
+    if until is not None and latest is not None and until < latest:
+        history = history.filter(pl.col("day") <= until)
+        alerts = _alerts_on(alerts, until)
     as_of: date | None = history["day"][-1] if history.height else None
     plan = (plans_until(book, as_of).get(client_idx, [None])[-1]) if as_of else None
     document: dict[str, Any] = {
@@ -143,15 +153,15 @@ def tracking_document(book: Book, client: str) -> Document:
             "underwater": underwater_chart(days, index, caption=caption),
         }
     if plan and as_of:
-        _add_plan(document, plan, history, _weights(book, client_idx, currency, as_of))
+        _add_plan(
+            document, plan, history, _weights(book, client_idx, currency, as_of) if as_of == latest else None
+        )
     return signed(document)
 
 
 def _check_tracked(book: Book) -> None:
     if not has_tables(book):
-        raise InputError(
-            "book", "was never tracked", value=str(book.path), remedy="run `nextbest portfolio track`"
-        )
+        raise InputError("book", "was never tracked", remedy="run `nextbest portfolio track`")
 
 
 def _figures(history: pl.DataFrame) -> dict[str, object]:
@@ -200,20 +210,11 @@ def _weights(book: Book, client_idx: int, currency: str, day: date) -> dict[str,
 
 
 def _add_plan(
-    document: dict[str, Any], plan: PlanRecord, history: pl.DataFrame, weights: Mapping[str, float]
+    document: dict[str, Any], plan: PlanRecord, history: pl.DataFrame, weights: Mapping[str, float] | None
 ) -> None:
-    """Plan against actual: classes, the path, the odds."""
-    target = plan.allocation_on(history["day"][-1])
-    off = drift(weights, target)
-    document["tables"]["plan"] = [
-        {
-            "asset_class": name,
-            "actual": weights.get(name, 0.0),
-            "target": target.get(name, 0.0),
-            "drift": gap,
-        }
-        for name, gap in off.items()
-    ]
+    """Plan against actual: classes where they are known, the path, the odds."""
+    if weights is not None:
+        _add_classes(document, plan.allocation_on(history["day"][-1]), weights)
     day, nav = history["day"][-1], history["nav"][-1]
     expected = plan.quantiles_at(day)
     document["tables"]["path"] = {
@@ -228,10 +229,6 @@ def _add_plan(
         "probability_now": history["probability"][-1],
         "target_amount": plan.target_amount,
     }
-    names = [{"en": _NAMES.get(n, (n, n))[0], "ru": _NAMES.get(n, (n, n))[1]} for n in off]
-    actual_C = np.array([weights.get(n, 0.0) for n in off])
-    target_C = np.array([target.get(n, 0.0) for n in off])
-    document["charts"]["allocation"] = allocation_chart(names, actual_C, target_C)
     if plan.quantiles_MQ:
         since = history.filter(pl.col("day") >= plan.created)
         points = [(plan.months_since(d), float(v)) for d, v in since.select("day", "nav").iter_rows()]
@@ -241,6 +238,33 @@ def _add_plan(
             currency=plan.currency,
             actual=points,
         )
+
+
+def _add_classes(document: dict[str, Any], target: Mapping[str, float], weights: Mapping[str, float]) -> None:
+    """Share of each class now and in the plan."""
+    off = drift(weights, target)
+    document["tables"]["plan"] = [
+        {
+            "asset_class": name,
+            "actual": weights.get(name, 0.0),
+            "target": target.get(name, 0.0),
+            "drift": gap,
+        }
+        for name, gap in off.items()
+    ]
+    names = [{"en": _NAMES.get(n, (n, n))[0], "ru": _NAMES.get(n, (n, n))[1]} for n in off]
+    actual_C = np.array([weights.get(n, 0.0) for n in off])
+    target_C = np.array([target.get(n, 0.0) for n in off])
+    document["charts"]["allocation"] = allocation_chart(names, actual_C, target_C)
+
+
+def _alerts_on(alerts: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The alerts as far as they were known on a day: nothing of how bad one became, or ended, afterwards."""
+    later = pl.col("closed").is_null() | (pl.col("closed") > day)
+    return alerts.filter(pl.col("opened") <= day).with_columns(
+        closed=pl.when(~later).then("closed"),
+        worst_value=pl.when(later).then("opened_value").otherwise("worst_value"),
+    )
 
 
 def _texts(alerts: pl.DataFrame, *, tracked: bool) -> dict[str, list[str]]:

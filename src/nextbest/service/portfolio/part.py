@@ -9,7 +9,7 @@ from typing import Any
 
 from nextbest.data.holdings.book import Book
 from nextbest.data.holdings.database import FILE
-from nextbest.errors import ArtifactError, DataError
+from nextbest.errors import ArtifactError, DataError, ExternalError
 from nextbest.portfolio import documents
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
@@ -44,8 +44,9 @@ class PortfolioPart:
 
     async def metrics(self, client: str, *, benchmark: str | None, currency: str | None) -> Document:
         """The client's figures."""
+        until = self._now().date()
         document = await self._ask(
-            lambda book: metrics_document(book, client, benchmark=benchmark, currency=currency)
+            lambda book: metrics_document(book, client, benchmark=benchmark, currency=currency, until=until)
         )
         figures = document["figures"]
         return document | {"metrics": figures | ({"twr_ann": figures["cagr"]} if figures else {})}
@@ -125,7 +126,16 @@ class PortfolioPart:
             raise ArtifactError(
                 self.folder.name, "holds no book", remedy="import one with `nextbest portfolio ingest`"
             )
-        with Book.open(self.folder) as book:
+        try:
+            book = Book.open(self.folder)
+        except ExternalError as error:  # where the file lies is nobody's business out there
+            raise ExternalError(
+                "book",
+                "another process is writing to it",
+                retryable=error.retryable,
+                remedy="ask again when the import or tracking is over",
+            ) from error
+        with book:
             return question(book)
 
     def _desk_of(self, book: Book, now: datetime) -> PeerDesk:
