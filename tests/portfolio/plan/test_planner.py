@@ -214,6 +214,36 @@ def test_best_odds_win_and_within_a_point_the_least_shortfall():
     assert {o.candidate.source for o in made.options} >= {"model", "peers", "black_litterman", "safe"}
 
 
+@pytest.mark.parametrize(("grade", "shares"), [(3, 0.5), (4, 0.75), (5, 1.0)])
+@pytest.mark.parametrize("glide_months", [None, 36])
+def test_nothing_worse_than_what_is_held_is_proposed_where_that_suits(grade, shares, glide_months):
+    held = {"equity": shares, "deposit": 1 - shares}
+    asked = request(
+        profile=replace(PROFILE, capacity=grade, tolerance=grade),
+        current=held,
+        goal=Goal(3_000_000.0, 84, 8_000.0, 0.04),
+    )
+    config = PlanConfig(n_paths=2000, glide_months=glide_months)
+    made = propose(asked, made_returns(), config=config)
+    assert made.chosen is not None
+    assert made.current_odds is not None
+    own = next(o for o in made.options if o.candidate.weights_C[0] == pytest.approx(shares, abs=0.02))
+    assert made.chosen.odds.probability >= own.odds.probability - 0.01
+    if glide_months is None:
+        assert made.chosen.odds.probability >= made.current_odds.probability - 0.01
+        assert made.chosen.odds.shortfall_mean <= made.current_odds.shortfall_mean * 1.01
+    else:
+        assert any("going on as now doesn't" in note for note in made.notes)
+
+
+def test_what_is_held_and_does_not_suit_is_refused_with_its_rule_and_never_mixed():
+    made = propose(request(current={"equity": 1.0}), made_returns(), config=CONFIG)
+    assert made.candidates is not None
+    rules = {c.name: {v.rule for v in broken} for c, broken in made.candidates.refused}
+    assert rules["current"]
+    assert "current" not in {o.candidate.name for o in made.options}
+
+
 def test_a_larger_target_changes_neither_the_class_nor_what_is_allowed():
     small, large = (
         propose(request(goal=Goal(t, 84, 8_000.0)), made_returns(), config=CONFIG) for t in (1e6, 1e8)

@@ -35,7 +35,9 @@ from nextbest.portfolio.plan.suitability import (
 )
 
 Floats = NDArray[np.float64]
-Source = Literal["model", "peers", "min_cvar", "risk_parity", "hrp", "black_litterman", "market", "safe"]
+Source = Literal[
+    "model", "peers", "min_cvar", "risk_parity", "hrp", "black_litterman", "market", "safe", "current"
+]
 SOURCE_WORDS: Mapping[Source, Mapping[str, str]] = {
     "model": {"en": "model portfolio for the risk class", "ru": "модельный портфель для риск-профиля"},
     "peers": {"en": "allocation of similar clients", "ru": "распределение похожих клиентов"},
@@ -51,6 +53,7 @@ SOURCE_WORDS: Mapping[Source, Mapping[str, str]] = {
     },
     "market": {"en": "the whole market", "ru": "рынок в целом"},
     "safe": {"en": "the steadiest class alone", "ru": "только самый спокойный класс"},
+    "current": {"en": "what is held now", "ru": "нынешнее распределение"},
 }
 MIN_MONTHS = 24
 """Fewer months of returns are no ground for optimised allocations, nor for futures drawn from them."""
@@ -159,6 +162,7 @@ class CandidateMaker:
         *,
         peers: Mapping[str, float] | None = None,
         market: Mapping[str, float] | None = None,
+        current: Mapping[str, float] | None = None,
         check: Filter = suitable,
     ) -> Candidates:
         """All allocations that can be made for a client, those that suit apart from those that don't.
@@ -171,12 +175,15 @@ class CandidateMaker:
             Allocation of similar clients by class, sum 1; it has passed the privacy gate already. None: they said nothing.
         market
             Allocation of the whole market by class, sum 1.
+        current
+            The client's own by class, sum 1: a candidate as it is, so that nothing worse is proposed where it suits.
         check
             The filter; another one only in tests.
 
         Notes
         -----
-        What breaks a limit is mixed with the steadiest class, as little as needed; the filter has the last word on all.
+        What breaks a limit is mixed with the steadiest class, as little as needed, but not what is held now; the filter
+        has the last word on all.
         """
         returns, limits = self.returns, self.limits
         safe = self._safe_class(profile)
@@ -205,7 +212,19 @@ class CandidateMaker:
             made.append(Candidate("safe", "safe", alone_C))
         good: list[Candidate] = []
         refused: list[tuple[Candidate, tuple[Violation, ...]]] = []
-        for candidate in (fit_to_limits(c, returns, profile, limits, safe) for c in made):
+        fitted = [fit_to_limits(c, returns, profile, limits, safe) for c in made]
+        held = {k: w for k, w in (current or {}).items() if w > 0}
+        if not held or set(held) - set(returns.classes):
+            skipped["current"] = (
+                f"classes without returns: {sorted(set(held) - set(returns.classes))}"
+                if held
+                else "not given"
+            )
+        else:
+            fitted.append(
+                Candidate("current", "current", np.array([held.get(c, 0.0) for c in returns.classes]))
+            )
+        for candidate in fitted:
             broken = check(allocation_of(candidate, returns), profile, limits)
             if broken:
                 refused.append((candidate, tuple(broken)))

@@ -177,7 +177,7 @@ def propose(
     if isinstance(peers, PeerSummary) and peers.allocation is not None:
         shape = dict(zip(peers.allocation.asset_classes, peers.allocation.weights_C, strict=True))
     maker = CandidateMaker(returns, limits=limits, alpha=config.alpha, view_confidence=config.view_confidence)
-    found = maker.build(request.profile, peers=shape, market=market)
+    found = maker.build(request.profile, peers=shape, market=market, current=request.current)
     plan = Plan(
         request, config, limits, mode, returns, candidates=found, peers=peers, notes=_notes(config, returns)
     )
@@ -249,6 +249,13 @@ def _current_odds(simulator: GoalSimulator, request: PlanRequest, returns: Class
 
 def _notes(config: PlanConfig, returns: ClassReturns) -> tuple[str, ...]:
     """How the figures came about."""
+    glide = (
+        []
+        if config.glide_months is None
+        else [
+            f"Every option moves into the steadiest class over {config.glide_months} months; going on as now doesn't"
+        ]
+    )
     span = f"{returns.months_M[0]} to {returns.months_M[-1]}"
     return (
         (
@@ -257,5 +264,6 @@ def _notes(config: PlanConfig, returns: ClassReturns) -> tuple[str, ...]:
         ),
         f"Prices grow by {config.inflation_ann:.1%} a year (assumption); contributions and the target grow with them",
         f"Fees {config.fee_ann:.2%} a year; rebalanced every month without cost or tax",
+        *glide,
         *returns.notes,
     )
