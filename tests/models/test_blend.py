@@ -4,9 +4,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from pydantic import ConfigDict, create_model
 
 from contracts.recommender import RecommenderContract, random_log
 from nextbest.errors import ArtifactError, InputError
+from nextbest.experiments.recipe import Recipe
+from nextbest.experiments.selection import check_settings
 from nextbest.models import load_model, make_model
 
 KNN_AND_EASE: dict[str, object] = {
@@ -83,9 +86,12 @@ def test_a_wrong_config_is_told(config, words) -> None:
         make_model("blend", config)
 
 
-def test_a_wrong_setting_of_a_member_is_told_when_the_blend_is_fitted() -> None:
-    with pytest.raises(InputError, match="config of als: nonsense"):
-        make_model("blend", {"members": [{"kind": "als", "config": {"nonsense": 1}}]}).fit(random_log())
+def test_a_blend_with_a_member_setting_of_another_version_is_not_loaded(tmp_path, monkeypatch) -> None:
+    make_model("blend", KNN_AND_EASE).fit(random_log(0)).save(tmp_path / "model")
+    other = create_model("OtherConfig", __config__=ConfigDict(extra="forbid"))
+    monkeypatch.setattr("nextbest.models.ease.EASE.Config", other)
+    with pytest.raises(ArtifactError, match="has a config that this version doesn't know"):
+        load_model(tmp_path / "model")
 
 
 def test_a_blend_that_lost_a_members_arrays_is_not_loaded(tmp_path) -> None:
@@ -95,3 +101,15 @@ def test_a_blend_that_lost_a_members_arrays_is_not_loaded(tmp_path) -> None:
     blend.save(tmp_path / "m")
     with pytest.raises(ArtifactError, match="lacks a part"):
         load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["als", "gru4rec"])
+def test_a_setting_that_a_member_does_not_have_is_told_before_any_fit(kind):
+    members = [{"kind": "popularity"}, {"kind": kind, "config": {"bogus": 1}}]
+    with pytest.raises(InputError, match=f"config of {kind}: bogus"):
+        make_model("blend", {"members": members})
+    recipe = Recipe.model_validate(
+        {"name": "x", "models": [{"kind": "als"}, {"kind": "blend", "config": {"members": members}}]}
+    )
+    with pytest.raises(InputError, match="bogus"):
+        check_settings(recipe)

@@ -60,6 +60,17 @@ class Blend(Recommender):
 
     members_: list[Recommender]
 
+    def __init__(self, config: BaseModel | None = None) -> None:
+        """Take a frozen `Config`; settings of members are read now, not after hours of other fits.
+
+        Raises
+        ------
+        InputError
+            `config` belongs to another model, or a member's has a field that the member doesn't have or allow.
+        """
+        super().__init__(config)
+        self._unfitted()
+
     def _fit(self, interactions: Interactions, *, rng: np.random.Generator) -> None:
         self.members_ = self._unfitted()
         folder = self._how.checkpoints

@@ -91,7 +91,7 @@ class Kept(ABC):
             raise ArtifactError(folder, f"holds a {manifest['kind']!r} model, not {cls.kind!r}")
         try:
             model = cls(cls.Config.model_validate(manifest["config"]))
-        except ValidationError as error:
+        except (ValidationError, InputError) as error:  # the latter of a part of it, such as a blend's member
             raise ArtifactError(folder, f"has a config that this version doesn't know ({error})") from error
         model.item_ids_ = read_ids(folder, "item_ids", manifest, known=item_ids)
         segments = "segment_ids" in manifest["ids"]
