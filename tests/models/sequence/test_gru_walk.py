@@ -1,15 +1,20 @@
 """Many histories at once through a GRU: the numbers of torch's own layer and of the graph, whatever the batch."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
 
 from contracts.recommender import random_log
 from nextbest.data.interactions import Histories
+from nextbest.data.item_features import ItemFeatures
 from nextbest.models import load_model, make_model
 from nextbest.models.sequence import gru4rec, gru_walk
 from nextbest.models.sequence.gru_walk import GRUWalk, tensors_of
@@ -58,6 +63,22 @@ def test_many_histories_are_answered_as_each_alone(model, tmp_path):
     assert_array_equal(load_model(tmp_path / "model").score(histories), together)
 
 
+def test_new_items_and_new_days_are_walked_by_their_own_gates():
+    """What is kept for a model isn't asked for the one that `with_items` makes of it, nor after `fit_more`."""
+    log = random_log(3, n_users=60, n_items=30)
+    catalog = pl.DataFrame({"item_id": log.item_ids.ids, "price": np.arange(30.0)})
+    features = ItemFeatures.of(catalog, ["price"], log.item_ids)
+    model = make_model("gru4rec", SETTINGS).fit(replace(log, item_features=features), rng=0)
+    model.score(histories_of(np.random.default_rng(1), gru_walk.WORTH_A_WALK, n_items=30))
+    more = model.with_items(["new"], pl.DataFrame({"item_id": ["new"], "price": [3.5]}))
+    histories = histories_of(np.random.default_rng(2), gru_walk.WORTH_A_WALK, n_items=31)
+    for _ in range(2):
+        alone = np.concatenate([more.score(histories.take([b])) for b in range(len(histories))])
+        assert_allclose(more.score(histories), alone, rtol=1e-5, atol=1e-5)
+        assert more._walk() is not None
+        more.fit_more(log, since=datetime(1970, 1, 1, tzinfo=UTC), rng=0)
+
+
 def test_what_is_learned_later_is_walked_with_its_own_weights():
     log = random_log(3, n_users=60, n_items=30)
     histories = histories_of(np.random.default_rng(1), gru_walk.WORTH_A_WALK, n_items=30)
@@ -88,6 +109,16 @@ def test_a_graph_that_reads_otherwise_has_the_last_word(model, tmp_path):
     assert kept._walk() is None
     assert_allclose(kept.score(histories), alone, rtol=1e-5, atol=1e-5)
     assert not np.allclose(alone, model.score(histories))
+
+
+def test_weights_that_are_named_otherwise_are_left_to_the_graph(model, tmp_path):
+    histories = histories_of(np.random.default_rng(1), gru_walk.WORTH_A_WALK, n_items=30)
+    model.save(tmp_path / "model")
+    kept = load_model(tmp_path / "model")
+    tensors = load_safetensors(kept.weights_)
+    kept.weights_ = save_safetensors({name.replace("recurrence", "gru"): t for name, t in tensors.items()})
+    assert_allclose(kept.score(histories), model.score(histories), rtol=1e-5, atol=1e-5)
+    assert kept._walk() is None
 
 
 def test_the_gates_of_a_catalogue_that_is_too_large_are_not_kept(model, monkeypatch):

@@ -73,8 +73,10 @@ class GRU4Rec(SequenceModel):
         if not is_plain or not n_items or 3 * dim * n_items > _TABLE_CELLS:
             return None
         tensors = tensors_of(self.weights_)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weights = [np.ascontiguousarray(tensors[f"encoder.recurrence.{name}_l0"]) for name in names]
+        names = [f"encoder.recurrence.{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        if not tensors.keys() >= set(names):  # weights of another version, which its graph reads
+            return None
+        weights = [np.ascontiguousarray(tensors[name]) for name in names]
         walk = GRUWalk(self.input_vectors_[:n_items] * np.float32(dim**0.5), *weights)
         # a graph kept by another version may read vectors otherwise, and it has the last word
         some = Histories.from_lists([list(range(min(n_items, 20))), [0]])
