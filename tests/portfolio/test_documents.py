@@ -4,6 +4,7 @@ import json
 from datetime import date
 
 import numpy as np
+import polars as pl
 import pytest
 
 from charts_page.test_page import Page, at
@@ -14,6 +15,9 @@ from nextbest.portfolio import documents
 from nextbest.portfolio.metrics.catalogue import CATALOGUE, measure
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
+from nextbest.portfolio.peers.answers import Refusal
+from nextbest.portfolio.plan.planner import plan
+from nextbest.portfolio.plan.proposal import PlanConfig
 from nextbest.portfolio.tracking.tracker import track
 from nextbest.portfolio.valuation import value
 from nextbest.portfolio.wording import DISCLAIMER
@@ -173,3 +177,36 @@ def test_a_benchmark_is_told_in_the_portfolios_currency(report):
         if name in made["figures"]:
             expected = measure(worth, benchmark=told)[name].value
             assert made["figures"][name]["value"] == pytest.approx(expected, rel=1e-9), name
+
+
+def test_an_answer_of_a_later_day_is_repeated_with_a_note_and_is_no_part_of_a_plan(tmp_path):
+    folder = workspace(tmp_path) / "portfolio"
+    early = NOW.replace(year=2020, month=6, day=30)
+    with Book.open(folder) as book:
+        desk = PeerDesk.of_book(book, folder, as_of=NOW.date())
+        late = documents.peers_document(book, CLIENT, desk, now=NOW)
+        made = documents.make_plan(book, CLIENT, desk, now=early)
+        again = documents.peers_document(book, CLIENT, desk, now=early)
+        desk.close()
+    assert late["notes"] == []
+    assert made.peers is None
+    assert (again["as_of"], again["notes"][0][:9]) == ("2021-10-29", "repeated:")
+
+
+def test_peers_are_asked_with_the_wealth_in_the_clients_own_currency(tmp_path):
+    asked = []
+
+    class Gate:
+        def ask(self, peers, profile, **_):
+            asked.append(profile)
+            return Refusal("too_few_peers")
+
+    folder = workspace(tmp_path) / "portfolio"
+    with Book.open(folder, read_only=False) as book:
+        row = book.goals(CLIENT).head(1)
+        dollars = row.with_columns(goal_id=pl.lit("usd"), currency=pl.lit("USD"), horizon_years=pl.lit(9.0))
+        book.add("goals", dollars)
+        for goal in (row["goal_id"][0], "usd"):
+            plan(CLIENT, book, object(), gate=Gate(), now=NOW, goal_id=goal, config=PlanConfig(n_paths=100))
+    assert asked[0]["currency"] == asked[1]["currency"] == "RUB"
+    assert asked[1]["wealth"] == pytest.approx(asked[0]["wealth"])

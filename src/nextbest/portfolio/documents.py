@@ -55,10 +55,12 @@ def peers_document(
             "peers", client, account.currency, texts={"en": [told.text_en], "ru": [told.text_ru]}
         )
         return document | {"refusal": told.json()}
-    return _told_document(client, account.currency, told, own)
+    return _told_document(client, account.currency, told, own, today=now.date())
 
 
-def _told_document(client: str, currency: str, told: PeerSummary, own: dict[str, float]) -> Document:
+def _told_document(
+    client: str, currency: str, told: PeerSummary, own: dict[str, float], *, today: date
+) -> Document:
     rows: list[dict[str, Any]] = [
         {"asset_class": name, "yours": own.get(name, 0.0), "q25": q.q25, "median": q.median, "q75": q.q75}
         for name, q in told.classes.items()
@@ -80,6 +82,10 @@ def _told_document(client: str, currency: str, told: PeerSummary, own: dict[str,
         },
     )  # fmt: skip
     document["as_of"] = told.as_of
+    if told.as_of > today.isoformat():
+        document["notes"].append(
+            f"repeated: the answer given for {told.as_of} stands, another one would tell the peers apart"
+        )
     known = [row for row in rows if row["median"] is not None]
     if own and known:
         caption = {

@@ -117,8 +117,12 @@ def plan(
     )
     told = None
     if peers is not None and gate is not None:
-        question = profile_of(investor, goal_row, wealth=wealth, as_of=now.date())
+        own = investor["currency"]  # in which all profiles tell wealth, whatever the goal's is
+        worth = wealth if currency == own else _holdings(book, client, own, now.date())[0]
+        question = profile_of(investor, goal_row, wealth=worth, as_of=now.date())
         told = gate.ask(peers, question, asker=asker or client, now=now, own_ids=(client,))
+        if isinstance(told, PeerSummary) and told.as_of > now.date().isoformat():
+            told = None  # the gate repeats its answers: one given on a later day is no part of a plan of this one
     market_shape = _market_shape(book, returns)
     if mode == "information":
         return propose(request, returns, config=config, limits=limits, peers=told, market=market_shape)
