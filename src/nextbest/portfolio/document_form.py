@@ -1,19 +1,12 @@
-"""The form that all documents of portfolios share, and the valuation they are made from."""
+"""The form that all documents of portfolios share."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, timedelta
 from typing import Any
 
-from nextbest.data.holdings.book import Book
-from nextbest.data.holdings.market import DayArray, Market
+from nextbest.data.holdings.market import DayArray
 from nextbest.portfolio.layouts import layout
-from nextbest.portfolio.valuation import FlowTiming, Valuation, value
 from nextbest.portfolio.wording import Document, signed
 from nextbest.version import __version__
-
-_BEFORE = timedelta(days=10)
-"""Prices read before the first trade, which may fall on a day off."""
 
 
 def new_document(
@@ -49,30 +42,3 @@ def new_document(
 def laid_out(document: Document) -> Document:
     """The document with the way a page shows it."""
     return document | {"layout": layout(document["kind"])}
-
-
-def worth_of(
-    book: Book,
-    client: str,
-    *,
-    currency: str | None = None,
-    flow_timing: FlowTiming = "start",
-    until: date | None = None,
-) -> tuple[Valuation | None, Market | None]:
-    """A client's portfolio on all its days; None where nothing was ever held or priced."""
-    account = book.account(client)
-    if until is not None:
-        account = replace(
-            account,
-            trades=account.trades.filter(account.trades["day"] <= until),
-            flows=account.flows.filter(account.flows["day"] <= until),
-        )
-    days: list[date] = [*account.trades["day"].head(1), *account.flows["day"].head(1)]
-    if not days:
-        return None, None
-    assets = account.trades["asset_id"].unique(maintain_order=True).to_list()
-    market = book.market(
-        assets or None, start=min(days) - _BEFORE, end=until, currency=currency or account.currency
-    )
-    worth = value(account, market, currency=currency, flow_timing=flow_timing)
-    return (worth, market) if len(worth.days_T) else (None, None)

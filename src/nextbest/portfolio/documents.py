@@ -13,7 +13,7 @@ import numpy as np
 
 from nextbest.data.holdings.book import Book
 from nextbest.errors import DataError, InputError
-from nextbest.portfolio.document_form import laid_out, new_document, worth_of
+from nextbest.portfolio.document_form import laid_out, new_document
 from nextbest.portfolio.layouts import class_words
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
@@ -25,6 +25,7 @@ from nextbest.portfolio.plan.proposal import Plan
 from nextbest.portfolio.plan_charts import PEERS, allocation_chart
 from nextbest.portfolio.tracking.document import tracking_document as tracked
 from nextbest.portfolio.wording import Document
+from nextbest.portfolio.worth import worth_of
 
 
 def peers_document(

@@ -14,13 +14,14 @@ from nextbest.portfolio.charts import (
     rolling_chart,
     underwater_chart,
 )
-from nextbest.portfolio.document_form import new_document, worth_of
+from nextbest.portfolio.document_form import new_document
 from nextbest.portfolio.drawing import Words
 from nextbest.portfolio.layouts import class_words
 from nextbest.portfolio.metrics.catalogue import measure
 from nextbest.portfolio.plan_charts import allocation_chart
 from nextbest.portfolio.valuation import FlowTiming, Valuation
 from nextbest.portfolio.wording import Document
+from nextbest.portfolio.worth import worth_of
 
 _ROLLING_DAYS = 250
 """Observations in a moving window: about a year of an exchange."""

@@ -3,7 +3,8 @@
 Knows no prices and no database.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import polars as pl
 
@@ -41,6 +42,12 @@ class Account:
     has_flows: bool = False
     """Whether cash is recorded: then flows are the external ones, and what trades leave over is a cash balance.
     Without: each purchase is money coming in, each sale money going out."""
+
+    def until(self, day: date) -> "Account":
+        """The account as it was known at the end of a day; cash counts as recorded from its first flow on."""
+        trades = self.trades.filter(pl.col("day") <= day)
+        flows = self.flows.filter(pl.col("day") <= day)
+        return replace(self, trades=trades, flows=flows, has_flows=self.has_flows and flows.height > 0)
 
     def __repr__(self) -> str:
         """No client's name: this lands in logs."""

@@ -131,7 +131,7 @@ def peer_tables(book: Book, *, as_of: date, since: date | None = None) -> PeerTa
             continue
         if account.currency not in markets:
             markets[account.currency] = book.market(end=as_of, currency=account.currency)
-        worth = value(account, markets[account.currency])
+        worth = value(account.until(as_of), markets[account.currency])
         weights = allocation_of(worth)
         if not weights:
             continue

@@ -6,7 +6,7 @@ may appear in is `advice`'s.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from nextbest.data.holdings.book import Book
@@ -22,8 +22,8 @@ from nextbest.portfolio.plan.journal import Journal
 from nextbest.portfolio.plan.proposal import Plan, PlanConfig, PlanRequest, propose
 from nextbest.portfolio.plan.questionnaire import RiskProfile, risk_class, with_horizon
 from nextbest.portfolio.plan.suitability import SuitabilityLimits, load_limits
-from nextbest.portfolio.valuation import value
 from nextbest.portfolio.wording import Mode
+from nextbest.portfolio.worth import worth_of
 from nextbest.version import __version__
 
 
@@ -251,22 +251,9 @@ def _profile(investor: Mapping[str, Any], answers: Mapping[str, str] | None, on:
 
 def _holdings(book: Book, client: str, currency: str, today: date) -> tuple[float, dict[str, float] | None]:
     """Wealth in the goal's currency and its split by class; nothing held, or a debt, is (0, None)."""
-    account = book.account(client)
-    account = replace(
-        account,
-        trades=account.trades.filter(account.trades["day"] <= today),
-        flows=account.flows.filter(account.flows["day"] <= today),
-    )
-    traded = account.trades["asset_id"].unique().to_list()
-    if not traded and not account.flows.height:
-        return 0.0, None
-    days: list[date] = [*account.trades["day"].head(1), *account.flows["day"].head(1)]  # sorted by day
-    first = min(days)
-    # a few days before the first event: a purchase on a day off needs the prices around it
-    market = book.market(traded or None, start=first - timedelta(days=10), end=today, currency=currency)
-    valued = value(account, market, currency=currency)
-    shares = allocation_of(valued)
-    return (float(valued.nav_T[-1]), shares) if shares else (0.0, None)
+    worth, _ = worth_of(book, client, currency=currency, until=today)
+    shares = None if worth is None else allocation_of(worth)
+    return (float(worth.nav_T[-1]), shares) if worth is not None and shares else (0.0, None)
 
 
 def _market_shape(book: Book, returns: ClassReturns) -> dict[str, float] | None:
