@@ -24,7 +24,8 @@ from nextbest.portfolio.metrics.underwater import Underwater
 
 FloatArray = npt.NDArray[np.float64]
 
-_TAILS = ("var_historical", "cvar_historical")
+TAILS = ("var_historical", "cvar_historical")
+"""Figures of sorted returns: sums alone don't give them."""
 METRICS = (
     "twr",
     "cagr",
@@ -151,7 +152,7 @@ def fast_metrics(
         if np.isinf(benchmark_T).any():
             raise DataError("benchmark_T", "returns must be finite", n_bad=int(np.isinf(benchmark_T).sum()))
     relative_names = RELATIVE_METRICS if benchmark_T is not None else ()
-    sums = {name: np.full(len(returns_PT), np.nan) for name in (*SUMS, *_TAILS, *relative_names)}
+    sums = {name: np.full(len(returns_PT), np.nan) for name in (*SUMS, *TAILS, *relative_names)}
     sums["n"][:] = 0.0
     buffers = _Buffers(chunk, 1)
     with np.errstate(all="ignore"):  # what isn't defined becomes NaN, by its own rule
@@ -168,7 +169,7 @@ def fast_metrics(
                 sums[name][rows] = values_C
     figures = figures_of(sums, periods_per_year=periods_per_year, rf=rf, alpha=alpha)
     several_P = sums["n"] > 1
-    figures |= {name: np.where(several_P, sums[name], np.nan) for name in _TAILS}
+    figures |= {name: np.where(several_P, sums[name], np.nan) for name in TAILS}
     figures |= {name: np.where(np.isfinite(sums[name]), sums[name], np.nan) for name in relative_names}
     return {name: figures[name] for name in (*METRICS, *relative_names)}
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nextbest.errors import ArtifactError, DataError, InputError
+from nextbest.portfolio.metrics.fast import METRICS, TAILS
 from nextbest.portfolio.metrics.sums import figures_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -38,31 +39,9 @@ _STATE = {
     "longest_below": 0.0,
 }
 """Arrays of shape (P,) that are the whole state, with what they are before the first day."""
-RUNNING_METRICS = (
-    "twr",
-    "cagr",
-    "volatility_ann",
-    "volatility_log_ann",
-    "downside_deviation_ann",
-    "sharpe",
-    "sortino",
-    "calmar",
-    "omega",
-    "max_drawdown",
-    "max_drawdown_duration",
-    "var_normal",
-    "cvar_normal",
-    "var_cornish_fisher",
-    "cvar_cornish_fisher",
-    "skewness",
-    "kurtosis",
-    "best",
-    "worst",
-    "hit_rate",
-    "n",
-    "drawdown",
-)
-"""What `Running.metrics` gives: as `fast_metrics` defines it, and `drawdown`, the present one."""
+RUNNING_METRICS = (*(name for name in METRICS if name not in TAILS), "drawdown")
+"""What `Running.metrics` gives: as `fast_metrics` defines it, but what needs all returns at hand; and `drawdown`, the present
+one."""
 
 
 class Running:
