@@ -138,10 +138,9 @@ class Pipeline:
         """
         chain = named_chain(fallbacks)
         streams = np.random.default_rng(rng).spawn(1 + len(chain))
-        for place, (candidate, stream) in enumerate(zip((model, *chain.values()), streams, strict=True)):
-            own = (
-                None if checkpoints is None else checkpoints / (f"fallback-{place - 1}" if place else "model")
-            )
+        folders = ("model", *(f"fallback-{place}" for place in range(len(chain))))
+        for candidate, stream, name in zip((model, *chain.values()), streams, folders, strict=True):
+            own = None if checkpoints is None else checkpoints / name
             candidate.fit(interactions, rng=stream, progress=progress, checkpoints=own)
         if known is not None:
             histories = model.histories_for(known)
