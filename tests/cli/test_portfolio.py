@@ -5,6 +5,9 @@ import json
 import pytest
 
 from nextbest.cli import main
+from nextbest.data.holdings.book import Book
+from nextbest.portfolio.metrics.catalogue import measure
+from nextbest.portfolio.worth import worth_of
 from portfolio.investor_books import BENCHMARK, CLIENT, workspace
 
 TODAY = ["--as-of", "2021-10-29"]
@@ -26,7 +29,10 @@ def test_metrics_has_the_keys_that_scripts_rely_on(capsys, store):
     assert found["client_id"] == CLIENT
     assert {"value", "method", "n", "unit"} <= set(found["metrics"]["twr_ann"])
     assert found["metrics"]["twr_ann"] == found["figures"]["cagr"]
-    assert found["metrics"]["beta"]["value"] is not None
+    with Book.open(store / "portfolio") as book:
+        expected = measure(worth_of(book, CLIENT)[0], benchmark=book.benchmark(BENCHMARK))
+    assert found["metrics"]["beta"]["value"] == pytest.approx(expected["beta"].value, rel=1e-12)
+    assert found["metrics"]["twr_ann"]["value"] == pytest.approx(expected["cagr"].value, rel=1e-12)
 
 
 @pytest.mark.parametrize("command", ["peers", "plan", "track"])
