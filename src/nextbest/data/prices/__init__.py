@@ -1,0 +1,1 @@
+"""Candles: read, checked, kept, on one clock. Nothing is filled."""

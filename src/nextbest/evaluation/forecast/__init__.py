@@ -1,0 +1,1 @@
+"""Forecasts and outcomes in, numbers out; knows no model and no money."""
