@@ -14,6 +14,7 @@ from torch.nn import functional
 from nextbest.errors import InputError
 from nextbest.models.sequence.encoders.base import Encoder, newest, zero_where_empty
 from nextbest.models.sequence.encoders.dropout import Dropout
+from nextbest.models.sequence.encoders.gelu import gelu
 
 if TYPE_CHECKING:
     from nextbest.models.sequence.onnx_graph import GraphBuilder
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Norm = Literal["pre", "post"]
 Activation = Literal["gelu", "relu"]
 _EPS = 1e-5
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": functional.gelu, "relu": functional.relu}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu": functional.relu}
 
 
 class TransformerEncoder(Encoder):
