@@ -144,14 +144,15 @@ def lay_out(account: Account, market: Market, currency: str) -> Ledger:
     amount = flows["amount"].to_numpy() * _rates(
         market, flows["currency"].to_list(), flow_at + begin, currency, "flows"
     )
-    inside = flows["kind"].is_in(INTERNAL_KINDS).fill_null(value=False).to_numpy()
+    kinds = flows["kind"].to_list()
+    inside = np.array([kind in INTERNAL_KINDS for kind in kinds], dtype=bool)
     np.add.at(external_T, flow_at[~inside], amount[~inside])
     np.add.at(internal_T, flow_at[inside], amount[inside])
 
     held_before = np.vstack([np.zeros((1, len(assets))), pieces_TA[:-1]]) if n_days else pieces_TA
     per_piece = market.dividend_TA[window][:, assets] * split_TA
     dividend_TA = np.where((held_before != 0) & (per_piece != 0), held_before * per_piece * fx_TA, 0.0)
-    if account.has_flows and (flows["kind"] == "dividend").any():
+    if account.has_flows and "dividend" in kinds:
         dividend_TA = np.zeros_like(dividend_TA)
         notes.append(
             "dividends_as_recorded: the account records its dividends, those of the market are left out"
@@ -197,8 +198,9 @@ def _known(account: Account, market: Market, notes: list[str]) -> tuple[pl.DataF
     if not market.n_days:
         return trades.clear(), flows.clear()
     last = market.days_T[-1].astype("datetime64[D]").item()
-    late = (trades["day"] > last).sum() + (flows["day"] > last).sum()
-    if late:
+    # Both are sorted by day, and looking at their ends is free: most accounts end before the market does.
+    if max([*trades["day"][-1:], *flows["day"][-1:]], default=last) > last:
+        late = (trades["day"] > last).sum() + (flows["day"] > last).sum()
         notes.append(f"after_market: {late} event(s) after the last day with prices ({last}) are left out")
         return trades.filter(pl.col("day") <= last), flows.filter(pl.col("day") <= last)
     return trades, flows

@@ -3,11 +3,14 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from nextbest.data.holdings.book import Book
 from nextbest.errors import InputError
+from nextbest.portfolio.metrics.catalogue import measure_returns
+from nextbest.portfolio.peers import from_book
 from nextbest.portfolio.peers.from_book import peer_tables, profile_of
 from nextbest.portfolio.peers.index import PeerIndex
 
@@ -120,3 +123,22 @@ def test_what_is_not_known_of_a_client_is_none() -> None:
 def test_a_window_that_does_not_begin_before_its_end_is_refused(book: Book) -> None:
     with pytest.raises(InputError, match="since: must be before as_of"):
         peer_tables(book, as_of=day(5), since=day(5))
+
+
+@pytest.mark.parametrize("at_a_time", [2, 2_000])
+def test_results_of_many_clients_at_once_are_those_of_the_catalogue(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(4)
+    windows: list[tuple[np.ndarray, np.ndarray] | None] = [None, (np.empty(0), np.empty(0, bool))]
+    windows += [(rng.normal(0.001, 0.02, n), np.arange(n) != n // 2) for n in (1, 2, 40, 250)]
+    windows += [(np.full(30, 0.01), np.ones(30, bool)), (np.array([-1.2, 0.1]), np.ones(2, bool))]
+    monkeypatch.setattr(from_book, "_AT_A_TIME", at_a_time)
+    found = from_book._results(windows)
+    assert found[:2] == [(None, None, None, 0)] * 2
+    names = ("twr", "max_drawdown", "sharpe")
+    for (returns, regular), result in zip(windows[2:], found[2:], strict=True):
+        made = measure_returns(returns, periods_per_year=252.0, regular_T=regular, names=names)
+        n = int(regular.sum())
+        expected = [made[name].value if n else None for name in names]
+        assert result == (*(v if v is None else pytest.approx(v, rel=1e-12) for v in expected), n)

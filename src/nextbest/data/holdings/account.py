@@ -6,6 +6,7 @@ Knows no prices and no database.
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 ACCOUNT_TRADES: dict[str, pl.DataType] = {
@@ -45,8 +46,7 @@ class Account:
 
     def until(self, day: date) -> "Account":
         """The account as it was known at the end of a day; cash counts as recorded from its first flow on."""
-        trades = self.trades.filter(pl.col("day") <= day)
-        flows = self.flows.filter(pl.col("day") <= day)
+        trades, flows = _until(self.trades, day), _until(self.flows, day)
         return replace(self, trades=trades, flows=flows, has_flows=self.has_flows and flows.height > 0)
 
     def __repr__(self) -> str:
@@ -54,3 +54,9 @@ class Account:
         return (
             f"Account(n_trades={self.trades.height}, n_flows={self.flows.height}, currency={self.currency!r})"
         )
+
+
+def _until(rows: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Rows up to a day, of rows sorted by it; a slice, as a filter costs more than valuing what it leaves."""
+    days = rows["day"].to_numpy().astype("datetime64[D]")
+    return rows[: int(np.searchsorted(days, np.datetime64(day), side="right"))]

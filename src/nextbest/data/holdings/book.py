@@ -238,9 +238,9 @@ class Book:
             The client isn't known.
         """
         idx, currency = self._client(client)
-        trades = database.frame(self._connection, _TRADES, [idx, idx])
-        flows = database.frame(self._connection, _FLOWS, [idx, idx])
-        return _account(client, currency, trades, flows)
+        trades = database.frame(self._connection, _TRADES, [idx, idx]).select(list(ACCOUNT_TRADES))
+        flows = database.frame(self._connection, _FLOWS, [idx, idx]).select(list(ACCOUNT_FLOWS))
+        return Account(client, currency, trades, flows, flows.height > 0)
 
     def accounts(self, clients: Sequence[str] | None = None) -> Iterator[Account]:
         """Accounts of all clients, also those that never traded, in the order of import; of some, in the order asked.
@@ -264,12 +264,11 @@ class Book:
             idx = part["client_idx"].to_numpy()
             trade_ends = _bounds(trades, idx)
             flow_ends = _bounds(flows, idx)
+            trades, flows = trades.select(list(ACCOUNT_TRADES)), flows.select(list(ACCOUNT_FLOWS))
             for i, (client, currency) in enumerate(part.select("client_id", "currency").iter_rows()):
-                yield _account(
-                    client,
-                    currency,
-                    trades[trade_ends[0][i] : trade_ends[1][i]],
-                    flows[flow_ends[0][i] : flow_ends[1][i]],
+                mine = flows[flow_ends[0][i] : flow_ends[1][i]]
+                yield Account(
+                    client, currency, trades[trade_ends[0][i] : trade_ends[1][i]], mine, mine.height > 0
                 )
 
     def market(
@@ -344,16 +343,6 @@ class Book:
             raise InputError("client", "must be an investor of the book", value=client)
         idx, currency = found[0]
         return idx, currency
-
-
-def _account(client: str, currency: str, trades: pl.DataFrame, flows: pl.DataFrame) -> Account:
-    return Account(
-        client,
-        currency,
-        trades.select(list(ACCOUNT_TRADES)),
-        flows.select(list(ACCOUNT_FLOWS)),
-        flows.height > 0,
-    )
 
 
 def _bounds(
