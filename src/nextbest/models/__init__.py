@@ -63,9 +63,14 @@ def make_model(kind: str, config: Mapping[str, Any] | None = None) -> "Recommend
     try:
         return cls(cls.Config.model_validate(dict(config or {})))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(": ".join([*_place(e["loc"]), e["msg"]]) for e in error.errors())
         remedy = f"fields of {cls.Config.__name__}: {sorted(cls.Config.model_fields)}"
         raise InputError(f"config of {kind}", wrong, remedy=remedy) from error
+
+
+def _place(loc: tuple[int | str, ...]) -> list[str]:
+    """A setting's dotted name, nothing where the rule is about several."""
+    return [".".join(map(str, loc))] if loc else []
 
 
 def load_model(folder: Path, *, item_ids: "IdIndex | None" = None) -> "Recommender":

@@ -12,7 +12,7 @@ from contracts.recommender import journal
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import InputError, NotFittedError
-from nextbest.models import make_model
+from nextbest.models import load_model, make_model
 
 KINDS = ("gru4rec", "sasrec", "bert4rec", "lstm")
 TRAINING = {"n_epochs": 2, "learning_rate": 0.01, "batch_events": 64, "n_threads": 1}
@@ -142,3 +142,35 @@ def test_calls_from_several_threads_do_not_disturb_each_other(model):
         for _ in range(3):
             for found, wanted in zip(pool.map(model.score, parts), alone, strict=True):
                 assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "bert4rec"])
+def test_heads_that_do_not_divide_the_dims_are_told_before_any_fit(kind):
+    with pytest.raises(
+        InputError, match=f"config of {kind}: Value error, n_heads 3 must divide embedding_dim 8"
+    ):
+        make_model(kind, {"embedding_dim": 8, "n_heads": 3})
+
+
+def test_a_recipe_says_none_by_a_word():
+    """TOML has no null."""
+    training = make_model(
+        "gru4rec", {"training": {"validation": "none", "clip_norm": "none"}}
+    ).config.training
+    assert (training.validation, training.clip_norm) == (None, None)
+
+
+def test_a_model_without_validation_by_that_word_runs_all_epochs_and_is_kept_so(tmp_path):
+    config = {**TINY, "training": {**TRAINING, "validation": "none", "clip_norm": "none"}}
+    model = make_model("lstm", config).fit(LOG, rng=0)
+    assert model.trained_["stopped_why"] == "epochs"
+    assert model.trained_["best_validation"] is None
+    model.save(tmp_path / "model")
+    assert load_model(tmp_path / "model").config == model.config
+
+
+def test_another_word_or_a_null_where_there_is_none_is_told():
+    with pytest.raises(InputError, match=r"training\.validation: Input should be 'last' or 'time'"):
+        make_model("gru4rec", {"training": {"validation": "off"}})
+    with pytest.raises(InputError, match=r"training\.learning_rate"):
+        make_model("gru4rec", {"training": {"learning_rate": "none"}})

@@ -1,12 +1,28 @@
 """Settings that every sequence model shares: loss, training, sizes. Knows no torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 LossKind = Literal["softmax", "sampled_softmax", "in_batch", "bce", "gbce", "bpr_max", "top1_max"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def _none(value: object) -> object:
+    return None if isinstance(value, str) and value == "none" else value
+
+
+OrNone = BeforeValidator(_none)
+"""A recipe writes None as "none": TOML has no null."""
 
 
 class LossConfig(BaseModel, frozen=True, extra="forbid"):
@@ -45,14 +61,14 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """Steps over which the rate grows from 0."""
     schedule: Literal["constant", "cosine"] = "constant"
     """`cosine`: the rate falls to a hundredth over `n_epochs`."""
-    clip_norm: PositiveFloat | None = 1.0
-    """Gradients longer than that are shortened to it; None: never."""
+    clip_norm: Annotated[PositiveFloat | None, OrNone] = 1.0
+    """Gradients longer than that are shortened to it; None (in a recipe "none"): never."""
     accumulate: PositiveInt = 1
     """Batches whose gradients make one step."""
-    validation: Literal["last", "time"] | None = "last"
+    validation: Annotated[Literal["last", "time"] | None, OrNone] = "last"
     """What is held out of the log to stop by: `last`: the newest event of some users; `time`: the first event of each
-    user after the moment that leaves `validation_fraction` of the events behind it, and everything after it. None:
-    nothing, all epochs are run."""
+    user after the moment that leaves `validation_fraction` of the events behind it, and everything after it. None
+    (in a recipe "none"): nothing, all epochs are run."""
     validation_users: PositiveInt = 2_000
     """Users asked at most; with `last` also at most a tenth of those who have two events or more, or as many as make
     a hundredth of the events, whichever is more."""

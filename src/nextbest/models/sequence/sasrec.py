@@ -1,8 +1,8 @@
 """SASRec: self-attention over the order of events, in its modern form by default."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from nextbest.models.sequence.config import LossConfig, SequenceConfig
 from nextbest.models.sequence.sequence_model import SequenceModel
@@ -23,6 +23,12 @@ class AttentionConfig(SequenceConfig, frozen=True, extra="forbid"):
     norm: Literal["pre", "post"] = "pre"
     """Where a block normalises: what it reads, or what it leaves (the papers' own)."""
     activation: Literal["gelu", "relu"] = "gelu"
+
+    @model_validator(mode="after")
+    def _heads_are_equal(self) -> Self:
+        if self.embedding_dim % self.n_heads:
+            raise ValueError(f"n_heads {self.n_heads} must divide embedding_dim {self.embedding_dim}")
+        return self
 
     def encoder(self, *, is_causal: bool) -> "Encoder":
         """A new encoder of these sizes."""
