@@ -217,3 +217,33 @@ GOALS = TableSpec(
     optional={"monthly_contribution": pl.Float64()},  # in `currency`
     order=("client_id", "goal_id"),
 )
+
+# Market: candles of one step, and what a model says of the bars to come.
+PRICES = TableSpec(
+    "prices",
+    required={
+        "asset_id": pl.String(),
+        "time": TIME_DTYPE,  # the bar's open; a bar of day D opens at D 00:00 UTC
+        "close": pl.Float64(),  # in the quote currency; > 0
+    },
+    optional={
+        "open": pl.Float64(),  # these three: > 0, null where the source has closes only
+        "high": pl.Float64(),
+        "low": pl.Float64(),
+        "volume": pl.Float64(),  # pieces traded; >= 0, null where not known
+    },
+    order=("asset_id", "time"),
+)
+FORECASTS = TableSpec(
+    "forecasts",
+    required={
+        "asset_id": pl.String(),
+        "cutoff": TIME_DTYPE,  # open of the last bar known
+        "time": TIME_DTYPE,  # open of the bar forecast
+        "q10": pl.Float64(),  # quantiles of the close at `time`, in the quote currency
+        "q50": pl.Float64(),
+        "q90": pl.Float64(),
+    },
+    optional={"mean": pl.Float64()},  # null where the model gives quantiles only
+    order=("asset_id", "cutoff", "time"),
+)
