@@ -2,13 +2,20 @@
 
 import os
 import shutil
+import sqlite3
+from datetime import UTC, date, datetime
+from itertools import combinations
 
+import numpy as np
 import pytest
 
+from nextbest.cli import main
 from nextbest.data.holdings.book import Book
-from nextbest.portfolio import peer_desk
-from nextbest.portfolio.peer_desk import INDEX_FOLDER, PeerDesk
-from portfolio.investor_books import NOW, workspace
+from nextbest.portfolio import documents, peer_desk
+from nextbest.portfolio.peer_desk import INDEX_FOLDER, QUERIES_FOLDER, PeerDesk
+from nextbest.portfolio.peers.privacy import K_FLOOR, PrivacyConfig, PrivacyGate
+from nextbest.portfolio.peers.query_log import QUERIES_FILE, differing
+from portfolio.investor_books import CLIENT, NOW, workspace
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +69,65 @@ def test_a_damaged_index_is_made_anew(folder, fits):
     assert len(fits) == before + 1
     opened(folder)
     assert len(fits) == before + 1
+
+
+DAYS = [date(year, month, 28) for year in (2020, 2021) for month in (3, 7, 10) if (year, month) > (2020, 6)]
+"""Days further apart than an answer stands: asked as if each were today, none would bind the next."""
+
+
+def released(folder):
+    """Sets of clients behind each answer, and the days on which questions were counted."""
+    with sqlite3.connect(folder / QUERIES_FOLDER / QUERIES_FILE) as log:
+        sets = [np.frombuffer(row[0], dtype="<u8") for row in log.execute("SELECT members FROM answers")]
+        days = {row[0] for row in log.execute("SELECT day FROM queries")}
+    log.close()
+    return sets, days
+
+
+def breaches(sets):
+    """Pairs of answers whose difference tells of fewer clients than the floor; equal sets told anew are one too."""
+    return [n for a, b in combinations(sets, 2) if (n := differing(a, b)) < K_FLOOR]
+
+
+def test_asking_as_of_many_days_buys_no_second_answer_about_nearly_the_same_clients(tmp_path, capsys):
+    folder = workspace(tmp_path) / "portfolio"
+    before = datetime.now(UTC).date()
+    for day in DAYS:
+        for client in (CLIENT, "c000005"):
+            assert (
+                main(["portfolio", "peers", client, "--store", str(tmp_path), "--as-of", str(day), "--json"])
+                == 0
+            )
+    capsys.readouterr()
+    sets, days = released(folder)
+    assert sets  # the attacker did get answers
+    assert breaches(sets) == []
+    assert days <= {str(before), str(datetime.now(UTC).date())}
+
+
+@pytest.mark.parametrize("by_the_clock", [True, False])
+def test_the_budget_and_the_memory_go_by_the_clock_and_not_by_the_day_asked_about(tmp_path, by_the_clock):
+    """Without the clock the same questions are all answered, from sets that tell single clients apart."""
+    folder = workspace(tmp_path) / "portfolio"
+    config = PrivacyConfig(questions_a_day=2)
+    told = []
+    with Book.open(folder) as book:
+        for day in DAYS:
+            now = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
+            made = PeerDesk.of_book(book, folder, as_of=day)
+            desk = PeerDesk(made.peers, PrivacyGate(made.gate.log, config=config))
+            asked_at = NOW if by_the_clock else None
+            told += [
+                documents.peers_document(book, client, desk, asker="attacker", now=now, asked_at=asked_at)
+                for client in (CLIENT, "c000005", "c000009")
+            ]
+            made.close()
+    refused = [document["refusal"]["refused"] for document in told if "refusal" in document]
+    sets, days = released(folder)
+    if by_the_clock:
+        assert days == {"2021-10-29"}
+        assert breaches(sets) == []
+        assert "budget_spent" in refused
+    else:
+        assert len(days) == len(DAYS)
+        assert breaches(sets)

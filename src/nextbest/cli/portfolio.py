@@ -154,7 +154,7 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
     from nextbest.portfolio import documents
     from nextbest.portfolio.metrics_document import metrics_document
 
-    now = _now(args)
+    now, asked_at = _now(args), datetime.now(UTC)  # the gate counts by the clock, whatever day is asked about
     if args.subcommand == "track":
         _track(args, now.date())
     with _book(args) as book:
@@ -167,12 +167,20 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
         book.goals(args.client)  # an unknown client is told before all others are read
         with _desk(args, book, now) as desk:
             if args.subcommand == "peers":
-                return documents.peers_document(book, args.client, desk, now=now)
+                return documents.peers_document(book, args.client, desk, now=now, asked_at=asked_at)
             if args.subcommand == "plan":
-                made = documents.make_plan(book, args.client, desk, now=now, goal_id=args.goal)
+                made = documents.make_plan(
+                    book, args.client, desk, now=now, asked_at=asked_at, goal_id=args.goal
+                )
             else:
                 return documents.report_document(
-                    book, args.client, desk, now=now, benchmark=args.benchmark, currency=args.currency
+                    book,
+                    args.client,
+                    desk,
+                    now=now,
+                    asked_at=asked_at,
+                    benchmark=args.benchmark,
+                    currency=args.currency,
                 )
     if args.keep:
         _keep(args, made)

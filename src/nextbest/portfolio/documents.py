@@ -18,7 +18,7 @@ from nextbest.portfolio.layouts import class_words
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
 from nextbest.portfolio.peers.answers import PeerSummary, Refusal
-from nextbest.portfolio.peers.from_book import allocation_of, profile_of
+from nextbest.portfolio.peers.from_book import allocation_of, current_goal, profile_of
 from nextbest.portfolio.plan.explain import why_near
 from nextbest.portfolio.plan.planner import plan
 from nextbest.portfolio.plan.proposal import Plan
@@ -29,9 +29,25 @@ from nextbest.portfolio.worth import worth_of
 
 
 def peers_document(
-    book: Book, client: str, desk: PeerDesk, *, asker: str | None = None, now: datetime
+    book: Book,
+    client: str,
+    desk: PeerDesk,
+    *,
+    asker: str | None = None,
+    now: datetime,
+    asked_at: datetime | None = None,
 ) -> Document:
     """What similar clients hold and how they did, through the privacy gate; a refusal is a document too.
+
+    Parameters
+    ----------
+    asker
+        Who asks, as authenticated; None = the client.
+    now
+        Moment that the client's own profile is of.
+    asked_at
+        What the clock says, by which the gate counts questions and remembers answers; None = `now`. Whoever lets a
+        caller choose `now` must give it, or the caller chooses his budget too.
 
     Raises
     ------
@@ -45,12 +61,12 @@ def peers_document(
     account = book.account(client)
     investors = book.investors()
     investor = investors.filter(investors["client_id"] == client).row(0, named=True)
-    goal = next(iter(book.goals(client).to_dicts()), None)
+    goal = current_goal(investor, book.goals(client).to_dicts(), as_of=now.date())
     worth, _ = worth_of(book, client, until=now.date())
     wealth = None if worth is None else float(worth.nav_T[-1])
     own = {} if worth is None else allocation_of(worth)
     profile = profile_of(investor, goal, wealth=wealth, as_of=now.date())
-    told = desk.gate.ask(desk.peers, profile, asker=asker or client, now=now, own_ids=(client,))
+    told = desk.gate.ask(desk.peers, profile, asker=asker or client, now=asked_at or now, own_ids=(client,))
     if isinstance(told, Refusal):
         document = new_document(
             "peers", client, account.currency, texts={"en": [told.text_en], "ru": [told.text_ru]}
@@ -139,10 +155,13 @@ def report_document(
     desk: PeerDesk | None = None,
     *,
     now: datetime,
+    asked_at: datetime | None = None,
     benchmark: str | None = None,
     currency: str | None = None,
 ) -> Document:
     """Metrics, peers, plan and tracking in one; what can't be said is a section that says why.
+
+    `asked_at`: see `peers_document`.
 
     Raises
     ------
@@ -154,10 +173,10 @@ def report_document(
     metrics = metrics_document(book, client, benchmark=benchmark, currency=currency, until=now.date())
     parts = [metrics]
     if desk is not None:
-        parts.append(peers_document(book, client, desk, now=now))
+        parts.append(peers_document(book, client, desk, now=now, asked_at=asked_at))
     # A client without a goal, a market of a few months or a book that nobody tracked still has figures: the section says what is missing.
     makers: dict[str, Callable[[], Document]] = {
-        "plan": lambda: plan_document(make_plan(book, client, desk, now=now)),
+        "plan": lambda: plan_document(make_plan(book, client, desk, now=now, asked_at=asked_at)),
         "tracking": lambda: tracking_document(book, client, until=now.date()),
     }
     for kind, make in makers.items():

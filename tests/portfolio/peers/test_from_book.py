@@ -11,7 +11,7 @@ from nextbest.data.holdings.book import Book
 from nextbest.errors import InputError
 from nextbest.portfolio.metrics.catalogue import measure_returns
 from nextbest.portfolio.peers import from_book
-from nextbest.portfolio.peers.from_book import peer_tables, profile_of
+from nextbest.portfolio.peers.from_book import current_goal, peer_tables, profile_of
 from nextbest.portfolio.peers.index import PeerIndex
 
 START = date(2024, 1, 1)
@@ -142,3 +142,11 @@ def test_results_of_many_clients_at_once_are_those_of_the_catalogue(
         n = int(regular.sum())
         expected = [made[name].value if n else None for name in names]
         assert result == (*(v if v is None else pytest.approx(v, rel=1e-12) for v in expected), n)
+
+
+def test_the_goal_that_counts_is_the_first_whose_time_is_not_over() -> None:
+    goals = [{**GOAL, "goal_id": "g1"}, {**GOAL, "goal_id": "g2", "horizon_years": 9.0}]
+    assert current_goal(ANN, goals, as_of=day(100)) is goals[0]
+    assert current_goal(ANN, goals, as_of=day(800)) is goals[1]
+    assert current_goal(ANN, goals, as_of=day(9000)) is goals[0]  # all are over: still what the client wanted
+    assert current_goal(ANN, [], as_of=day(0)) is None

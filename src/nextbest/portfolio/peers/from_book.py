@@ -3,7 +3,7 @@
 Knows how a profile is made of an investor, a goal and a valued portfolio; no distance, no privacy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -79,8 +79,8 @@ def profile_of(
     horizon = ratio = kind = None
     if goal is not None:
         kind = goal["goal_type"]
-        gone = (as_of - investor["profiled_at"]).days / DAYS_PER_YEAR
-        horizon = goal["horizon_years"] - gone if goal["horizon_years"] > gone else None
+        left = years_left(investor, goal, as_of=as_of)
+        horizon = left if left > 0 else None
         if goal.get("monthly_contribution") is not None:
             contribution = goal["monthly_contribution"]
         if wealth and wealth > 0 and goal["currency"] == investor["currency"]:
@@ -101,6 +101,33 @@ def profile_of(
     }
 
 
+def years_left(investor: Mapping[str, Any], goal: Mapping[str, Any], *, as_of: date) -> float:
+    """Years to a goal, which count from `profiled_at`; 0 or less where its time is over."""
+    gone = max(0.0, (as_of - investor["profiled_at"]).days / DAYS_PER_YEAR)
+    return float(goal["horizon_years"] - gone)
+
+
+def current_goal(
+    investor: Mapping[str, Any], goals: Iterable[Mapping[str, Any]], *, as_of: date
+) -> Mapping[str, Any] | None:
+    """The goal that a client without a choice is asked about, planned for and compared by: the first whose time isn't over.
+
+    Parameters
+    ----------
+    goals
+        The client's, by goal_id.
+
+    Returns
+    -------
+    Mapping or None
+        The first goal where the time of all is over; None without any.
+    """
+    rows = list(goals)
+    return next(
+        (row for row in rows if years_left(investor, row, as_of=as_of) > 0), rows[0] if rows else None
+    )
+
+
 def peer_tables(book: Book, *, as_of: date, since: date | None = None) -> PeerTables:
     """Profiles, allocations and results of all clients with a portfolio on `as_of`.
 
@@ -115,7 +142,7 @@ def peer_tables(book: Book, *, as_of: date, since: date | None = None) -> PeerTa
     Returns
     -------
     PeerTables
-        A client's first goal by goal_id is the one that counts. Clients whose worth or cash is below zero are left out.
+        A client's `current_goal` is the one that counts. Clients whose worth or cash is below zero are left out.
 
     Raises
     ------
@@ -128,7 +155,9 @@ def peer_tables(book: Book, *, as_of: date, since: date | None = None) -> PeerTa
     if since >= as_of:
         raise InputError("since", "must be before as_of", value=str(since))
     investors = book.investors().filter(pl.col("profiled_at") <= as_of)
-    goals = {row["client_id"]: row for row in reversed(book.goals().to_dicts())}
+    goals: dict[str, list[dict[str, Any]]] = {}
+    for row in book.goals().to_dicts():
+        goals.setdefault(row["client_id"], []).append(row)
     people = {row["client_id"]: row for row in investors.to_dicts()}
     markets: dict[str, Market] = {}
     profiles, allocations, windows = [], [], []
@@ -142,7 +171,8 @@ def peer_tables(book: Book, *, as_of: date, since: date | None = None) -> PeerTa
         weights = allocation_of(worth)
         if not weights:
             continue
-        profile = profile_of(person, goals.get(account.client_id), wealth=float(worth.nav_T[-1]), as_of=as_of)
+        goal = current_goal(person, goals.get(account.client_id, ()), as_of=as_of)
+        profile = profile_of(person, goal, wealth=float(worth.nav_T[-1]), as_of=as_of)
         profiles.append({"client_id": account.client_id, **profile})
         allocations += [(account.client_id, name, weight) for name, weight in weights.items()]
         windows.append(_window(worth, since))

@@ -12,7 +12,7 @@ from typing import Any
 from nextbest.data.holdings.book import Book
 from nextbest.errors import InputError
 from nextbest.portfolio.peers.answers import PeerSummary, Refusal
-from nextbest.portfolio.peers.from_book import DAYS_PER_YEAR, allocation_of, profile_of
+from nextbest.portfolio.peers.from_book import allocation_of, current_goal, profile_of, years_left
 from nextbest.portfolio.peers.privacy import Peers, PrivacyGate
 from nextbest.portfolio.plan.advice import choose_instruments
 from nextbest.portfolio.plan.class_returns import ClassReturns, class_returns
@@ -40,6 +40,7 @@ def plan(
     mode: Mode = "information",
     answers: Mapping[str, str] | None = None,
     answered_on: date | None = None,
+    asked_at: datetime | None = None,
     goal_id: str | None = None,
     returns: ClassReturns | None = None,
     journal: Journal | None = None,
@@ -66,6 +67,9 @@ def plan(
     answers, answered_on
         The questionnaire and its day (today where not given); without, the grades stored in the book, which are no ground
         for advice.
+    asked_at
+        What the clock says, by which the gate counts questions and remembers answers; `now` where not given. Not the
+        day that a caller asks about.
     goal_id
         Which of the client's goals; where not given the first by id whose time isn't over. A horizon counts from the
         profile's day in the book.
@@ -120,7 +124,7 @@ def plan(
         own = investor["currency"]  # in which all profiles tell wealth, whatever the goal's is
         worth = wealth if currency == own else _holdings(book, client, own, now.date())[0]
         question = profile_of(investor, goal_row, wealth=worth, as_of=now.date())
-        told = gate.ask(peers, question, asker=asker or client, now=now, own_ids=(client,))
+        told = gate.ask(peers, question, asker=asker or client, now=asked_at or now, own_ids=(client,))
         if isinstance(told, PeerSummary) and told.as_of > now.date().isoformat():
             told = None  # the gate repeats its answers: one given on a later day is no part of a plan of this one
     market_shape = _market_shape(book, returns)
@@ -209,7 +213,6 @@ def _goal(
     book: Book, investor: Mapping[str, Any], goal_id: str | None, today: date
 ) -> tuple[dict[str, Any], float]:
     """The goal asked for, or the first whose time isn't over; and the years that are left of it."""
-    gone = max(0.0, (today - investor["profiled_at"]).days / DAYS_PER_YEAR)  # horizons count from the profile
     rows = [
         g for g in book.goals(investor["client_id"]).to_dicts() if goal_id is None or g["goal_id"] == goal_id
     ]
@@ -217,9 +220,9 @@ def _goal(
         raise InputError(
             "goal_id", "the client has no such goal", value=goal_id, remedy="add it to the book's goals"
         )
-    for row in rows:
-        if row["horizon_years"] > gone:
-            return row, row["horizon_years"] - gone
+    chosen = dict(current_goal(investor, rows, as_of=today) or {})
+    if (left := years_left(investor, chosen, as_of=today)) > 0:
+        return chosen, left
     raise InputError(
         "goal_id",
         "the time of the goal is over",
