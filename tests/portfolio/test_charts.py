@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbest.data.holdings.market import Gap
-from nextbest.errors import InputError
-from nextbest.portfolio import charts, plan_charts
-from nextbest.portfolio.drawing import (
+from nextbest.charts_page.drawing import (
     CELL_HIGH,
     CELL_INK,
     CELL_LOW,
@@ -20,6 +17,9 @@ from nextbest.portfolio.drawing import (
     thinned,
     translated,
 )
+from nextbest.data.holdings.market import Gap
+from nextbest.errors import InputError
+from nextbest.portfolio import charts, plan_charts
 
 DAYS = np.array(["2022-02-24", "2022-02-25", "2022-03-24", "2022-03-25"], dtype="datetime64[D]")
 GAP = Gap(date(2022, 2, 25), date(2022, 3, 24), 27)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from charts_page.test_page import Page, at
+from nextbest.charts_page.disclaimer import DISCLAIMER
 from nextbest.charts_page.page import to_html
 from nextbest.data.holdings.book import Book
 from nextbest.errors import InputError
@@ -20,7 +21,6 @@ from nextbest.portfolio.plan.planner import plan
 from nextbest.portfolio.plan.proposal import PlanConfig
 from nextbest.portfolio.tracking.tracker import track
 from nextbest.portfolio.valuation import value
-from nextbest.portfolio.wording import DISCLAIMER
 from portfolio.investor_books import BENCHMARK, CLIENT, NOW, workspace
 
 

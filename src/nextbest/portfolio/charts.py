@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nextbest.data.holdings.market import Gap
-from nextbest.errors import InputError
-from nextbest.portfolio.drawing import (
+from nextbest.charts_page.drawing import (
     BLUE,
     CELL_HIGH,
     CELL_INK,
@@ -34,6 +32,8 @@ from nextbest.portfolio.drawing import (
     timed,
     value_axis,
 )
+from nextbest.data.holdings.market import Gap
+from nextbest.errors import InputError
 
 PORTFOLIO: Words = {"en": "Portfolio", "ru": "Портфель"}
 BENCHMARK: Words = {"en": "Benchmark", "ru": "Бенчмарк"}

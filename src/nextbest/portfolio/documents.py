@@ -7,6 +7,7 @@ plans and tracking are computed in their own rooms; here their results are put i
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,12 @@ from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
 from nextbest.portfolio.peers.answers import PeerSummary, Refusal
 from nextbest.portfolio.peers.from_book import allocation_of, current_goal, profile_of
+from nextbest.portfolio.plan.advice import AdviceConfig
 from nextbest.portfolio.plan.explain import why_near
+from nextbest.portfolio.plan.journal import FOLDER as JOURNAL_FOLDER
+from nextbest.portfolio.plan.journal import Journal
 from nextbest.portfolio.plan.planner import plan
-from nextbest.portfolio.plan.proposal import Plan
+from nextbest.portfolio.plan.proposal import Plan, PlanConfig
 from nextbest.portfolio.plan_charts import PEERS, allocation_chart
 from nextbest.portfolio.tracking.document import tracking_document as tracked
 from nextbest.portfolio.wording import Document
@@ -131,6 +135,27 @@ def make_plan(
     """
     peers, gate = (None, None) if desk is None else (desk.peers, desk.gate)
     return plan(client, book, peers, gate=gate, now=now, **choices)
+
+
+def advice_choices(folder: str | Path, house: AdviceConfig | None) -> dict[str, Any]:
+    """The choices of `make_plan` that ask for advice: mode, the house's list, the journal beside the book.
+
+    Parameters
+    ----------
+    folder
+        Of the book.
+    house
+        None: not configured; the plan is a refusal then, and there is nothing to journal.
+
+    Raises
+    ------
+    ExternalError
+        The journal's folder can't be made.
+    """
+    if house is None:
+        return {"mode": "advice"}
+    journal = Journal(Path(folder) / JOURNAL_FOLDER)
+    return {"mode": "advice", "config": PlanConfig(advice=house), "journal": journal}
 
 
 def plan_document(made: Plan) -> Document:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nextbest.portfolio.drawing import Words
+from nextbest.charts_page.drawing import Words
 from nextbest.portfolio.plan.suitability import load_limits
 
 TITLES: dict[str, Words] = {
@@ -107,6 +107,10 @@ _TABLES: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "drift": (
             {"en": "From now to the proposal", "ru": "От нынешнего к предложению"},
             {"asset_class": "text", "now": "fraction", "proposal": "fraction", "drift": "fraction"},
+        ),
+        "instruments": (
+            {"en": "Recommended instruments", "ru": "Рекомендуемые инструменты"},
+            {"asset_id": "text", "weight": "fraction"},
         ),
         "profile": (
             {"en": "Profile", "ru": "Профиль"},

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nextbest.charts_page.drawing import Words
 from nextbest.data.holdings.book import Book
 from nextbest.data.holdings.market import DayArray, FloatArray, Market
 from nextbest.portfolio.charts import (
@@ -15,7 +16,6 @@ from nextbest.portfolio.charts import (
     underwater_chart,
 )
 from nextbest.portfolio.document_form import new_document
-from nextbest.portfolio.drawing import Words
 from nextbest.portfolio.layouts import class_words
 from nextbest.portfolio.metrics.catalogue import measure
 from nextbest.portfolio.plan_charts import allocation_chart

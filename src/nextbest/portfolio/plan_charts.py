@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbest.errors import InputError
-from nextbest.portfolio.drawing import (
+from nextbest.charts_page.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -23,6 +22,7 @@ from nextbest.portfolio.drawing import (
     plain,
     value_axis,
 )
+from nextbest.errors import InputError
 
 ACTUAL: Words = {"en": "Now", "ru": "Сейчас"}
 TARGET: Words = {"en": "Plan", "ru": "План"}

@@ -3,26 +3,18 @@
 Every document passes `signed`; a text that promises a return does not.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from nextbest.errors import DataError, InputError
+from nextbest.charts_page.disclaimer import DISCLAIMER, PAST_PERFORMANCE, check_promises
+from nextbest.errors import InputError
 
 Mode = Literal["information", "advice"]
 Document = dict[str, Any]
 
-DISCLAIMER: Mapping[str, str] = {
-    "en": "This is not an individual investment recommendation",
-    "ru": "Не является индивидуальной инвестиционной рекомендацией",
-}
 ADVICE: Mapping[str, str] = {
     "en": "Individual investment recommendation, made from your investment profile by a program; you decide",
     "ru": "Индивидуальная инвестиционная рекомендация, составленная программой по вашему инвестиционному профилю; решаете вы",
-}
-PAST_PERFORMANCE: Mapping[str, str] = {
-    "en": "Past performance says nothing certain about future results; value and income may fall as well as rise",
-    "ru": "Результаты в прошлом не определяют доходов в будущем; стоимость вложений и доход могут и снижаться",
 }
 REFUSALS: Mapping[str, Mapping[str, str]] = {
     "advice_off": {
@@ -56,12 +48,6 @@ REFUSALS: Mapping[str, Mapping[str, str]] = {
 }
 """What a client reads when there is no answer, by code."""
 
-_PROMISES = re.compile(
-    r"guarante|risk[- ]?free|no risk|can'?t lose|certain (profit|return|income)|sure (profit|return|thing)"
-    r"|гарант|без риска|безрисков|точно зараб|наверняка|обещаем|не потеря(ете|ешь)|верный доход",
-    re.IGNORECASE,
-)
-
 
 def signed(document: Mapping[str, Any], *, mode: Mode = "information") -> Document:
     """The document with the disclaimer and the line on past performance; whatever it brought in their place is gone.
@@ -86,32 +72,6 @@ def signed(document: Mapping[str, Any], *, mode: Mode = "information") -> Docume
     first = DISCLAIMER if mode == "information" else ADVICE
     words = {language: f"{first[language]}. {PAST_PERFORMANCE[language]}." for language in first}
     return {**document, "mode": mode, "disclaimer": words}
-
-
-def check_promises(texts: object, *, name: str = "texts") -> None:
-    """Nothing, if no text in this nested value promises a return.
-
-    Raises
-    ------
-    DataError
-        One does; the words are shown.
-
-    Examples
-    --------
-    >>> check_promises({"ru": ["Доходность не известна заранее"]})
-    >>> check_promises({"ru": ["Гарантируем 20 %"]})
-    Traceback (most recent call last):
-    ...
-    nextbest.errors.DataError: texts.ru.0: promises a return; found: ['Гарант']
-    """
-    if isinstance(texts, Mapping):
-        for key, value in texts.items():
-            check_promises(value, name=f"{name}.{key}")
-    elif isinstance(texts, list | tuple):
-        for i, value in enumerate(texts):
-            check_promises(value, name=f"{name}.{i}")
-    elif isinstance(texts, str) and (found := _PROMISES.search(texts)):
-        raise DataError(name, "promises a return", examples=[found.group(0)])
 
 
 def refusal(code: str) -> dict[str, Any]:

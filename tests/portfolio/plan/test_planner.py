@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nextbest.charts_page.disclaimer import DISCLAIMER, PAST_PERFORMANCE, check_promises
 from nextbest.data.holdings.book import Book
 from nextbest.errors import DataError, InputError
 from nextbest.portfolio.peers.answers import Nearness, PeerAllocation, PeerSummary, Quartiles, Refusal
@@ -23,7 +24,7 @@ from nextbest.portfolio.plan.planner import advise, plan
 from nextbest.portfolio.plan.proposal import PlanConfig, PlanRequest, propose
 from nextbest.portfolio.plan.questionnaire import RiskProfile, load_form
 from nextbest.portfolio.plan.suitability import load_limits
-from nextbest.portfolio.wording import DISCLAIMER, PAST_PERFORMANCE, REFUSALS, check_promises, refusal, signed
+from nextbest.portfolio.wording import REFUSALS, refusal, signed
 
 NOW = datetime(2024, 1, 15, 9, tzinfo=UTC)
 CONFIG = PlanConfig(n_paths=400, seed=3)

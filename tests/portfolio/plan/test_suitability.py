@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nextbest.charts_page.disclaimer import check_promises
 from nextbest.errors import DataError, InputError
 from nextbest.portfolio.plan.questionnaire import (
     DIMENSIONS,
@@ -18,7 +19,6 @@ from nextbest.portfolio.plan.questionnaire import (
     with_horizon,
 )
 from nextbest.portfolio.plan.suitability import Allocation, load_limits, read_limits, suitable
-from nextbest.portfolio.wording import check_promises
 
 DAY = date(2026, 11, 1)
 FORM = load_form()

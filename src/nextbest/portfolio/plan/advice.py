@@ -3,11 +3,14 @@
 Off unless configured. The only module of the plan that names an instrument.
 """
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from nextbest.errors import DataError, InputError
 from nextbest.portfolio.plan.questionnaire import RiskProfile
 from nextbest.portfolio.plan.suitability import Allocation, SuitabilityLimits, suitable
 
@@ -41,6 +44,33 @@ class AdviceConfig(BaseModel, frozen=True, extra="forbid"):
         if len(set(ids)) != len(ids):
             raise ValueError("instruments must have different ids")
         return self
+
+
+def load_advice(file: str | Path) -> AdviceConfig:
+    """What switches advice on, from TOML: `[[instruments]]` and, if wanted, `max_share_of_all` and `start_weight`.
+
+    Raises
+    ------
+    InputError
+        The file can't be read.
+    DataError
+        No TOML, or it breaks the rules of `AdviceConfig`; the first five are said.
+    """
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "advice", "can't be read", value=str(file), remedy="name a TOML file with the house's instruments"
+        ) from error
+    try:
+        return AdviceConfig.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise DataError("advice", f"is no TOML: {error}") from error
+    except ValidationError as error:
+        said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise DataError(
+            "advice", "breaks the rules of a house list", n_bad=len(said), examples=said[:5]
+        ) from error
 
 
 def choose_instruments(

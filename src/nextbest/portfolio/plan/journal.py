@@ -16,6 +16,8 @@ from typing import Any
 from nextbest.data.locking import new_folder, writer_lock
 from nextbest.errors import DataError, ExternalError, InputError
 
+FOLDER = "recommendations"
+"""Beside a book: where its journal stands."""
 FILE = "recommendations.jsonl"
 _START = "0" * 64
 

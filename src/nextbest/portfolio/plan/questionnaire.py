@@ -168,15 +168,13 @@ class RiskProfile:
         contradiction; `no_questionnaire`: the profile came ready, without answers.
         """
         age = (on - self.profiled_on).days
-        found = []
+        found = [] if self.form else ["no_questionnaire"]
         if age > max_age_days:
             found.append("profile_expired")
         if age < 0:
             found.append("profile_from_the_future")
         if any(c.blocking for c in self.contradictions):
             found.append("profile_contradicts")
-        if not self.form:
-            found.append("no_questionnaire")
         return found
 
 

@@ -1,4 +1,4 @@
-"""What all charts share: colours, axes, closed days, and how a long series gets shorter. Knows no portfolio.
+"""What all charts share: colours, axes, closed days, and how a long series gets shorter. Knows no domain.
 
 An option is a plain dict that ECharts takes as it is, without functions and without NaN; beside ECharts' own keys it
 has `about`: title, caption, unit, height, and the words that change with the language.
@@ -7,12 +7,11 @@ has `about`: title, caption, unit, height, and the words that change with the la
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nextbest.data.holdings.market import Gap
 from nextbest.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
@@ -20,6 +19,17 @@ DayArray = npt.NDArray[np.datetime64]
 Option = dict[str, Any]
 Words = dict[str, str]
 """One text in each language: `en`, `ru`."""
+
+
+class Gap(Protocol):
+    """A stretch in which the exchange was closed: the last day before it and the first one after."""
+
+    @property
+    def start(self) -> date: ...
+
+    @property
+    def end(self) -> date: ...
+
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#3580c9", "#d55e00", "#1d9a6c", "#b0669f", "#7d848c"
 PALETTE: Final = (BLUE, ORANGE, GREEN, PURPLE, GREY)
