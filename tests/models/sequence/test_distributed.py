@@ -1,5 +1,6 @@
 """Several processes take the steps that one would, and end with the same weights."""
 
+import json
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from models.sequence.training_cases import always, distance, joined, network, same, settings, weights
-from models.sequence.training_process import share
+from models.sequence.training_process import asked, quality, share, stopping
 from nextbest.errors import InputError
 from nextbest.models.sequence.distributed import World, own_device, rank_and_world
 from nextbest.models.sequence.trainer import train
@@ -56,6 +57,35 @@ def test_two_processes_with_uneven_shares_equal_one_with_both_in_one_batch(ended
     alone = network(seed=0)
     train(alone, always(joined([a0, b0]), a1, a2), config=settings(n_epochs=2))  # the best epoch of four
     assert distance(weights(alone), load_file(ended / "whole-0.safetensors")) < 1e-5
+
+
+def test_two_processes_stop_where_one_does_with_the_questions_of_both(ended):
+    (a0, a1, a2), (b0,) = share(0), share(1)
+
+    def alone(questions):
+        one = network()
+        batches = always(joined([a0, b0]), a1, a2)
+        return train(one, batches, config=stopping(), validate=quality(one, questions)).described()
+
+    both = alone(joined([asked(0), asked(1)]))
+    assert both["stopped_why"] == "patience"
+    assert both["best_epoch"] != alone(asked(0))["best_epoch"]
+    for rank in range(2):
+        got = json.loads((ended / f"stopped-{rank}").read_text())
+        assert got["best_epoch"] == both["best_epoch"]
+        assert got["stopped_why"] == both["stopped_why"]
+        assert [line["validation"] for line in got["curve"]] == pytest.approx(
+            [line["validation"] for line in both["curve"]], rel=1e-5
+        )
+
+
+def test_a_first_process_without_questions_stops_by_those_of_the_others(ended):
+    (a0, a1, a2), (b0,) = share(0), share(1)
+    alone = network()
+    batches = always(joined([a0, b0]), a1, a2)
+    train(alone, batches, config=stopping(), validate=quality(alone, asked(1)))
+    for rank in range(2):
+        assert distance(weights(alone), load_file(ended / f"by_one-{rank}.safetensors")) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["whole", "resumed", "straight"])

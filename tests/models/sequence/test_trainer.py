@@ -456,6 +456,11 @@ def test_a_seed_below_0_is_refused():
         train(network(), stream(), config=settings(), rng=-1)
 
 
+def test_a_mean_over_no_questions_is_told():
+    with pytest.raises(InputError, match="n_questions: must be 1 or more; got 0"):
+        train(network(), stream(), config=settings(), validate=lambda: 0.5, n_questions=0)
+
+
 def test_a_cpu_that_multiplies_bfloat16_may_be_asked_to_and_does_not_unasked(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     asked = train(network(), stream(), config=settings(precision="bfloat16", n_epochs=1))

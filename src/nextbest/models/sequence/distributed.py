@@ -23,7 +23,7 @@ from nextbest.errors import ExternalError, InputError
 from nextbest.models.sequence.ranks import rank_and_world
 
 _PATIENCE = timedelta(days=1)
-"""How long a process waits for what the first one does alone: reading a log, validating. One that died is
+"""How long a process waits for what the first one does alone: reading a log, writing. One that died is
 noticed at once, by its closed connection."""
 _PARTED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out", "timed out")
 
@@ -40,7 +40,7 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process validates, writes and decides."""
+        """Whether this process writes and decides."""
         return self.rank == 0
 
     def sum_gradients(

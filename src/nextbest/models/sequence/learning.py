@@ -28,6 +28,7 @@ from nextbest.models.sequence.encoders.base import Encoder
 from nextbest.models.sequence.item_table import ItemTable
 from nextbest.models.sequence.losses import loss
 from nextbest.models.sequence.negatives import NegativeSampler
+from nextbest.models.sequence.ranks import rank_and_world
 from nextbest.models.sequence.shards import Shards
 from nextbest.models.sequence.trainer import train
 from nextbest.models.sequence.validation import Questions, held_out_of
@@ -128,7 +129,7 @@ def learn(
             kept, questions = held_out_of(
                 shards,
                 how=training.validation,
-                users=training.validation_users,
+                users=-(-training.validation_users // rank_and_world()[1]),  # of all processes together
                 fraction=training.validation_fraction,
                 rng=held_rng,
             )
@@ -138,6 +139,7 @@ def learn(
             lambda epoch: _batches(kept, mask_share, config, np.random.default_rng([epoch_seed, epoch])),
             config=training,
             validate=validation_of(network, questions, config, append_mask=mask_share is not None),
+            n_questions=max(1, len(questions)),
             checkpoints=checkpoints,
             about=None if checkpoints is None else _about(kept, features, questions, config),
             rng=torch_seed,

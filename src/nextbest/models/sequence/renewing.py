@@ -161,7 +161,15 @@ def renewed(
         )
 
     training = _training(config)
-    trained = train(net, batches, config=training, validate=validate, rng=torch_seed, progress=progress)
+    trained = train(
+        net,
+        batches,
+        config=training,
+        validate=validate,
+        n_questions=max(1, len(days.questions)),
+        rng=torch_seed,
+        progress=progress,
+    )
     described: dict[str, Any] = {**trained.described(), "validation_before": before}
     if before is not None and trained.best_validation is not None and trained.best_validation < before:
         net.load_state_dict(start)

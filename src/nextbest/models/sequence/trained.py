@@ -1,5 +1,6 @@
-"""What a training came to, and how far one is. Knows no torch."""
+"""What a training came to, how far one is, and what it asks to stop by. Knows no torch."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict
 
@@ -65,3 +66,16 @@ class Progress:
     """As `Epoch.cpu_s`."""
     largest: int | None = None
     """Places (B x L) that memory was found to hold at once, of the first process."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one process can say of quality."""
+
+    validate: Callable[[], float] | None
+    """The mean over its own questions, higher is better; None: it has none."""
+    n_questions: int
+
+    def sums(self) -> tuple[float, float]:
+        """Sum over its questions and their number, to be added over processes."""
+        return (0.0, 0.0) if self.validate is None else (self.validate() * self.n_questions, self.n_questions)

@@ -33,7 +33,7 @@ from nextbest.models.sequence.config import TrainConfig
 from nextbest.models.sequence.distributed import World, joined, own_device
 from nextbest.models.sequence.optimizers import Optimizer, learning_rate
 from nextbest.models.sequence.steps import CHECK_EVERY, Stepper, Where
-from nextbest.models.sequence.trained import Epoch, Progress, Trained, Why
+from nextbest.models.sequence.trained import Asked, Epoch, Progress, Trained, Why
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def train(
     *,
     config: TrainConfig,
     validate: Callable[[], float] | None = None,
+    n_questions: int = 1,
     checkpoints: Path | None = None,
     about: Mapping[str, Any] | None = None,
     rng: int = 0,
@@ -67,7 +68,10 @@ def train(
     config
         `validation*` and `batch_events` are for whoever makes `validate` and `batches`.
     validate
-        Quality now, higher is better; asked in eval mode without gradients. None: all epochs are run.
+        Quality now, higher is better; asked in eval mode without gradients. None: all epochs are run. In several
+        processes each may have its own questions, or None.
+    n_questions
+        How many questions `validate` is the mean of; by these numbers the means of several processes are put together.
     checkpoints
         Folder to write to after every epoch and to go on from, if it holds a checkpoint. None: neither.
     about
@@ -102,11 +106,13 @@ def train(
     independent targets (dropout, and negatives drawn or taken from the batch, are each part's own). On a GPU
     bad numbers are found up to ten batches late, but from the first on no weight changes.
 
-    Started by `torchrun`, processes are joined here (see `distributed.py`): the first one validates, writes
-    checkpoints and decides; all end with equal weights.
+    Started by `torchrun`, processes are joined here (see `distributed.py`): each validates by its own questions, the
+    first one writes checkpoints and decides by the mean over all questions; all end with equal weights.
     """
     if rng < 0:
         raise InputError("rng", "must be 0 or more", value=rng)
+    if n_questions < 1:
+        raise InputError("n_questions", "must be 1 or more", value=n_questions)
     device = own_device(devices.choose_device(config.device))
     precision = devices.choose_precision(config.precision, device)
     was_training = network.training
@@ -127,7 +133,7 @@ def train(
         )
         bar = tqdm(unit="batch", disable=not (progress and world.is_first))
         try:
-            return training.run(batches, validate, bar)
+            return training.run(batches, Asked(validate, n_questions), bar)
         except KeyboardInterrupt as interrupt:
             how = training.how_to_resume()
             log.warning("training interrupted: %s", how)
@@ -171,17 +177,16 @@ class _Training:
         )
         self._clock = 0.0
 
-    def run(
-        self, batches: Callable[[int], Iterator[Batch]], validate: Callable[[], float] | None, bar: Any
-    ) -> Trained:
+    def run(self, batches: Callable[[int], Iterator[Batch]], asked: Asked, bar: Any) -> Trained:
         """All epochs."""
         devices.forget_peak(self._world.device)
         self._resume()
         resumed_after = self._state.epoch
+        (n_asking,) = self._world.sums(asked.validate is not None)
         self._clock = devices.seconds(self._world.device)
         while (why := self._why_stop()) is None:
             self._epoch(batches(self._state.epoch), bar)
-            self._close_epoch(validate, bar)
+            self._close_epoch(asked if n_asking else None, bar)
         if self._best and self._world.is_first:
             put_state(self._network, self._best)
         self._same_weights()
@@ -253,8 +258,8 @@ class _Training:
             ) from error
         state.steps_per_epoch = done
 
-    def _close_epoch(self, validate: Callable[[], float] | None, bar: Any) -> None:
-        """Count, validate, decide, write: on the first process, which tells the others."""
+    def _close_epoch(self, asked: Asked | None, bar: Any) -> None:
+        """Count and validate, all together; decide and write: the first process, which tells the others."""
         state, sums = self._state, self._stepper.sums
         state.epoch += 1
         spent, n_events = self._world.sums(self._lap(), sums.n_events)
@@ -262,9 +267,9 @@ class _Training:
         loss = sums.loss / sums.n_targets if sums.n_targets else float("nan")
         if not sums.n_targets:
             log.warning("epoch %d has no target: nothing can be learned from these histories", state.epoch)
+        quality = self._validated(asked, last=not sums.n_targets)
+        state.cost += self._world.sums(self._lap())[0]
         if self._world.is_first:
-            quality = self._validated(validate, last=not sums.n_targets)
-            state.cost += self._lap()
             state.curve.append(
                 Epoch(
                     epoch=state.epoch, loss=loss, validation=quality, cpu_s=state.cost, events=int(n_events)
@@ -278,10 +283,13 @@ class _Training:
         if self._folder is not None and self._world.is_first:
             self._folder.write(self._checkpoint())
 
-    def _validated(self, validate: Callable[[], float] | None, *, last: bool) -> float | None:
-        """Quality, where it is due; the best weights are put aside."""
+    def _validated(self, asked: Asked | None, *, last: bool) -> float | None:
+        """Quality by all processes' questions, where it is due; the first puts the best weights aside.
+
+        All come here with the same state, so that all ask or none does.
+        """
         state, config = self._state, self._config
-        if validate is None:
+        if asked is None:
             state.best_epoch = state.epoch
             return None
         last = last or state.epoch >= config.n_epochs
@@ -290,12 +298,13 @@ class _Training:
             return None
         self._network.eval()
         with torch.no_grad():
-            quality = float(validate())
+            total, n_questions = self._world.sums(*asked.sums())
+        quality = total / n_questions
         if np.isnan(quality):
             raise InputError("validate", "must give a number", value=quality, remedy="are there questions?")
         if state.best_validation is None or quality > state.best_validation:
             state.best_validation, state.best_epoch, state.n_worse = quality, state.epoch, 0
-            self._best = to_cpu(state_tensors(self._network))
+            self._best = to_cpu(state_tensors(self._network)) if self._world.is_first else {}
         else:
             state.n_worse += 1
         return quality
