@@ -20,6 +20,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     memory_limit_mb: int | None = Field(default=None, gt=0)
     """Memory that ingest may plan with, in megabytes (`NEXTBEST_MEMORY_LIMIT_MB`); None = measured."""
 
+    advice: Path | None = None
+    """TOML with the house's list of instruments (`NEXTBEST_ADVICE`): set, individual recommendations are switched on."""
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Settings from `NEXTBEST_*` variables; unset ones keep their defaults.

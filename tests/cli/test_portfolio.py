@@ -1,14 +1,18 @@
 """`nextbest portfolio ...` as scripts call it."""
 
 import json
+from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from nextbest.cli import main
 from nextbest.data.holdings.book import Book
 from nextbest.portfolio.metrics.catalogue import measure
+from nextbest.portfolio.plan.journal import FOLDER, Journal
 from nextbest.portfolio.worth import worth_of
-from portfolio.investor_books import BENCHMARK, CLIENT, workspace
+from nextbest.version import __version__
+from portfolio.investor_books import BENCHMARK, CLIENT, answers, workspace, write_house_list
 
 TODAY = ["--as-of", "2021-10-29"]
 
@@ -136,3 +140,93 @@ def test_a_wrong_call_is_exit_code_2(capsys, wrong):
         main(["portfolio", *wrong])
     assert stopped.value.code == 2
     assert "must be" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A workspace whose client has a goal that isn't over by the clock, answers and a house's list."""
+    folder = workspace(tmp_path_factory.mktemp("house"))
+    with Book.open(folder / "portfolio", read_only=False) as book:
+        goal = book.goals(CLIENT).head(1)
+        book.add("goals", goal.with_columns(goal_id=pl.lit("far"), horizon_years=pl.lit(40.0)))
+    (folder / "answers.json").write_text(json.dumps(answers()))
+    write_house_list(folder / "portfolio", folder / "house.toml")
+    return folder
+
+
+def advise(capsys, house, *args):
+    return run(capsys, "plan", CLIENT, "--store", house, "--goal", "far", "--advice", *args)
+
+
+def ago(days):
+    return str(datetime.now(UTC).date() - timedelta(days=days))
+
+
+def test_advice_is_refused_where_it_is_not_switched_on(capsys, house, monkeypatch):
+    monkeypatch.delenv("NEXTBEST_ADVICE", raising=False)
+    code, found = advise(capsys, house, "--answers", house / "answers.json")
+    assert (code, found["refusal"]["refused"], found["mode"]) == (0, "advice_off", "information")
+    assert found["texts"] == {
+        "en": ["Individual recommendations are not switched on here.", *found["texts"]["en"][1:]],
+        "ru": ["Индивидуальные рекомендации здесь не включены.", *found["texts"]["ru"][1:]],
+    }
+    assert "instruments" not in found["tables"]
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ((), "no_questionnaire"),
+        (("--answered-on", 366), "profile_expired"),
+        (("--answered-on", -3), "profile_from_the_future"),
+    ],
+)
+def test_advice_without_a_fresh_questionnaire_is_refused_and_the_refusal_is_in_the_journal(
+    capsys, house, monkeypatch, given, refused
+):
+    monkeypatch.setenv("NEXTBEST_ADVICE", str(house / "house.toml"))
+    more = ("--answers", house / "answers.json", given[0], ago(given[1])) if given else ()
+    code, found = advise(capsys, house, *more)
+    assert (code, found["refusal"]["refused"]) == (0, refused)
+    assert "instruments" not in found["tables"]
+    assert "-0" not in json.dumps(found["texts"])
+    assert run(capsys, "journal", "--store", house)[1]["entries"][-1]["result"] == {"refused": refused}
+
+
+def test_advice_names_instruments_and_is_kept_with_inputs_version_and_reason(capsys, house, monkeypatch):
+    monkeypatch.setenv("NEXTBEST_ADVICE", str(house / "house.toml"))
+    code, found = advise(capsys, house, "--answers", house / "answers.json", "--answered-on", ago(200))
+    assert (code, found["mode"]) == (0, "advice")
+    told = {row["asset_id"]: row["weight"] for row in found["tables"]["instruments"]}
+    assert told
+    assert sum(told.values()) <= 1 + 1e-9
+    assert found["disclaimer"]["en"].startswith("Individual investment recommendation")
+    entry = run(capsys, "journal", "--store", house, "--client", CLIENT)[1]["entries"][-1]
+    assert entry["result"]["instruments"] == told
+    assert (entry["client_id"], entry["version"]) == (CLIENT, __version__)
+    assert entry["inputs"]["profile"]["profiled_on"] == ago(200)
+    assert date.fromisoformat(entry["at"][:10]) >= date.fromisoformat(found["as_of"])
+    assert entry["reason"]["en"] in found["texts"]["en"]
+    assert main(["portfolio", "journal", "--store", str(house)]) == 0
+    assert f"{CLIENT}  {next(iter(told))} " in capsys.readouterr().out
+    assert run(capsys, "journal", "--store", house, "--client", "nobody")[1] == {"entries": []}
+    journal = Journal(house / "portfolio" / FOLDER).path
+    kept = journal.read_text(encoding="utf-8")
+    journal.write_text(kept.replace(CLIENT, "c000004"), encoding="utf-8")
+    assert run(capsys, "journal", "--store", house)[0] == 3
+    journal.write_text(kept, encoding="utf-8")
+
+
+def test_advice_of_another_day_or_from_a_broken_list_or_broken_answers_is_a_wrong_call(
+    capsys, house, monkeypatch, tmp_path
+):
+    code, found = advise(capsys, house, *TODAY)
+    assert (code, found["detail"][:7]) == (2, "--as-of")
+    (tmp_path / "list.toml").write_text("[[instruments]]\nasset_id = 1\n")
+    for file, exit_code, said in (("list.toml", 3, "house list"), ("none.toml", 2, "can't be read")):
+        monkeypatch.setenv("NEXTBEST_ADVICE", str(tmp_path / file))
+        code, found = advise(capsys, house, "--answers", house / "answers.json")
+        assert (code, said in found["detail"]) == (exit_code, True)
+    (tmp_path / "answers.json").write_text("[1]")
+    code, found = advise(capsys, house, "--answers", tmp_path / "answers.json")
+    assert (code, "one JSON object" in found["detail"]) == (2, True)

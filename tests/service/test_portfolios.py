@@ -5,10 +5,12 @@ import json
 import pytest
 
 from nextbest.data.holdings.book import Book
+from nextbest.portfolio.plan.advice import load_advice
+from nextbest.portfolio.plan.journal import FOLDER, Journal
 from nextbest.portfolio.tracking.tracker import track
 from nextbest.service.app import create_app
 from nextbest.service.config import ServiceConfig
-from portfolio.investor_books import BENCHMARK, CLIENT, NOW, workspace
+from portfolio.investor_books import BENCHMARK, CLIENT, NOW, answers, workspace, write_house_list
 from service.conftest import QUICK
 from service.running import AppClient
 
@@ -60,7 +62,7 @@ def test_wrong_requests_are_told_and_leak_nothing(client):
         assert "c0000" not in response.text
     assert client.get(f"/portfolios/{CLIENT}/metrics?currency=rubles").status_code == 422
     assert client.get(f"/portfolios/{CLIENT}/metrics?benchmark=NONE").status_code == 422
-    assert client.post("/plans", json={"client_id": CLIENT, "mode": "advice"}).status_code == 422
+    assert client.post("/plans", json={"client_id": CLIENT, "mode": "both"}).status_code == 422
     assert client.post("/plans", json={"goal_id": "g1"}).status_code == 422
     assert client.post("/plans", content=b"{}", headers={"content-type": "text/plain"}).status_code == 415
     assert client.get(f"/portfolios/{CLIENT}/trades").status_code == 404
@@ -114,3 +116,23 @@ def test_neither_a_book_being_written_nor_one_never_tracked_tells_where_it_lies(
         assert (busy.status_code, busy.json()["retryable"]) == (502, True)
         assert str(tmp_path) not in busy.text
         assert client.get(f"/portfolios/{CLIENT}/metrics").status_code == 200
+
+
+def test_advice_is_refused_unless_configured_and_without_a_fresh_questionnaire(client, folder, tmp_path):
+    asked = {"client_id": CLIENT, "mode": "advice", "answers": answers(), "answered_on": "2021-09-01"}
+    found = client.post("/plans", json=asked).json()
+    assert (found["refusal"]["refused"], found["mode"]) == ("advice_off", "information")
+    assert not (folder / FOLDER).exists()
+    house = load_advice(write_house_list(folder, tmp_path / "house.toml"))
+    config = QUICK.model_copy(update={"advice": house})
+    with AppClient(create_app(portfolio_folder=folder, config=config, now=lambda: NOW)) as advising:
+        fresh = advising.post("/plans", json=asked).json()
+        old = advising.post("/plans", json=asked | {"answered_on": "2020-10-28"}).json()
+        none = advising.post("/plans", json={"client_id": CLIENT, "mode": "advice"}).json()
+        plain = advising.post("/plans", json=asked | {"mode": "information"}).json()
+    assert (fresh["mode"], fresh["disclaimer"]["en"][:10]) == ("advice", "Individual")
+    assert [old["refusal"]["refused"], none["refusal"]["refused"]] == ["profile_expired", "no_questionnaire"]
+    told = {row["asset_id"]: row["weight"] for row in fresh["tables"]["instruments"]}
+    rows = Journal(folder / FOLDER).rows()  # information is no recommendation: it is not in there
+    assert [row["result"].get("instruments") for row in rows] == [told, None, None]
+    assert "instruments" not in plain["tables"]

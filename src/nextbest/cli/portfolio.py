@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.output import emit, new_command, note, text_file
+from nextbest.errors import InputError
 
 if TYPE_CHECKING:
     from nextbest.data.holdings.book import Book
     from nextbest.portfolio.peer_desk import PeerDesk
+    from nextbest.portfolio.plan.advice import AdviceConfig
     from nextbest.portfolio.plan.proposal import Plan
 
 FOLDER = "portfolio"
@@ -55,6 +57,7 @@ def add_parser(commands: Any) -> None:
     inner = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         _add_client_command(inner, name, summary)
+    _add_journal(inner)
     _add_ingest(inner)
     _add_simulate(inner)
     parser = new_command(
@@ -87,7 +90,33 @@ def _add_client_command(commands: Any, name: str, summary: str) -> None:
         parser.add_argument(
             "--keep", action="store_true", help="hold the client against this plan from now on (`track`)"
         )
+        parser.add_argument(
+            "--answers",
+            type=Path,
+            metavar="FILE",
+            help="JSON: question id to answer id of the questionnaire (default: the grades in the book)",
+        )
+        parser.add_argument(
+            "--answered-on", type=_day, metavar="YYYY-MM-DD", help="day of the answers (default: today, UTC)"
+        )
+        parser.add_argument(
+            "--advice",
+            action="store_true",
+            help="an individual recommendation with instruments, kept in the journal; only where NEXTBEST_ADVICE names "
+            "the house's list, and with answers at most a year old",
+        )
     parser.set_defaults(run=run_client)
+
+
+def _add_journal(commands: Any) -> None:
+    parser = new_command(
+        commands,
+        "journal",
+        summary="What was recommended to whom, from which inputs and why; a changed entry is found out.",
+        examples="  nextbest portfolio journal\n  nextbest portfolio journal --client c000001 --json",
+    )
+    parser.add_argument("--client", metavar="ID", help="of one client (default: of all)")
+    parser.set_defaults(run=run_journal)
 
 
 def _add_ingest(commands: Any) -> None:
@@ -170,7 +199,7 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
                 return documents.peers_document(book, args.client, desk, now=now, asked_at=asked_at)
             if args.subcommand == "plan":
                 made = documents.make_plan(
-                    book, args.client, desk, now=now, asked_at=asked_at, goal_id=args.goal
+                    book, args.client, desk, now=now, asked_at=asked_at, **_plan_choices(args)
                 )
             else:
                 return documents.report_document(
@@ -185,6 +214,54 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
     if args.keep:
         _keep(args, made)
     return documents.plan_document(made)
+
+
+def _plan_choices(args: argparse.Namespace) -> dict[str, Any]:
+    """What `make_plan` is asked for beside the client."""
+    from nextbest.portfolio.documents import advice_choices
+    from nextbest.portfolio.plan.questionnaire import load_answers
+
+    choices: dict[str, Any] = {"goal_id": args.goal, "answered_on": args.answered_on}
+    if args.answers is not None:
+        choices["answers"] = load_answers(args.answers)
+    if args.advice:
+        if (
+            args.as_of is not None
+        ):  # else the age of the answers, and the journal's day, would be the caller's choice
+            raise InputError("--as-of", "doesn't go with --advice: a recommendation is of today")
+        choices |= advice_choices(Path(args.store) / FOLDER, house_list())
+    return choices
+
+
+def house_list() -> "AdviceConfig | None":
+    """The instruments that may be recommended, from the file that `NEXTBEST_ADVICE` names; None where it is not set."""
+    from nextbest.portfolio.plan.advice import load_advice
+    from nextbest.settings import Settings
+
+    file = Settings.from_env().advice
+    return None if file is None else load_advice(file)
+
+
+def run_journal(args: argparse.Namespace) -> None:
+    """Print the entries, oldest first, after a check of the whole chain."""
+    from nextbest.portfolio.plan.journal import FOLDER as JOURNAL_FOLDER
+    from nextbest.portfolio.plan.journal import Journal
+
+    with _book(args):  # no journal without a book: a mistyped workspace is told
+        folder = Path(args.store) / FOLDER / JOURNAL_FOLDER
+        rows = Journal(folder).rows() if folder.is_dir() else []
+    rows = [row for row in rows if args.client in (None, row["client_id"])]
+    lines = [f"{len(rows)} entries"]
+    for row in rows:
+        result = row["result"]
+        code = result.get("refused")
+        said = f"refused: {code}" if code else _weights(result["instruments"])
+        lines.append(f"{row['n']}  {row['at']}  {row['client_id']}  {said}  ({row['reason']['en']})")
+    emit(args, {"entries": rows}, "\n".join(lines))
+
+
+def _weights(instruments: dict[str, float]) -> str:
+    return ", ".join(f"{asset} {weight:.1%}" for asset, weight in instruments.items())
 
 
 def _keep(args: argparse.Namespace, made: "Plan") -> None:

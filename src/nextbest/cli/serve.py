@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
     """Serve until stopped; events are kept in the workspace, so they outlive the process."""
     from pathlib import Path
 
+    from nextbest.cli.portfolio import house_list
     from nextbest.service.config import ServiceConfig
     from nextbest.service.server import serve
 
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         config=ServiceConfig(
             product_names=args.names,
             needs_panel=not args.profiles_only,
+            advice=house_list(),
             decision_log=Path(args.decision_log).absolute() if args.decision_log else None,
         ),
         log_level=args.log_level,

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from nextbest.portfolio.plan.advice import AdviceConfig
+
 ProductNames = Literal["seed", "corrected", "code"]
 """How POST /predict names products: as its first contract did, rightly, or by their ids."""
 
@@ -33,6 +35,8 @@ class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
     decision_log: Path | None = None
     """Folder where offers of POST /products/recommendations are kept (`DecisionLog`), one for all workers; None: they
     are not."""
+    advice: AdviceConfig | None = None
+    """The house's list, which switches individual recommendations in POST /plans on; None: they are refused."""
     max_body_bytes: PositiveInt = 1 << 20
     """Largest request body; a larger one is refused with 413."""
     body_budget_bytes: PositiveInt = 128 << 20

@@ -4,6 +4,7 @@ The class is the lowest of four things: what the client can bear, what the clien
 understands, and how long there is. What return is wished for counts nothing.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -284,3 +286,20 @@ def read_form(text: str, *, name: str = "form") -> Form:
     except ValidationError as error:
         said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise DataError(name, "breaks the rules of a form", examples=said) from error
+
+
+def load_answers(file: str | Path) -> dict[str, str]:
+    """Answers from a JSON file: one object, question id to answer id.
+
+    Raises
+    ------
+    InputError
+        The file can't be read, or holds something else.
+    """
+    try:
+        found = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("answers", "must be a JSON file", value=str(file)) from error
+    if not isinstance(found, dict) or not all(isinstance(answer, str) for answer in found.values()):
+        raise InputError("answers", "must be one JSON object, question id to answer id", value=str(file))
+    return found

@@ -13,7 +13,7 @@ from nextbest.errors import ArtifactError, DataError, ExternalError
 from nextbest.portfolio import documents
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
-from nextbest.portfolio.wording import Document
+from nextbest.portfolio.wording import Document, Mode
 from nextbest.service.config import ServiceConfig
 from nextbest.service.errors import OverloadedError
 from nextbest.service.parts import probe
@@ -61,12 +61,14 @@ class PortfolioPart:
 
         return await self._ask(answer)
 
-    async def plan(self, client: str, **choices: Any) -> Document:
-        """A plan in information mode."""
+    async def plan(self, client: str, *, mode: Mode = "information", **choices: Any) -> Document:
+        """A plan; in advice mode written into the journal beside the book first, or refused."""
         now = self._now()
 
         def answer(book: Book) -> Document:
             book.goals(client)
+            if mode == "advice":
+                choices.update(documents.advice_choices(self.folder, self._config.advice))
             return documents.plan_document(
                 documents.make_plan(book, client, self._desk_of(book, now), now=now, **choices)
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nextbest.portfolio.wording import Mode
 from nextbest.service.schemas import TextId
 
 EXAMPLE_FIGURE: dict[str, Any] = {
@@ -49,6 +50,11 @@ class PlanRequestBody(BaseModel, frozen=True, extra="forbid"):
         default=None, description="The questionnaire; without it the grades in the book."
     )
     answered_on: date | None = Field(default=None, description="Day of the answers; today by default.")
+    mode: Mode = Field(
+        default="information",
+        description="`advice` names instruments of the house's list and is kept in the journal; it is refused where it "
+        "isn't switched on, and without answers that are at most a year old.",
+    )
 
 
 class PortfolioDocument(BaseModel):

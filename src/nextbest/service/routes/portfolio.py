@@ -84,10 +84,10 @@ def router(service: Service, part: PortfolioPart) -> APIRouter:
         openapi_extra=body_of(ref(PlanRequestBody), PLAN_EXAMPLES),
     )
     async def plans(request: Request) -> Response:
-        """Information mode: classes, no instrument. What doesn't suit the profile isn't shown."""
+        """Information mode: classes, no instrument. What doesn't suit the profile isn't shown. Advice mode names instruments."""
         body = PlanRequestBody.model_validate_json(await read_body(request, config=service.config))
         choices = {"goal_id": body.goal_id, "answers": body.answers, "answered_on": body.answered_on}
-        return _json(await part.plan(body.client_id, **choices))
+        return _json(await part.plan(body.client_id, mode=body.mode, **choices))
 
     return routes
 
