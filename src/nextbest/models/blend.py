@@ -141,10 +141,9 @@ class Blend(Recommender):
             )
         if catalog is not None and all(m.item_coder_ is None for m in learners):
             raise InputError("catalog", "no member was fitted with item features", remedy="leave it out")
-        streams = dict(zip(range(len(kinds)), np.random.default_rng(rng).spawn(len(kinds)), strict=True))
-        members = [
-            copy.copy(m) for m in self.members_
-        ]  # a renewal replaces a model's arrays, it changes none
+        streams = np.random.default_rng(rng).spawn(len(kinds))
+        # a renewal replaces a model's arrays and changes none, so that copies may share them
+        members = [copy.copy(m) for m in self.members_]
         for place, member in enumerate(members):
             if isinstance(member, SequenceModel):
                 of_items = catalog if member.item_coder_ is not None else None
