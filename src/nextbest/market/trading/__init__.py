@@ -1,0 +1,1 @@
+"""Forecasts -> signals -> positions -> returns after costs, and an audit for what cheats."""
