@@ -151,3 +151,9 @@ def test_days_of_a_spreadsheet_are_dates_not_the_first_day_of_unix(as_text) -> N
 
 def test_places_in_a_sequence_stay_seconds() -> None:
     assert read([1, 45_293, 90_000])[0] == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def test_a_time_may_name_utc_in_letters() -> None:
+    moments, bad = TimeReader(time_zone="Europe/Moscow").read(pl.Series(["2024-01-01 03:00:00 UTC"]))
+    assert moments.to_list() == [datetime(2024, 1, 1, 3, tzinfo=UTC)]
+    assert not bad.any()

@@ -124,7 +124,9 @@ class TimeReader:
                 break
             part = text.gather(left)
             if self.time_format is None:
-                part = part.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "$1 ").str.replace(r"[Zz]$", "+00:00")
+                part = part.str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "$1 ").str.replace(
+                    r"(?:[Zz]|\s?UTC|\s?GMT)$", "+00:00"
+                )
             found = _parse(part, form)
             found = self._to_utc(found) if "%z" not in form else found.dt.convert_time_zone("UTC")
             good = found.is_not_null() & (found.dt.year() >= 1000).fill_null(value=False)

@@ -3,10 +3,10 @@
 A axis: assets, T axis: bars. Times are bar opens in UTC. NaN = this asset had no bar then; nothing is ever
 filled. Knows no file, no model and no calendar.
 
-The clock holds every step between the first and the last bar where most of them have a bar (crypto, and any
-market that never closes: a missing hour is then a column of NaN, and horizons count hours); else only the
-moments at which at least one asset has a bar (stocks, FX: Friday's bar stands beside Monday's). One panel is one
-calendar: with crypto beside stocks every weekend is a gap of the stocks.
+The clock (`steps.bar_clock`) of a market that never closes holds every step, so that a missing hour is a column of
+NaN and horizons count hours; that of any other holds the moments at which at least one asset has a bar, so that
+Friday's bar stands beside Monday's. One panel is one calendar: with crypto beside stocks every weekend is a gap of
+the stocks.
 """
 
 # ruff: noqa: N802, N815  (names suffixed by their axes are the house style for arrays)
@@ -22,14 +22,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nextbest.data.prices.steps import bar_start, check_step, find_step, in_us, step_name
+from nextbest.data.prices.steps import bar_clock, bar_start, check_step, find_step, in_us, step_name
 from nextbest.errors import DataError, InputError
 from nextbest.tables import PRICES, TIME_DTYPE
 
 FIELDS = ("open", "high", "low", "close", "volume")
-_ALWAYS_OPEN = 0.8
-"""Share of the steps with a bar above which the market never closes; five days of seven are 0.71."""
-
 FloatArray = NDArray[np.float64]
 
 
@@ -126,7 +123,9 @@ class PricePanel:
             examples = [f"{a} {t}" for a, t in twice.select("asset_id", "time").head(5).rows()]
             raise DataError("prices", "an asset has a time twice", n_bad=len(twice), examples=examples)
         step = find_step(table) if step is None else check_step(step)
-        clock_us = _clock(table["time"].to_physical().unique().sort().to_numpy(), step)
+        seen_us = table["time"].to_physical().unique().sort().to_numpy()
+        _check_apart(seen_us, step)
+        clock_us = bar_clock(seen_us, step)
         row_A = {asset: row for row, asset in enumerate(asset_ids)}
         row_R = table["asset_id"].replace_strict(row_A, return_dtype=pl.Int64).to_numpy()
         column_R = np.searchsorted(clock_us, table["time"].to_physical().to_numpy())
@@ -262,23 +261,16 @@ def _own(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return own
 
 
-def _clock(time_us: NDArray[np.int64], step: timedelta) -> NDArray[np.int64]:
-    """The bars of a panel, from all times that anybody has: every step, or those."""
-    length = in_us(step)
-    if len(near := np.flatnonzero(np.diff(time_us) < length)):
-        examples = [str(moment) for moment in time_us[near[:5] + 1].view("datetime64[us]")]
+def _check_apart(time_us: NDArray[np.int64], step: timedelta) -> None:
+    near = np.flatnonzero(np.diff(time_us) < in_us(step))
+    if len(near):
         raise DataError(
             "prices",
             f"bars nearer to each other than {step_name(step)}",
             n_bad=len(near),
-            examples=examples,
+            examples=[str(moment) for moment in time_us[near[:5] + 1].view("datetime64[us]")],
             remedy="make one panel for each step and clock; panel.resample() makes longer bars",
         )
-    span = int(time_us[-1] - time_us[0])
-    regular = not ((time_us - time_us[0]) % length).any()
-    if regular and len(time_us) >= _ALWAYS_OPEN * (span // length + 1):
-        return np.arange(time_us[0], time_us[-1] + 1, length)
-    return time_us
 
 
 def _moment(when: date | datetime) -> np.datetime64:

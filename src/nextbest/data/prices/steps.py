@@ -14,6 +14,8 @@ from nextbest.errors import DataError, InputError
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+ALWAYS_OPEN = 0.8
+"""Share of the steps with a bar from which on a market counts as never closed; five days of seven are 0.71."""
 _MONDAY_US = 4 * 86_400 * 1_000_000  # the epoch is a Thursday
 
 
@@ -65,6 +67,27 @@ def bar_start(time_us: NDArray[np.int64], step: timedelta) -> NDArray[np.int64]:
     length = in_us(step)
     offset = _MONDAY_US if step % WEEK == timedelta(0) else 0
     return (time_us - offset) // length * length + offset
+
+
+def bar_clock(time_us: NDArray[np.int64], step: timedelta) -> NDArray[np.int64]:
+    """The bars that a market could have had between its first and its last, microseconds since the epoch.
+
+    Every step where at least `ALWAYS_OPEN` of them have a bar; else the times given: when a market closes is not
+    known here, only when nobody had a bar.
+
+    Parameters
+    ----------
+    time_us
+        All times at which any asset has a bar, ascending, each once; may be none.
+    """
+    if not len(time_us):
+        return time_us
+    length = in_us(step)
+    span = int(time_us[-1] - time_us[0])
+    regular = not ((time_us - time_us[0]) % length).any()
+    if regular and len(time_us) >= ALWAYS_OPEN * (span // length + 1):
+        return np.arange(time_us[0], time_us[-1] + 1, length)
+    return time_us
 
 
 def find_step(table: pl.DataFrame) -> timedelta:

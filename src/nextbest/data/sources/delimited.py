@@ -30,7 +30,8 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BO
 class DelimitedFile:
     """A CSV-like file. What isn't told (`separator`, `encoding`) is found by looking.
 
-    `header=None` takes the first line as the names; a list gives the names of a file without them.
+    `header=None` takes the first line as the names; a list gives the names of a file without them. `skip_lines` are
+    lines above it that say where the file comes from.
     """
 
     is_text = True
@@ -44,15 +45,16 @@ class DelimitedFile:
         header: Sequence[str] | None = None,
         quote: str | None = '"',
         member: str | None = None,
+        skip_lines: int = 0,
     ) -> None:
         self.path, self.quote, self.member = path, quote, member
         self.categorical: frozenset[str] = frozenset()
         """Columns handed over as Categorical: for those of few distinct values, which are then looked at once each."""
         self.name = str(path.resolve()) + (f"#{member}" if member else "")
         self.encoding = encoding or find_encoding(path, member=member)
-        sample = self._sample()
+        sample = "".join(self.head().splitlines(keepends=True)[skip_lines:])
         told = _SEPARATOR_LINE.match(sample) if header is None else None
-        self._n_before = 1 if told else 0
+        self._n_before = skip_lines + (1 if told else 0)
         sample = sample[told.end() :] if told else sample
         if not sample.strip():
             raise DataError(str(path), "is empty: no header and no rows")
@@ -77,7 +79,7 @@ class DelimitedFile:
 
     def size_hint(self) -> int:
         """Bytes of the file by the mean length of the sample's lines."""
-        sample = self._sample()
+        sample = self.head()
         mean = max(len(sample.encode()) / max(sample.count("\n"), 1), 1)
         grown = 4 if self.path.suffix == ".gz" else 1
         return int(self.path.stat().st_size * grown / mean) + 1
@@ -85,7 +87,8 @@ class DelimitedFile:
     def _open(self) -> BinaryIO:
         return open_bytes(self.path, member=self.member)
 
-    def _sample(self) -> str:
+    def head(self) -> str:
+        """The first 256 KiB as text, to the end of a line."""
         with self._open() as file:
             head = file.read(1 << 18)
         text = codecs.getincrementaldecoder(self.encoding)(errors="replace").decode(head)

@@ -69,22 +69,22 @@ def open_sources(inputs: Readable | Sequence[Readable], *, encoding: str | None 
     return sources
 
 
-def open_file(path: Path, *, encoding: str | None = None) -> Source:
-    """A file as a source, by its suffix (`.gz` aside), else by its first bytes."""
+def open_file(path: Path, *, encoding: str | None = None, header: Sequence[str] | None = None) -> Source:
+    """A file as a source, by its suffix (`.gz` aside), else by its first bytes; `header` names a text file's columns."""
     kind = _format(path)
     if kind == "parquet":
         return ParquetFile(path)
     if kind == "arrow":
         return ArrowFile(path)
     if kind == "zip":
-        return DelimitedFile(path, encoding=encoding, member=_only_member(path))
+        return DelimitedFile(path, encoding=encoding, header=header, member=_only_member(path))
     if kind is None:
         raise InputError(
             str(path),
             "is of no kind that ingest reads",
             remedy="Parquet, Arrow/Feather, CSV or TSV (also .gz)",
         )
-    return DelimitedFile(path, encoding=encoding)
+    return DelimitedFile(path, encoding=encoding, header=header)
 
 
 def _only_member(path: Path) -> str:
