@@ -23,10 +23,11 @@ from nextbest.cli import main
 from nextbest.data.interactions import Interactions
 from nextbest.data.store import Workspace
 from nextbest.models import make_model
+from nextbest.models.histories import joined
 from nextbest.models.sequence import learning
 from nextbest.models.sequence.batches import Batch
 from nextbest.models.sequence.shards import ParquetShards, write_shards
-from nextbest.models.sequence.validation import held_out_of
+from nextbest.models.sequence.validation import Questions, held_out_of
 from nextbest.pipeline.pipeline import Pipeline
 from nextbest.pipeline.query import Query
 
@@ -161,7 +162,7 @@ def test_ctrl_c_says_where_the_finished_epochs_are(shop, tmp_path, capsys, monke
 
 # --- several processes --------------------------------------------------------------------------
 def test_two_processes_learn_what_one_does_from_the_batches_of_both(shop, tmp_path, monkeypatch) -> None:
-    """One process takes a batch of each share as one step, with what the first share holds out as its questions."""
+    """One process takes a batch of each share as one step, with what both shares hold out as its questions."""
     recipe = write_recipe(tmp_path / "one.toml", config_of())
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
     words = train_words(shop / "store", recipe, tmp_path / "two", "--json")
@@ -182,7 +183,7 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(shop, tmp_pa
     log = Interactions.from_journal(Workspace(shop / "store").journal().collect())
     assert result["n_events"] == log.histories.n_events
     write_shards(log, tmp_path / "shards", n_shards=2)
-    held = {"how": "last", "users": 2_000, "fraction": 0.05}
+    held = {"how": "last", "users": 1_000, "fraction": 0.05}  # of 2,000 a half each
     shares = [
         held_out_of(
             ParquetShards.open(tmp_path / "shards", rank, 2), rng=np.random.default_rng(0).spawn(1)[0], **held
@@ -190,6 +191,10 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(shop, tmp_pa
         for rank in range(2)
     ]
     assert all(len(questions) for _, questions in shares)
+    asked = Questions(
+        joined([questions.histories for _, questions in shares]),
+        np.concatenate([questions.target_idx for _, questions in shares]),
+    )
     batches = learning._batches
 
     def of_both(_, mask_share, config, rng):
@@ -205,7 +210,7 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(shop, tmp_pa
     monkeypatch.setattr(learning, "_batches", of_both)
     alone = make_model("gru4rec", {**TINY, "training": {**TRAINING, "accumulate": 2}})
     whole = ParquetShards.open(tmp_path / "shards")
-    alone.fit_shards(whole, item_ids=log.item_ids, questions=shares[0][1], rng=0)
+    alone.fit_shards(whole, item_ids=log.item_ids, questions=asked, rng=0)
     alone.save(tmp_path / "alone")
     one, other = weights(tmp_path / "two"), weights(tmp_path / "alone")
     for name, array in one.items():
