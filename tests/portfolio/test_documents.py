@@ -1,6 +1,7 @@
 """Every document keeps the same contract: JSON, figures with method or reason, two languages, the disclaimer."""
 
 import json
+import re
 from datetime import date
 
 import numpy as np
@@ -17,8 +18,10 @@ from nextbest.portfolio.metrics.catalogue import CATALOGUE, measure
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
 from nextbest.portfolio.peers.answers import Refusal
+from nextbest.portfolio.plan.plan_document import SPECS
 from nextbest.portfolio.plan.planner import plan
 from nextbest.portfolio.plan.proposal import PlanConfig
+from nextbest.portfolio.russian import in_russian
 from nextbest.portfolio.tracking.tracker import track
 from nextbest.portfolio.valuation import value
 from portfolio.investor_books import BENCHMARK, CLIENT, NOW, workspace
@@ -190,7 +193,7 @@ def test_an_answer_of_a_later_day_is_repeated_with_a_note_and_is_no_part_of_a_pl
         desk.close()
     assert late["notes"] == []
     assert made.peers is None
-    assert (again["as_of"], again["notes"][0][:9]) == ("2021-10-29", "repeated:")
+    assert (again["as_of"], again["notes"][0]["code"]) == ("2021-10-29", "repeated")
 
 
 def test_peers_are_asked_with_the_wealth_in_the_clients_own_currency(tmp_path):
@@ -210,3 +213,51 @@ def test_peers_are_asked_with_the_wealth_in_the_clients_own_currency(tmp_path):
             plan(CLIENT, book, object(), gate=Gate(), now=NOW, goal_id=goal, config=PlanConfig(n_paths=100))
     assert asked[0]["currency"] == asked[1]["currency"] == "RUB"
     assert asked[1]["wealth"] == pytest.approx(asked[0]["wealth"])
+
+
+def sentences(document):
+    """What a client reads of a document beside its texts: methods, horizons, notes."""
+    for figure in document["figures"].values():
+        yield figure["method_text"]
+        if figure["horizon"] is not None:
+            yield figure["horizon_text"]
+    yield from document["notes"]
+
+
+def test_methods_notes_and_reasons_are_russian_for_who_reads_russian(report):
+    whole = report[0]
+    seen = 0
+    for document in whole["documents"]:
+        for words in sentences(document):
+            assert words["ru"] != words["en"], words
+            left = re.sub(
+                r"TWR|XIRR|CAGR|ACT/365F|ddof|null|details|ln|rf|[gbrG]\d?|[A-Z]{2,}\d*", "", words["ru"]
+            )
+            assert not re.search(
+                r"[A-Za-z]{3,}|\d{4}-\d{2}|\d\.\d", re.sub(r"(\d\d\.)?\d\d\.\d{4}", "", left)
+            ), words["ru"]
+            seen += 1
+    assert seen > 60
+
+
+def test_every_convention_and_every_reason_has_a_russian_pair():
+    for spec in [*CATALOGUE.values(), *SPECS.values()]:
+        assert in_russian(spec.convention) is not None, spec.name
+
+
+def test_a_part_that_cannot_be_made_says_why_in_both_languages(report):
+    book = report[3]
+    late = documents.report_document(book, CLIENT, now=NOW.replace(year=2090))
+    told = {part["kind"]: part["texts"] for part in late["documents"]}["plan"]
+    assert told["en"] == [
+        "Not available: the time of the goal is over; renew the profile and its goals in the book."
+    ]
+    assert told["ru"] == ["Недоступно: срок цели прошёл; обновите профиль и цели."]
+
+
+def test_days_in_russian_words_are_russian(report):
+    for document in report[0]["documents"]:
+        for text in document["texts"]["ru"]:
+            assert not re.search(r"\d{4}-\d{2}-\d{2}", text), text
+        for option in document["charts"].values():
+            assert not re.search(r"\d{4}-\d{2}-\d{2}", option["about"].get("caption", {}).get("ru", ""))

@@ -34,6 +34,18 @@ _WORDS: Final[dict[str, dict[Language, str]]] = {
     },
 }
 
+_UNITS_RU: Final[dict[str, str]] = {
+    "fraction": "доля",
+    "fraction a year": "доля в год",
+    "ratio": "отношение",
+    "count": "число",
+    "observations": "наблюдения",
+    "days": "дни",
+    "months": "месяцы",
+    "years": "годы",
+    "percent": "проценты",
+}
+
 
 def safe(text: object) -> str:
     """Text inside HTML, quotes too."""
@@ -110,31 +122,36 @@ def tiles(document: Json, pointer: str) -> str:
     names = [
         name for name in document.get("layout", {}).get("headline", list(figures)[:8]) if name in figures
     ]
-    made = [
-        _tile(name, figures[name], f"{pointer}/figures/{step(name)}", document, is_right=place % 4 == 3)
-        for place, name in enumerate(names)
-    ]
+    made = [_tile(name, figures[name], f"{pointer}/figures/{step(name)}", document) for name in names]
     return f'<div class="tiles">{"".join(made)}</div>' if made else ""
 
 
-def _tile(name: str, figure: Json, pointer: str, document: Json, *, is_right: bool) -> str:
+def _tile(name: str, figure: Json, pointer: str, document: Json) -> str:
     shown = data(figure["value"], unit=unit_of(figure["unit"], document), pointer=f"{pointer}/value")
     why = f'<span class="why">{both(_reason(figure))}</span>' if figure["value"] is None else ""
     lines = [
-        f"{word('method')}: {safe(figure.get('method') or NOTHING)}",
+        f"{word('method')}: {both(_method(figure))}",
         f"{word('n')}: {data(figure.get('n'), unit='count', pointer=f'{pointer}/n')}",
-        f"{word('unit')}: {safe(figure['unit'])}",
+        f"{word('unit')}: {both(_unit_words(figure['unit']))}",
         f"{word('period')}: {period_of(document) or NOTHING}",
     ]
     lines += [
-        f"{word(key)}: {data(figure[key], unit='ratio', pointer=f'{pointer}/{key}')}"
+        f"{word(key)}: {both(words) if (words := figure.get(f'{key}_text')) else data(figure[key], unit='ratio', pointer=f'{pointer}/{key}')}"
         for key in ("alpha", "horizon")
         if figure.get(key) is not None
     ]
     return (
-        f'<div class="tile{" right" if is_right else ""}" tabindex="0"><span class="name">{both(title_of(name, figure))}</span>'
+        f'<div class="tile" tabindex="0"><span class="name">{both(title_of(name, figure))}</span>'
         f'<b>{shown}</b>{why}<span class="tip" role="tooltip">{"<br>".join(lines)}</span></div>'
     )
+
+
+def _method(figure: Json) -> Words:
+    return figure.get("method_text") or dict.fromkeys(LANGUAGES, str(figure.get("method") or NOTHING))
+
+
+def _unit_words(unit: str) -> Words:
+    return {"en": unit, "ru": _UNITS_RU.get(unit, unit)}
 
 
 def _reason(figure: Json) -> Words:
@@ -214,7 +231,7 @@ def methods(document: Json, pointer: str) -> str:
     rows = []
     for name, figure in figures.items():
         place = f"{pointer}/figures/{step(name)}"
-        how = safe(figure.get("method") or NOTHING)
+        how = both(_method(figure))
         if figure.get("formula"):
             how += f"<br><small>{safe(figure['formula'])}</small>"
         value = data(figure["value"], unit=unit_of(figure["unit"], document), pointer=f"{place}/value")

@@ -298,7 +298,13 @@ def distribution_chart(
         ),
         y=value_axis(from_zero=True, axisLine={"onZero": False}),
         caption=caption,
-        words=[FREQUENCY],
+        words=[
+            FREQUENCY,
+            *(
+                {"en": f"{name} {alpha:.0%}", "ru": f"{name} {alpha * 100:.0f}\xa0%"}
+                for name in ("VaR", "CVaR")
+            ),
+        ],
         legend=False,
         height=270,
         grid={"top": 28},

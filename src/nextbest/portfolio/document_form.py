@@ -5,6 +5,7 @@ from typing import Any
 
 from nextbest.data.holdings.market import DayArray
 from nextbest.portfolio.layouts import layout
+from nextbest.portfolio.russian import note_words
 from nextbest.portfolio.wording import Document, signed
 from nextbest.version import __version__
 
@@ -33,7 +34,7 @@ def new_document(
         "tables": tables or {},
         "texts": texts or {"en": [], "ru": []},
         "charts": charts or {},
-        "notes": list(notes),
+        "notes": [note_words(note) for note in notes],
         "version": __version__,
     }  # fmt: skip
     return laid_out(signed(document))

@@ -27,6 +27,7 @@ from nextbest.portfolio.plan.journal import Journal
 from nextbest.portfolio.plan.planner import plan
 from nextbest.portfolio.plan.proposal import Plan, PlanConfig
 from nextbest.portfolio.plan_charts import PEERS, allocation_chart
+from nextbest.portfolio.russian import both_languages, note_words, russian_day
 from nextbest.portfolio.tracking.document import tracking_document as tracked
 from nextbest.portfolio.wording import Document
 from nextbest.portfolio.worth import worth_of
@@ -99,13 +100,15 @@ def _told_document(
         },
         texts={
             "en": [f"At least {told.n} similar clients, as of {told.as_of}; medians and quartiles, rounded.", *(t["en"] for t in near)],
-            "ru": [f"Похожих клиентов не меньше {told.n}, на {told.as_of}; медианы и квартили, округлены.", *(t["ru"] for t in near)],
+            "ru": [f"Похожих клиентов не меньше {told.n}, на {russian_day(told.as_of)}; медианы и квартили, округлены.", *(t["ru"] for t in near)],
         },
     )  # fmt: skip
     document["as_of"] = told.as_of
     if told.as_of > today.isoformat():
         document["notes"].append(
-            f"repeated: the answer given for {told.as_of} stands, another one would tell the peers apart"
+            note_words(
+                f"repeated: the answer given for {told.as_of} stands, another one would tell the peers apart"
+            )
         )
     known = [row for row in rows if row["median"] is not None]
     if own and known:
@@ -209,7 +212,8 @@ def report_document(
             parts.append(make())
         except (InputError, DataError) as error:
             missing = f"{error.rule}" + (f"; {error.remedy}" if error.remedy else "")
-            texts = {"en": [f"Not available: {missing}."], "ru": [f"Недоступно: {missing}."]}
+            words = both_languages(missing)
+            texts = {"en": [f"Not available: {words['en']}."], "ru": [f"Недоступно: {words['ru']}."]}
             parts.append(new_document(kind, client, metrics["currency"], texts=texts))
     whole = new_document("report", client, metrics["currency"])
     return whole | {

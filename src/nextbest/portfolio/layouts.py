@@ -39,7 +39,7 @@ _WORDS: dict[str, Words] = {
     "title": {"en": "Allocation", "ru": "Распределение"},
     "probability": {"en": "Goal reached", "ru": "Цель достигнута"},
     "shortfall_mean": {"en": "Mean shortfall", "ru": "Средняя нехватка"},
-    "shortfall_worst": {"en": "Shortfall, worst 5%", "ru": "Нехватка, худшие 5 %"},
+    "shortfall_worst": {"en": "Shortfall, worst 5%", "ru": "Нехватка, худшие 5\xa0%"},
     "change": {"en": "Change", "ru": "Изменение"},
     "amount": {"en": "By", "ru": "На"},
     "before": {"en": "Goal reached before", "ru": "Цель достигнута до"},

@@ -19,6 +19,7 @@ from nextbest.portfolio.document_form import new_document
 from nextbest.portfolio.layouts import class_words
 from nextbest.portfolio.metrics.catalogue import measure
 from nextbest.portfolio.plan_charts import allocation_chart
+from nextbest.portfolio.russian import russian_day
 from nextbest.portfolio.valuation import FlowTiming, Valuation
 from nextbest.portfolio.wording import Document
 from nextbest.portfolio.worth import worth_of
@@ -115,7 +116,7 @@ def _caption(worth: Valuation) -> Words:
     timing = {"start": ("start", "начале"), "end": ("end", "конце")}[worth.flow_timing]
     return {
         "en": f"{first} - {last}, {worth.currency}, time-weighted, valued daily, flows at the {timing[0]} of the day",
-        "ru": f"{first} - {last}, {worth.currency}, взвешено по времени, оценка ежедневная, потоки в {timing[1]} дня",
+        "ru": f"{russian_day(f'{first} - {last}')}, {worth.currency}, взвешено по времени, оценка ежедневная, потоки в {timing[1]} дня",
     }
 
 
@@ -243,5 +244,5 @@ def _texts(worth: Valuation) -> dict[str, list[str]]:
     n = len(worth.days_T)
     return {
         "en": [f"{n} observed days from {worth.days_T[0]} to {worth.days_T[-1]}; every figure says how it is computed."],
-        "ru": [f"Наблюдаемых дней: {n}, с {worth.days_T[0]} по {worth.days_T[-1]}; у каждого показателя указано, как он посчитан."],
+        "ru": [f"Наблюдаемых дней: {n}, с {russian_day(str(worth.days_T[0]))} по {russian_day(str(worth.days_T[-1]))}; у каждого показателя указано, как он посчитан."],
     }  # fmt: skip

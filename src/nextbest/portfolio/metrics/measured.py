@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nextbest.portfolio.russian import both_languages
+
 Reason = Literal[
     "no_data",
     "one_point",
@@ -96,17 +98,20 @@ class Measured:
         return self.spec.name
 
     def json(self) -> dict[str, object]:
-        """Plain types for a JSON document; `reason` only beside a null, `details` only if there are any."""
+        """Plain types for a JSON document; `method_text` is the method for clients; `reason` only beside a null, `details` only if there are any."""
         made: dict[str, object] = {
             "value": self.value,
             "unit": self.unit,
             "method": self.method,
+            "method_text": both_languages(self.method),
             "n": self.n,
             "alpha": self.alpha,
             "horizon": self.horizon,
             "title": {"en": self.spec.title_en, "ru": self.spec.title_ru},
             "formula": self.spec.formula,
         }
+        if self.horizon is not None:
+            made["horizon_text"] = both_languages(self.horizon)
         if self.reason is not None:
             en, ru = REASON_WORDS[self.reason]
             made["reason"] = self.reason

@@ -14,6 +14,7 @@ from nextbest.portfolio.plan.candidates import SOURCE_WORDS
 from nextbest.portfolio.plan.explain import Text, drift, money, percent, why_class, why_near
 from nextbest.portfolio.plan.proposal import Option, Plan
 from nextbest.portfolio.plan_charts import allocation_chart, frontier_chart, goal_chart
+from nextbest.portfolio.russian import note_words
 from nextbest.portfolio.wording import REFUSALS, refusal, signed
 from nextbest.version import __version__
 
@@ -65,7 +66,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "tables": _tables(plan, chosen),
         "texts": _texts(plan, chosen),
         "charts": {} if chosen is None else _charts(plan, chosen),
-        "notes": list(plan.notes),
+        "notes": [note_words(note) for note in plan.notes],
         "version": __version__,
     }
     if plan.refused is not None:
@@ -229,8 +230,8 @@ def _texts(plan: Plan, chosen: Option | None) -> dict[str, list[str]]:
             wanted = round(plan.config.wanted * 100)
             texts.append(
                 {
-                    "en": f"For {wanted}% a monthly contribution of {money(np.ceil(needed), 'en')} {request.currency} in today's money would be needed; it is {money(request.goal.monthly_contribution, 'en')} now.",
-                    "ru": f"Для {wanted} % нужен ежемесячный взнос {money(np.ceil(needed), 'ru')} {request.currency} в сегодняшних деньгах; сейчас он {money(request.goal.monthly_contribution, 'ru')}.",
+                    "en": f"For {wanted}% a monthly contribution of {money(np.ceil(needed), 'en')} {request.currency} in today's money would be needed; it is {money(request.goal.monthly_contribution, 'en')} {request.currency} now.",
+                    "ru": f"Для {wanted}\xa0% нужен ежемесячный взнос {money(np.ceil(needed), 'ru')} {request.currency} в сегодняшних деньгах; сейчас он {money(request.goal.monthly_contribution, 'ru')} {request.currency}.",
                 }
             )
         texts += [c.text(request.currency) for c in plan.counterfactuals]

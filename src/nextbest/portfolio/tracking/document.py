@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from nextbest.data.holdings.book import Book
+from nextbest.data.holdings.market import Gap
 from nextbest.errors import InputError
 from nextbest.portfolio.charts import growth_chart, underwater_chart
 from nextbest.portfolio.metrics.catalogue import measure_returns
 from nextbest.portfolio.metrics.running import Running
 from nextbest.portfolio.plan_charts import allocation_chart, goal_chart
+from nextbest.portfolio.russian import russian_day
 from nextbest.portfolio.tracking.alerts import ALERT_TEXTS, AlertKind
 from nextbest.portfolio.tracking.plans import CASH, PlanRecord, client_place, drift, plans_until
 from nextbest.portfolio.tracking.tables import RUNNING, frame, has_tables
@@ -144,13 +146,14 @@ def tracking_document(book: Book, client: str, *, until: date | None = None) -> 
     if as_of:
         days = history["day"].to_numpy().astype("datetime64[D]")
         index = 1 + history["twr"].to_numpy()
+        gaps = _gaps(history)
         caption = {
             "en": f"TWR, {currency}, {days[0]} - {days[-1]}",
-            "ru": f"TWR, {currency}, {days[0]} - {days[-1]}",
+            "ru": f"TWR, {currency}, {russian_day(f'{days[0]} - {days[-1]}')}",
         }
         document["charts"] = {
-            "growth": growth_chart(days, index, caption=caption),
-            "underwater": underwater_chart(days, index, caption=caption),
+            "growth": growth_chart(days, index, gaps=gaps, caption=caption),
+            "underwater": underwater_chart(days, index, gaps=gaps, caption=caption),
         }
     if plan and as_of:
         _add_plan(
@@ -186,6 +189,13 @@ def _figures(history: pl.DataFrame) -> dict[str, object]:
         names=FIGURES,
     )
     return {name: figure.json() for name, figure in made.items()}
+
+
+def _gaps(history: pl.DataFrame) -> list[Gap]:
+    """Days without an observation that returns span."""
+    days = history["day"].to_list()
+    closed = np.flatnonzero(~history["regular"].to_numpy().astype(bool))
+    return [Gap(days[t - 1], days[t], (days[t] - days[t - 1]).days) for t in closed.tolist() if t > 0]
 
 
 def _weights(book: Book, client_idx: int, currency: str, day: date) -> dict[str, float]:
