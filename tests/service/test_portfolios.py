@@ -5,8 +5,10 @@ import json
 import pytest
 
 from nextbest.data.holdings.book import Book
+from nextbest.portfolio.peer_desk import QUERIES_FOLDER
+from nextbest.portfolio.peers.query_log import KEY_FILE
 from nextbest.portfolio.plan.advice import load_advice
-from nextbest.portfolio.plan.journal import FOLDER, Journal
+from nextbest.portfolio.plan.journal import FILE, FOLDER, Journal
 from nextbest.portfolio.tracking.tracker import track
 from nextbest.service.app import create_app
 from nextbest.service.config import ServiceConfig
@@ -136,3 +138,28 @@ def test_advice_is_refused_unless_configured_and_without_a_fresh_questionnaire(c
     rows = Journal(folder / FOLDER).rows()  # information is no recommendation: it is not in there
     assert [row["result"].get("instruments") for row in rows] == [told, None, None]
     assert "instruments" not in plain["tables"]
+
+
+def test_a_broken_book_log_or_journal_is_told_without_where_it_lies(tmp_path):
+    folder = workspace(tmp_path) / "portfolio"
+    house = load_advice(write_house_list(folder, tmp_path / "house.toml"))
+    config = QUICK.model_copy(update={"advice": house})
+    asked = {"client_id": CLIENT, "mode": "advice", "answers": answers(), "answered_on": "2021-09-01"}
+    told = []
+    with AppClient(create_app(portfolio_folder=folder, config=config, now=lambda: NOW)) as client:
+        (folder / FOLDER).mkdir()
+        (folder / FOLDER / FILE).mkdir()  # nothing can be read there
+        told.append(client.post("/plans", json=asked))
+        key = folder / QUERIES_FOLDER / KEY_FILE
+        key.write_bytes(b"short")
+        (folder / "book.duckdb").touch()  # another state: index and log are opened anew
+        told.append(client.get(f"/portfolios/{CLIENT}/peers"))
+        (folder / "book.duckdb").write_bytes(b"no database" * 1000)
+        told.append(client.get(f"/portfolios/{CLIENT}/metrics"))
+    assert [answer.status_code for answer in told] == [502, 502, 500]
+    assert [
+        word in answer.text for word, answer in zip(("journal", KEY_FILE, "book.duckdb"), told, strict=True)
+    ] == [True] * 3
+    for answer in told:
+        assert str(tmp_path) not in answer.text
+        assert tmp_path.name not in answer.text

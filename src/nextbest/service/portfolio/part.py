@@ -9,7 +9,7 @@ from typing import Any
 
 from nextbest.data.holdings.book import Book
 from nextbest.data.holdings.database import FILE
-from nextbest.errors import ArtifactError, DataError, ExternalError
+from nextbest.errors import ArtifactError, DataError, ExternalError, NextbestError
 from nextbest.portfolio import documents
 from nextbest.portfolio.metrics_document import metrics_document
 from nextbest.portfolio.peer_desk import PeerDesk
@@ -124,13 +124,20 @@ class PortfolioPart:
             self._pending -= 1
 
     def _read(self, question: Question) -> Document:
+        try:
+            return self._answer(question)
+        except NextbestError as error:
+            without_folder(error, self.folder)
+            raise
+
+    def _answer(self, question: Question) -> Document:
         if not (self.folder / FILE).is_file():
             raise ArtifactError(
                 self.folder.name, "holds no book", remedy="import one with `nextbest portfolio ingest`"
             )
         try:
             book = Book.open(self.folder)
-        except ExternalError as error:  # where the file lies is nobody's business out there
+        except ExternalError as error:  # the database's own words name processes and files of this machine
             raise ExternalError(
                 "book",
                 "another process is writing to it",
@@ -151,6 +158,28 @@ class PortfolioPart:
             self._desk = PeerDesk.of_book(book, self.folder, as_of=now.date())
             self._desk_key = key
         return self._desk
+
+
+def without_folder(error: NextbestError, folder: Path) -> None:
+    """Take the way to a folder out of an error's words; what lies in it keeps its name.
+
+    Where the book lies is nobody's business out there, and a broken file, log or journal is named by its path.
+    """
+    places = sorted({str(folder), str(folder.absolute()), str(folder.resolve())}, key=len, reverse=True)
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return type(value)(cleaned(part) for part in value)
+        if isinstance(value, Path):
+            value = str(value)
+        if isinstance(value, str):
+            for place in places:
+                value = value.replace(f"{place}/", "").replace(place, folder.name)
+        return value
+
+    error.args = cleaned(error.args)
+    for name, value in vars(error).items():
+        setattr(error, name, cleaned(value))
 
 
 def _count(book: Book) -> Document:
