@@ -36,7 +36,7 @@ SPECS = {
             "mean over all futures of max(0, target - last wealth)", "money of the goal's month; 0 where it is reached", _SOURCE,
         ),
         Spec(
-            "shortfall_worst", "Shortfall, worst 5 %", "Нехватка в худших 5 % случаев", "money",
+            "shortfall_worst", "Shortfall, worst 5%", "Нехватка в худших 5 % случаев", "money",
             "95 % quantile of max(0, target - last wealth)", "money of the goal's month", _SOURCE,
         ),
         Spec(
