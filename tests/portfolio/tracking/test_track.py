@@ -74,7 +74,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 def copied(raw: dict[int, Path], seed: int, to: Path) -> Book:
     to.mkdir(exist_ok=True)
     shutil.copy(raw[seed] / "book.duckdb", to / "book.duckdb")
-    return Book.open(to, read_only=False)
+    book = Book.open(to, read_only=False)
+    book.connection().execute("SET threads = 1")  # a few rows: threads cost more than they bring
+    return book
 
 
 @pytest.mark.parametrize("seed", range(4))
