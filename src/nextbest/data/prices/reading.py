@@ -24,7 +24,7 @@ from nextbest.data.prices.checking import (
     settle_clock_changes,
     steps_of,
 )
-from nextbest.data.prices.layouts import find_layout, open_candles, plain
+from nextbest.data.prices.layouts import Layout, find_layout, open_candles, plain
 from nextbest.data.prices.report import PriceReport, counted, describe
 from nextbest.data.prices.steps import DAY, check_step
 from nextbest.data.sources.base import Source
@@ -101,6 +101,39 @@ def read_prices(
     if step is not None:
         check_step(step)
     opened = open_candles(sources, layout)
+    return _read_all(opened, layout=layout, asset_id=asset_id, zone=zone, step=step, sure_of_step=False)
+
+
+def check_candles(table: pl.DataFrame, *, step: timedelta, name: str) -> PriceTable:
+    """Candles whose step is known, however few and sparse they are: an exchange's answer, say.
+
+    Parameters
+    ----------
+    table
+        Columns `asset_id`, `time` (UTC), OHLCV.
+    name
+        What quarantine and report call the source.
+
+    Raises
+    ------
+    DataError
+        No row is a candle.
+    """
+    source = Frame(table, name=name)
+    return _read_all(
+        [source], layout=None, asset_id=None, zone="UTC", step=check_step(step), sure_of_step=True
+    )
+
+
+def _read_all(
+    opened: Sequence[Source],
+    *,
+    layout: Layout | None,
+    asset_id: str | None,
+    zone: str,
+    step: timedelta | None,
+    sure_of_step: bool,
+) -> PriceTable:
     by_moment = layout is not None and layout.label == "close"
     with TemporaryDirectory(prefix="nextbest-prices-") as folder:
         rows = _Rows(RawRows(Path(folder)), [], [], [])
@@ -112,7 +145,10 @@ def read_prices(
         names = [item.name for item in opened]
         if rows.n_named_by_file:
             rows.notes.append(f"asset taken from the file's name: {rows.n_named_by_file} file(s)")
-        table, chosen, left_out = _one_step(table, names, step, rows)
+        if step is not None and sure_of_step:
+            chosen, left_out = step, 0
+        else:
+            table, chosen, left_out = _one_step(table, names, step, rows)
         table = _checked(table, zone=zone, step=chosen, by_moment=by_moment, rows=rows)
         quarantine = _quarantine(table, names, rows)
     prices = table.filter(pl.col("reason").is_null()).select(*SCHEMA).sort("asset_id", "time")

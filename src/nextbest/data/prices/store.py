@@ -135,13 +135,20 @@ class PriceStore:
         """The candles of a step on one clock; `InputError` as of `table`."""
         return PricePanel.of(self.table(step, assets), step=step, assets=assets)
 
+    def first(self, asset_id: str, step: timedelta) -> datetime | None:
+        """Open of the first candle kept, None where there is none."""
+        return self._edge(asset_id, step, 0)
+
     def last(self, asset_id: str, step: timedelta) -> datetime | None:
         """Open of the last candle kept, None where there is none."""
+        return self._edge(asset_id, step, -1)
+
+    def _edge(self, asset_id: str, step: timedelta, row: int) -> datetime | None:
         path = self._path(asset_id, step)
         if not path.is_file():
             return None
-        last: datetime = _read(path)["time"][-1]
-        return last
+        moment: datetime = _read(path, columns=["time"])["time"][row]
+        return moment
 
     def _path(self, asset_id: str, step: timedelta) -> Path:
         check_step(step)
@@ -186,9 +193,9 @@ def _write(path: Path, table: pl.DataFrame) -> None:
     sync_folder(path.parent)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, *, columns: list[str] | None = None) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path, glob=False)
+        return pl.read_parquet(path, columns=columns, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _damaged(path, error) from error
 
