@@ -311,7 +311,7 @@ def _answered(answers: Answers, panel: PricePanel) -> FloatArray:
 def _differs(a: FloatArray, b: FloatArray, atol: float) -> NDArray[np.bool_]:
     """Rows of which some number differs; NaN is equal to NaN only."""
     same = np.isclose(a, b, rtol=1e-9, atol=atol, equal_nan=True)
-    differs: NDArray[np.bool_] = np.asarray(~same).reshape(len(a), -1).any(axis=1)
+    differs: NDArray[np.bool_] = np.array([not row.all() for row in np.atleast_1d(same)], bool)
     return differs
 
 

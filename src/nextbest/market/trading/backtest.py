@@ -22,6 +22,7 @@ from nextbest.data.prices.steps import in_us
 from nextbest.errors import DataError, InputError
 
 FloatArray = NDArray[np.float64]
+Fill = Literal["open", "close"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def backtest(
     costs: Costs,
     *,
     names: tuple[str, ...] | None = None,
-    fill: Literal["open", "close"] = "open",
+    fill: Fill = "open",
     latency: int = 1,
 ) -> Result:
     """Returns of strategies whose decisions are filled at the next bar's open.
