@@ -11,12 +11,24 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from nextbest.cli import compare, demo, explore, ingest, portfolio, products, recommend, serve, train, tune
+from nextbest.cli import (
+    compare,
+    demo,
+    explore,
+    ingest,
+    portfolio,
+    products,
+    recommend,
+    renew,
+    serve,
+    train,
+    tune,
+)
 from nextbest.cli.output import exit_code_of, report_error, set_up_logging
 from nextbest.errors import InputError, NextbestError
 from nextbest.version import __version__
 
-COMMANDS = (demo, ingest, explore, compare, tune, train, recommend, serve, products, portfolio)
+COMMANDS = (demo, ingest, explore, compare, tune, train, renew, recommend, serve, products, portfolio)
 
 
 class WrongCall(SystemExit):

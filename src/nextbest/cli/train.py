@@ -88,7 +88,7 @@ def _trained(args: argparse.Namespace, crew: "Crew | None") -> "TrainResult":
     )
 
 
-def parse_moment(text: str | None) -> Any:
+def parse_moment(text: str | None, *, flag: str = "--cutoff") -> Any:
     """An ISO moment, taken as UTC when it names no zone; None stays None.
 
     Raises
@@ -105,5 +105,5 @@ def parse_moment(text: str | None) -> Any:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError("--cutoff", "must be an ISO date or moment", value=text) from error
+        raise InputError(flag, "must be an ISO date or moment", value=text) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
