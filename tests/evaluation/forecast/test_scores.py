@@ -118,11 +118,15 @@ class TestQuantiles:
         assert (found.n, found.n_nan, found.n_crossing) == (4, 1, 1)
 
     def test_coverage_counts_ends_as_inside_and_leaves_nan_out(self) -> None:
-        low, high = np.full((4, 2), -1.0), np.full((4, 2), 1.0)
-        y = np.array([[-1.0, 1.0], [0.0, 2.0], [-2.0, 0.0], [0.0, NAN]])
+        low, high = np.full((8, 2), -1.0), np.full((8, 2), 1.0)
+        y = np.array([[-1.0, 1.0], [0.0, 2.0], [-2.0, 0.0], [0.0, NAN]] * 2)
         found = coverage(low, high, y, rng=0)
-        assert (found.value, found.n, found.n_nan, found.n_clusters) == (5 / 7, 7, 1, 4)
+        assert (found.value, found.n, found.n_nan, found.n_clusters) == (5 / 7, 14, 2, 8)
         assert found.ci_low < 5 / 7 < found.ci_high
+        few = coverage(low[:4], high[:4], y[:4], rng=0)
+        assert few.value == 5 / 7
+        assert np.isnan(few.ci_low)
+        assert np.isnan(few.ci_high)
 
     def test_intervals_of_assets_that_move_together_are_wide(self) -> None:
         gen = np.random.default_rng(2)

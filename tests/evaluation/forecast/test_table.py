@@ -161,6 +161,21 @@ def test_a_given_mean_is_the_point_and_distant_origins_dont_overlap() -> None:
     assert by_key["wide", 6]["dm_lags"] == by_key["wide", 1]["dm_lags"] == 3
 
 
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_few_origins_have_figures_but_no_tests(n: int) -> None:
+    forecasts, y = make()
+    few = {name: table[:n] for name, table in forecasts.items()}
+    found = score(
+        few, y[:n], dates=np.arange(n), horizons=HORIZONS, scale_A=np.ones(A), rng=0, n_resamples=20
+    )
+    json.dumps(found, allow_nan=False)
+    noisy = next(row for row in found if row["model"] == "noisy" and row["horizon"] == 6)
+    assert noisy["crps_x100"] > 0
+    assert noisy["dm_crps_t"] is None
+    assert noisy["mcs_reason"] == f"{n} dates, 10 needed"
+    assert (noisy["direction_low"] is None) == (n < 8)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [

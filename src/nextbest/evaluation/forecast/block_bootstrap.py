@@ -22,6 +22,8 @@ from nextbest.evaluation.significance import Rng
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Kind = Literal["stationary", "circular"]
+MIN_DATES = 8
+"""Dates an interval needs: with fewer, resamples say nothing."""
 _CHUNK = 1_000_000
 """Dates drawn at once; about 50 bytes each while a chunk is worked on."""
 
@@ -210,7 +212,7 @@ def date_interval(
     -------
     ClusteredInterval
         Percentiles of the resamples, stretched away from the value by `Reliability.stretch`: plain ones hold the truth
-        too seldom. `n` cells, `n_clusters` dates that hold any. A resample without any cell counts as the plain value.
+        too seldom; NaN where fewer than `MIN_DATES` dates hold any cell. `n` cells, `n_clusters` dates that hold any. A resample without any cell counts as the plain value.
 
     Raises
     ------
@@ -233,15 +235,16 @@ def date_interval(
         np.stack([top, bottom], axis=1), n_resamples=n_resamples, block_length=length, kind=kind, rng=rng
     )
     value = float(top.sum() / bottom.sum())
+    counts = int(bottom.sum()), n_nan, int((bottom > 0).sum())
+    if counts[2] < MIN_DATES:
+        return ClusteredInterval(value, np.nan, np.nan, confidence, *counts)
     some = means[:, 1] > 0
     drawn = np.where(some, means[:, 0] / np.where(some, means[:, 1], 1.0), value)
     tail = (1 - confidence) / 2
     wider = reliability(len(top), block_length=length, overlap=overlap, kind=kind).stretch(confidence)
     ends = value + wider * (np.quantile(drawn, [tail, 1 - tail]) - value)
     ci_low, ci_high = np.clip(ends, low, high).tolist()
-    return ClusteredInterval(
-        value, ci_low, ci_high, confidence, int(bottom.sum()), n_nan, int((bottom > 0).sum())
-    )
+    return ClusteredInterval(value, ci_low, ci_high, confidence, *counts)
 
 
 def _check(n: int, n_resamples: int, block_length: int, kind: str) -> None:

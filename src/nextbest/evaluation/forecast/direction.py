@@ -25,7 +25,7 @@ class Direction:
     """As if every cell were its own observation: too narrow when assets move together."""
     wilson_high: float | None
     ci_low: float | None
-    """By blocks of origin dates."""
+    """By blocks of origin dates; None for fewer than `MIN_DATES` of them."""
     ci_high: float | None
     n: int
     """Cells that counted."""
@@ -93,9 +93,8 @@ def direction_accuracy(
         low=0.0,
         high=1.0,
     )
-    return Direction(
-        found.value, float(low), float(high), found.ci_low, found.ci_high, n, found.n_clusters, *left_out
-    )
+    ci_low, ci_high = (None if np.isnan(end) else end for end in (found.ci_low, found.ci_high))
+    return Direction(found.value, float(low), float(high), ci_low, ci_high, n, found.n_clusters, *left_out)
 
 
 def rank_correlations(forecast_OA: ArrayLike, outcome_OA: ArrayLike, *, min_assets: int = 3) -> Floats:

@@ -68,7 +68,7 @@ def default_lags(n: int, horizon: int = 1) -> int:
     """Lags for `n` values of `horizon` origins each: 2 (horizon - 1) + floor(4 (n / 100)^(2/9)).
 
     The first part is twice the overlap that is known: Bartlett weights take the lags inside it in part
-    only, and with `horizon` - 1 a test of 5 % refuses 6-7 % (`benchmarks/market_statistics.py`). The second is
+    only, and with `horizon` - 1 a test of 5 % refuses up to 8.5 % (`benchmarks/market_statistics.py`). The second is
     Newey & West's (1994) rule for what else there may be. At most n - 1.
     """
     return max(0, min(n - 1, 2 * (horizon - 1) + int(4 * (n / 100) ** (2 / 9))))

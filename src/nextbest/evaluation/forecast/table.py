@@ -176,11 +176,9 @@ def _score_horizon(
             confidence=confidence,
             **boot,
         )
-        row |= {
-            "coverage80": inside.value,
-            "coverage80_low": inside.ci_low,
-            "coverage80_high": inside.ci_high,
-        }
+        row["coverage80"] = inside.value
+        if not np.isnan(inside.ci_low):  # else dates are too few for an interval
+            row |= {"coverage80_low": inside.ci_low, "coverage80_high": inside.ci_high}
         row |= _direction(point, y_OA, seed=seed, confidence=confidence, **boot)
         both = on & answered[benchmark]
         if both.any():
