@@ -57,6 +57,19 @@ def test_bars_without_a_trade_in_a_row_are_a_halt():
     assert (asset.longest_halt.start, asset.longest_halt.bars) == (START + 10 * HOUR, 4)
 
 
+def test_days_that_somebody_filled_show_as_closes_that_repeat():
+    days = bars(70, step=DAY)
+    weekday = pl.col("time").dt.weekday() <= 5
+    filled = days.with_columns(close=pl.when(weekday).then("close").forward_fill()).select("time", "close")
+    asset = report_of(filled).assets[0]
+    assert asset.n_repeated == 20
+    assert (
+        "  29% of its closes repeat the one before: filled by the source, or hardly traded"
+        in report_of(filled).lines()
+    )
+    assert report_of(days).assets[0].n_repeated == 0
+
+
 def walk(jump_at=None, factor=1.0, n=200, spike=False):
     rng = np.random.default_rng(3)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, n)))
@@ -66,7 +79,9 @@ def walk(jump_at=None, factor=1.0, n=200, spike=False):
     return pl.DataFrame({"time": pl.Series(times, dtype=pl.Datetime("us", "UTC")), "close": close})
 
 
-@pytest.mark.parametrize(("factor", "ratio"), [(0.5, 2.0), (0.1, 10.0), (2 / 3, 1.5), (8.0, 0.125)])
+@pytest.mark.parametrize(
+    ("factor", "ratio"), [(0.5, 2.0), (0.1, 10.0), (2 / 3, 1.5), (8.0, 0.125), (0.0095, 100.0)]
+)
 def test_a_jump_by_a_usual_ratio_is_suspected_and_left_as_it_is(factor, ratio):
     table = walk(100, factor)
     read = read_prices(table, asset_id="A")
@@ -105,6 +120,16 @@ def test_splits_that_can_not_be_are_refused():
         adjust_for_splits(
             prices, pl.DataFrame({"asset_id": ["A"] * 2, "day": [day] * 2, "ratio": [2.0, 2.0]})
         )
+
+
+def test_a_split_that_the_closes_show_on_another_day_is_refused_with_that_day():
+    prices = read_prices(walk(100, 0.5), asset_id="A").prices
+    day = (START + 98 * DAY).date()
+    with pytest.raises(DataError, match=r"A 2024-04-08 2 : 1, 2024-04-10 does.*correct the day"):
+        adjust_for_splits(prices, pl.DataFrame({"asset_id": ["A"], "day": [day], "ratio": [2.0]}))
+    calm = read_prices(walk(), asset_id="A").prices
+    with pytest.raises(DataError, match=r"A 2024-04-08 2 : 1'.*adjusted for already"):
+        adjust_for_splits(calm, pl.DataFrame({"asset_id": ["A"], "day": [day], "ratio": [2.0]}))
 
 
 def test_the_report_is_told_in_lines_and_kept_as_json():

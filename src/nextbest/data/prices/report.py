@@ -17,10 +17,11 @@ HALT_BARS = 3
 """Bars without a trade in a row, from which on they are told as a halt."""
 CLOSED = timedelta(days=8)
 """Longest stretch without a bar that needs no word where a market closes: a weekend and five days of holidays."""
-_RATIOS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50, 100, 1000])
-_NEAR = 0.05
+_RATIOS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50, 100, 200, 500, 1000, 5000])
+_NEAR, _LARGE, _NEAR_LARGE = 0.05, 4.0, 0.2
 _OUTSTANDING = 8.0
 _AROUND = 5
+_MANY_REPEATED = 0.2
 _STAYS = 0.2
 _FIRST = 5
 
@@ -70,6 +71,9 @@ class AssetReport(BaseModel, frozen=True, extra="forbid"):
     longest_gap: Gap | None = None
     n_halts: int = 0
     longest_halt: Halt | None = None
+    n_repeated: int = 0
+    """Bars whose close is that of the bar before: many of them are days that somebody filled, or a price that hardly
+    trades; their returns of zero flatter every error."""
     ends_early: int = 0
     """Bars of the clock after its last one: above 0, delisted, renamed, or fetched earlier than the others."""
     suspected_splits: tuple[SuspectedSplit, ...] = ()
@@ -115,6 +119,11 @@ class PriceReport(BaseModel, frozen=True, extra="forbid"):
             if halt := asset.longest_halt:
                 said.append(
                     f"  {asset.n_halts} halt(s) without a trade; longest: {halt.bars} bars from {_time(halt.start)}"
+                )
+            if asset.n_repeated > _MANY_REPEATED * asset.rows:
+                share = asset.n_repeated / asset.rows
+                said.append(
+                    f"  {share:.0%} of its closes repeat the one before: filled by the source, or hardly traded"
                 )
             if asset.ends_early:
                 said.append(
@@ -171,6 +180,7 @@ def _describe(
         first_gaps=tuple(gaps[:_FIRST]),
         longest_gap=max(gaps, key=lambda gap: (gap.bars, gap.before - gap.after), default=None),
         n_halts=len(halts),
+        n_repeated=int((table["close"].diff() == 0).sum()),
         longest_halt=max(halts, key=lambda halt: halt.bars, default=None),
         ends_early=int((clock_us > time_us[-1]).sum()),
         suspected_splits=suspected_splits(table)[:_FIRST],
@@ -206,9 +216,10 @@ def suspected_splits(table: pl.DataFrame) -> tuple[SuspectedSplit, ...]:
     """Jumps of one asset's price, sorted by time, that look like a split.
 
     The jump is from close to open where opens are known (a market that never closes has none there), else from
-    close to close. It lies within 5 % of a usual ratio, is eight times the median move of all bars, and stays: the
-    median of the five closes before and after differ by it too, within a fifth. A crash to two thirds in one bar
-    looks the same, which is why nothing is adjusted.
+    close to close. It lies within 5 % of a usual ratio (20 % from four to one on: trading rests for days around large
+    ones, and hardly anything else jumps so far), is eight times the median move of all bars, and stays: the medians
+    of the five closes before and after differ by it too, within a fifth. A crash to two thirds in one bar looks the
+    same, which is why nothing is adjusted.
     """
     log_close = np.log(table["close"].to_numpy())
     if len(log_close) < 3:
@@ -223,7 +234,8 @@ def suspected_splits(table: pl.DataFrame) -> tuple[SuspectedSplit, ...]:
         before, after = log_close[max(0, i - _AROUND + 1) : i + 1], log_close[i + 1 : i + 1 + _AROUND]
         stays = abs(np.median(after) - np.median(before) - jumps[i]) <= _STAYS * abs(jumps[i])
         nearest = int(np.argmin(np.abs(np.log(_RATIOS) - abs(jumps[i]))))
-        if stays and abs(np.log(_RATIOS[nearest]) - abs(jumps[i])) <= _NEAR:
+        near = _NEAR_LARGE if _RATIOS[nearest] >= _LARGE else _NEAR
+        if stays and abs(np.log(_RATIOS[nearest]) - abs(jumps[i])) <= near:
             ratio = float(_RATIOS[nearest]) ** (-1 if jumps[i] > 0 else 1)
             found.append(SuspectedSplit(time=table["time"][int(i) + 1], ratio=ratio, jump=float(jumps[i])))
     return tuple(found)

@@ -1,9 +1,14 @@
 """Prices and volumes in the pieces of today, by a table of splits that somebody vouches for."""
 
+import math
+from datetime import date
+
 import polars as pl
 
 from nextbest.errors import DataError
 from nextbest.tables import PRICES, SPLITS
+
+_NEAR_BARS = 5
 
 
 def adjust_for_splits(prices: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
@@ -25,7 +30,8 @@ def adjust_for_splits(prices: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFram
     Raises
     ------
     DataError
-        A table breaks its contract, a ratio isn't above zero, or an asset has two splits on a day.
+        A table breaks its contract, a ratio isn't above zero, an asset has two splits on a day, or its closes don't
+        jump by about the ratio on the day: adjusting would make a jump where there was none.
     """
     PRICES.check(prices)
     SPLITS.check(splits)
@@ -38,6 +44,19 @@ def adjust_for_splits(prices: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFram
     if len(twice):
         examples = [f"{asset} {day}" for asset, day in twice.select("asset_id", "day").head(5).rows()]
         raise DataError("splits", "an asset has two splits on a day", n_bad=len(twice), examples=examples)
+    unseen = [
+        text
+        for asset, day, ratio in splits.select("asset_id", "day", "ratio").iter_rows()
+        if (text := _not_shown(prices, asset, day, ratio))
+    ]
+    if unseen:
+        raise DataError(
+            "splits",
+            "the closes don't show it on its day",
+            n_bad=len(unseen),
+            examples=unseen,
+            remedy="correct the day, or leave out what the prices are adjusted for already",
+        )
     to_come = splits.sort("day", descending=True).select(
         "asset_id", "day", _factor=pl.col("ratio").cum_prod().over("asset_id")
     )
@@ -60,3 +79,19 @@ def adjust_for_splits(prices: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFram
     if "volume" in prices.columns:
         scaled.append(pl.col("volume") * factor)
     return table.with_columns(scaled).select(prices.columns)
+
+
+def _not_shown(prices: pl.DataFrame, asset_id: str, day: date, ratio: float) -> str | None:
+    """The split in words, where the first close of its day or later isn't nearer to it than to no split at all."""
+    closes = prices.filter(pl.col("asset_id") == asset_id).sort("time").select("time", "close")
+    place = int((closes["time"].dt.date() < day).sum())
+    if place in (0, len(closes)):
+        return None  # before the first bar or after the last: there is no jump to see
+    jumps = (closes["close"].log().diff() + math.log(ratio)).abs().to_list()
+    if jumps[place] <= abs(math.log(ratio)) / 2:
+        return None
+    near = min(
+        range(max(1, place - _NEAR_BARS), min(len(closes), place + _NEAR_BARS + 1)), key=jumps.__getitem__
+    )
+    hint = f", {closes['time'][near]:%Y-%m-%d} does" if jumps[near] <= abs(math.log(ratio)) / 2 else ""
+    return f"{asset_id} {day} {ratio:g} : 1{hint}"
