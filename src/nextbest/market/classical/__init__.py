@@ -1,0 +1,1 @@
+"""Random walks and the statistical models every other forecaster is held against. No torch."""
