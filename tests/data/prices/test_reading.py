@@ -11,7 +11,7 @@ import pytest
 
 from data.prices.files import DAY, HOUR, START, bars, changed
 from nextbest.data.prices.panel import PricePanel
-from nextbest.data.prices.reading import read_prices
+from nextbest.data.prices.reading import check_candles, read_prices
 from nextbest.errors import DataError, InputError
 from nextbest.tables import PRICES, QUARANTINE
 
@@ -252,6 +252,29 @@ def test_days_are_those_of_the_zone_whatever_the_hour_of_summer():
     )
     read = read_prices(table, asset_id="A", zone="America/New_York")
     assert read.prices["time"].to_list() == [datetime(2024, 3, day, tzinfo=UTC) for day in (8, 9, 10, 11)]
+
+
+def test_midnight_of_the_east_is_not_taken_for_the_day_before():
+    """A bar of 2 January in Moscow opens at 21:00 UTC on the 1st; on the 1st it wasn't known."""
+    table = bars(5, start=datetime(2024, 1, 1, 21, tzinfo=UTC), step=DAY)
+    with pytest.raises(DataError, match=r"afternoon of UTC.*5 row.*state zone="):
+        read_prices(table, asset_id="A")
+    read = read_prices(table, asset_id="A", zone="Europe/Moscow")
+    assert read.prices["time"][0] == datetime(2024, 1, 2, tzinfo=UTC)
+
+
+def test_a_table_of_time_and_value_is_a_series_of_closes():
+    table = bars(3).select("time", value="close")
+    assert read_prices(table, asset_id="A").prices["close"].to_list() == [100.0, 101.0, 102.0]
+
+
+def test_candles_of_a_known_step_keep_their_times_however_few():
+    table = bars(2, start=datetime(2024, 1, 1, 16, tzinfo=UTC), step=3 * DAY).with_columns(
+        asset_id=pl.lit("A")
+    )
+    read = check_candles(table, step=DAY, name="x")
+    assert read.prices["time"].to_list() == table["time"].to_list()
+    assert check_candles(table.with_columns(close=pl.lit(0.0)), step=DAY, name="x").prices.is_empty()
 
 
 def test_months_are_one_step_however_long_they_are():

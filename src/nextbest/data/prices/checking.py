@@ -10,12 +10,14 @@ from datetime import timedelta
 import polars as pl
 
 from nextbest.data.prices.candles import SCHEMA
-from nextbest.data.prices.steps import DAY, HOUR, in_us, step_name
+from nextbest.data.prices.steps import HOUR, in_us, step_name
 from nextbest.errors import DataError
 
 _MONTH = timedelta(days=28)
 """What monthly bars are called: their months are at least that long apart."""
 _LONGEST_MONTH = timedelta(days=31)
+_FEW = 0.1
+"""Share of bars at an odd time of the day that may be single slips."""
 _KEY = ("_source", "asset_id")
 
 
@@ -75,16 +77,31 @@ def label_days(table: pl.DataFrame, *, zone: str) -> pl.DataFrame:
     """Daily and longer bars opened at 00:00 UTC of their day in `zone`; `reason` off_step where the clock is another.
 
     Most of an asset's bars say one time of the day, or two an hour apart (winter and summer time elsewhere).
+
+    Raises
+    ------
+    DataError
+        The zone is UTC and bars open in its afternoon: midnight of a zone to the east, whose day is the next one.
+        Labelled by the day before they would be known a day too early.
     """
     local = pl.col("time").dt.convert_time_zone(zone)
-    clock = local.dt.time().cast(pl.Duration("us"))
-    usual = clock.filter(pl.col("reason").is_null()).mode().min().over("asset_id")
-    off = (clock - usual).abs() > HOUR
+    table = table.with_columns(_clock=local.dt.time().cast(pl.Duration("us")))
+    late = table.filter(pl.col("reason").is_null() & (pl.col("_clock") >= pl.duration(hours=12)))
+    if zone == "UTC" and len(late) > _FEW * len(table):
+        raise DataError(
+            "prices",
+            "daily bars open in the afternoon of UTC, so that their day can't be told",
+            n_bad=len(late),
+            examples=[f"{asset} {time}" for asset, time in late.select("asset_id", "time").head(5).rows()],
+            remedy="state zone= whose days they are, such as Europe/Moscow",
+        )
+    usual = pl.col("_clock").filter(pl.col("reason").is_null()).mode().min().over("asset_id")
+    off = (pl.col("_clock") - usual).abs() > HOUR
     day = local.dt.date().cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return table.with_columns(
         time=day,
         reason=pl.coalesce("reason", pl.when(off.fill_null(value=False)).then(pl.lit("off_step"))),
-    )
+    ).drop("_clock")
 
 
 def settle_clock_changes(table: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, int]:
@@ -118,12 +135,7 @@ def settle_clock_changes(table: pl.DataFrame, *, zone: str) -> tuple[pl.DataFram
 
 
 def mark_off_step(table: pl.DataFrame, *, step: timedelta) -> pl.DataFrame:
-    """`reason` off_step for bars whose time isn't whole steps away from most of their asset's bars.
-
-    Monthly bars have no such rule; their days are `label_days`' business.
-    """
-    if step % DAY == timedelta(0) and step % timedelta(weeks=1) != timedelta(0):
-        return table  # days were labelled; of several days a step may begin anywhere
+    """`reason` off_step for bars whose time isn't whole steps away from most of their asset's bars; no rule for months."""
     if step == _MONTH:
         return table
     phase = pl.col("time").to_physical() % in_us(step)

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from nextbest.data.prices.reading import check_candles
 from nextbest.data.prices.steps import step_name
 from nextbest.data.prices.store import PriceStore
-from nextbest.errors import DataError, ExternalError, InputError
+from nextbest.errors import ExternalError, InputError
 from nextbest.tables import TIME_DTYPE
 
 log = logging.getLogger(__name__)
@@ -73,16 +73,11 @@ class _Run:
             pl.from_epoch(pl.col("time").cast(pl.Int64), "ms").dt.replace_time_zone("UTC").cast(TIME_DTYPE)
         )
         table = table.with_columns(moments, asset_id=pl.lit(self.symbol))
-        try:
-            checked = check_candles(table, step=self.step, name=self.source)
-        except DataError:  # not one candle among them
-            self.counts["quarantined"] += len(table)
-            log.warning("no row of an answer is a candle", extra={"symbol": self.symbol, "rows": len(table)})
-            return
-        (told,) = self.store.add(checked)
-        for name in ("added", "same", "changed"):
-            self.counts[name] += getattr(told, name)
+        checked = check_candles(table, step=self.step, name=self.source)
         self.counts["quarantined"] += checked.report.quarantined
+        for told in self.store.add(checked):
+            for name in ("added", "same", "changed"):
+                self.counts[name] += getattr(told, name)
 
 
 def fetch(

@@ -100,6 +100,8 @@ def match_columns(there: Sequence[str]) -> dict[str, str]:
             found[ours] = hit
     if "volume" not in found and (spelt := [n for n in there if re.match(r"(volume|vol\.)_", plain(n))]):
         found["volume"] = spelt[0]
+    if "close" not in found and plain(found.get("turnover", "")) == "value":
+        found["close"] = found.pop("turnover")  # a series of time and value
     if {"date", "time"} <= set(by_name) and found.get("time") == by_name["time"]:
         found["date"] = by_name["date"]
     return found

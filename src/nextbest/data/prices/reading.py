@@ -105,7 +105,7 @@ def read_prices(
 
 
 def check_candles(table: pl.DataFrame, *, step: timedelta, name: str) -> PriceTable:
-    """Candles whose step is known, however few and sparse they are: an exchange's answer, say.
+    """Candles whose step is known, however few and sparse they are, and whose times are their opens: an exchange's answer.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ def check_candles(table: pl.DataFrame, *, step: timedelta, name: str) -> PriceTa
     name
         What quarantine and report call the source.
 
-    Raises
-    ------
-    DataError
-        No row is a candle.
+    Returns
+    -------
+    PriceTable
+        Without a row where none is a candle.
     """
     source = Frame(table, name=name)
     return _read_all(
@@ -149,11 +149,13 @@ def _read_all(
             chosen, left_out = step, 0
         else:
             table, chosen, left_out = _one_step(table, names, step, rows)
+        if chosen >= DAY and not sure_of_step:
+            table = label_days(table, zone=zone)
         table = _checked(table, zone=zone, step=chosen, by_moment=by_moment, rows=rows)
         quarantine = _quarantine(table, names, rows)
     prices = table.filter(pl.col("reason").is_null()).select(*SCHEMA).sort("asset_id", "time")
     reasons = counted(quarantine["reason"])
-    if not len(prices):
+    if not len(prices) and not sure_of_step:
         told = [*reasons.items(), *([("of another step", left_out)] if left_out else [])]
         raise DataError("prices", "no row is a candle", examples=[f"{r}: {n}" for r, n in told])
     report = PriceReport(
@@ -213,9 +215,7 @@ def _checked(
     table: pl.DataFrame, *, zone: str, step: timedelta, by_moment: bool, rows: _Rows
 ) -> pl.DataFrame:
     """The table with the reason of every row that breaks a rule of more than one."""
-    if step >= DAY:
-        table = label_days(table, zone=zone)
-    else:
+    if step < DAY:
         table, moved = settle_clock_changes(table, zone=zone)
         if moved:
             rows.notes.append(f"{moved} bar(s) in the hour that {zone} has twice read as its second pass")

@@ -78,6 +78,8 @@ class PriceStore:
             The disk is full, or another process is writing; retryable.
         """
         names = table.prices["asset_id"].unique().sort().to_list()
+        if not names:
+            return ()
         paths = {name: self._path(name, table.step) for name in names}
         with disk_errors(self.folder), new_folder(self.folder), writer_lock(self.folder):
             parts = table.prices.partition_by("asset_id", as_dict=True, include_key=False)
