@@ -145,13 +145,10 @@ class CandleNetwork(nn.Module):
             if self.config.location == "constant":
                 location = self.start[:, 2].expand_as(location)
             return torch.stack([location, log_scale[..., 0], degrees.clamp(-4, 6)], -1)
-        middle = shape[..., _MIDDLE : _MIDDLE + 1]
         if self.config.location == "constant":
-            middle = self.start[:, 2 + _MIDDLE : 3 + _MIDDLE].expand_as(middle)
-        steps = functional.softplus(shape)
-        down = steps[..., :_MIDDLE].flip(-1).cumsum(-1).flip(-1)
-        up = steps[..., _MIDDLE + 1 :].cumsum(-1)
-        return torch.cat([middle - down, middle, middle + up], -1) * torch.exp(log_scale)
+            middle = self.start[:, 2 + _MIDDLE : 3 + _MIDDLE].expand_as(shape[..., :1])
+            shape = torch.cat([shape[..., :_MIDDLE], middle, shape[..., _MIDDLE + 1 :]], -1)
+        return rising(shape) * torch.exp(log_scale)
 
     def losses(self, answer: Answer, z: Tensor, log_ratio: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of each standardised return `z` and of the log of the realised variance over the scaling's own.
@@ -160,14 +157,27 @@ class CandleNetwork(nn.Module):
         QLIKE (Patton 2011).
         """
         if self.config.head == "quantile":
-            levels = torch.tensor(LEARNED_LEVELS, device=z.device)
-            error = z.unsqueeze(-1) - answer.shape
-            first = 2 * torch.maximum(levels * error, (levels - 1) * error).mean(-1)
+            first = pinball(z, answer.shape)
         else:
             location, log_scale, degrees = answer.shape.unbind(-1)
             first = -_student_log_density(z, location, log_scale, 2 + degrees.exp())
         distance = log_ratio.clamp(min=math.log(_SMALLEST)) - answer.log_variance
         return first, torch.exp(distance.clamp(max=8)) - distance - 1
+
+
+def rising(raw: Tensor) -> Tensor:
+    """Quantiles at the learned levels that can't cross: the median, and steps of any numbers' softplus around it."""
+    middle, steps = raw[..., _MIDDLE : _MIDDLE + 1], functional.softplus(raw)
+    down = steps[..., :_MIDDLE].flip(-1).cumsum(-1).flip(-1)
+    up = steps[..., _MIDDLE + 1 :].cumsum(-1)
+    return torch.cat([middle - down, middle, middle + up], -1)
+
+
+def pinball(z: Tensor, quantile: Tensor) -> Tensor:
+    """Twice the mean pinball loss over the learned levels (last axis of `quantile`) of each number."""
+    levels = torch.tensor(LEARNED_LEVELS, device=z.device)
+    error = z.unsqueeze(-1) - quantile
+    return 2 * torch.maximum(levels * error, (levels - 1) * error).mean(-1)
 
 
 def _student_log_density(z: Tensor, location: Tensor, log_scale: Tensor, degrees: Tensor) -> Tensor:
