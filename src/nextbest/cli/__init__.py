@@ -16,6 +16,7 @@ from nextbest.cli import (
     demo,
     explore,
     ingest,
+    market,
     portfolio,
     products,
     recommend,
@@ -28,7 +29,7 @@ from nextbest.cli.output import exit_code_of, report_error, set_up_logging
 from nextbest.errors import InputError, NextbestError
 from nextbest.version import __version__
 
-COMMANDS = (demo, ingest, explore, compare, tune, train, renew, recommend, serve, products, portfolio)
+COMMANDS = (demo, ingest, explore, compare, tune, train, renew, recommend, serve, products, portfolio, market)
 
 
 class WrongCall(SystemExit):
