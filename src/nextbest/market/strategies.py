@@ -109,9 +109,18 @@ def tried(
         Nothing to trade, or fewer than two days of returns.
     """
     positions = strategies_of(board, panel, origins)
-    asked = {"n": len(origins), "first": int(origins.stops[0]), "every": origins.every}
-    asked |= {"refit_every": origins.refit_every, "horizons": list(origins.horizons)}
-    said = {"origins": asked, "fill": fill, "cost_per_side": costs.per_side, "capital": costs.capital}
+    said = {
+        "origins": [
+            len(origins),
+            int(origins.stops[0]),
+            origins.every,
+            origins.refit_every,
+            *origins.horizons,
+        ],
+        "fill": fill,
+        "cost_per_side": costs.per_side,
+        "capital": costs.capital,
+    }
     result = backtest(np.stack(list(positions.values())), panel, costs, names=tuple(positions), fill=fill)
     for name, net_T in zip(result.names, result.net_ST, strict=True):
         ledger.add_trial(
