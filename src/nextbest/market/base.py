@@ -102,6 +102,22 @@ FORECASTERS = _Registry(
     }
 )
 """Makers by name. A model that needs an extra names it when it is made or fitted."""
+_FOUNDATION = "nextbest.market.foundation"
+PRETRAINED = _Registry(
+    {
+        "fracast": (f"{_FOUNDATION}.fracast", "Fracast", {}),
+        "chronos_bolt": (f"{_FOUNDATION}.chronos", "Chronos", {"weights": "amazon/chronos-bolt-small"}),
+        "chronos_2": (f"{_FOUNDATION}.chronos", "Chronos", {"weights": "amazon/chronos-2"}),
+        "timesfm": (f"{_FOUNDATION}.timesfm", "TimesFM", {}),
+        "tirex": (f"{_FOUNDATION}.tirex", "TiRex", {}),
+        "moirai": (f"{_FOUNDATION}.moirai", "Moirai", {}),
+        "toto": (f"{_FOUNDATION}.toto", "Toto", {}),
+        "kronos": (f"{_FOUNDATION}.kronos", "Kronos", {}),
+        "text_llm": (f"{_FOUNDATION}.text_llm", "TextLLM", {}),
+    }
+)
+"""Makers of pretrained models by name, with the published weights that are meant unless `weights` says others. Apart
+from `FORECASTERS`, because all but `fracast` want weights that have to be fetched."""
 
 
 def make_forecaster(name: str, **config: Any) -> Forecaster:
@@ -112,10 +128,11 @@ def make_forecaster(name: str, **config: Any) -> Forecaster:
     InputError
         No forecaster of that name, a setting that it doesn't have, or a value that breaks its rule.
     """
-    if name not in FORECASTERS:
-        raise InputError("forecaster", f"must be one of {sorted(FORECASTERS)}", value=name)
+    makers = PRETRAINED if name in PRETRAINED else FORECASTERS
+    if name not in makers:
+        raise InputError("forecaster", f"must be one of {sorted([*FORECASTERS, *PRETRAINED])}", value=name)
     try:
-        return FORECASTERS[name](**config)
+        return makers[name](**config)
     except TypeError as error:
         raise InputError(name, f"has no such setting: {error}", value=sorted(config)) from error
 
