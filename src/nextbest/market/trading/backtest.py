@@ -172,51 +172,58 @@ def backtest(
         funding if isinstance(funding, np.ndarray) else np.full((n_bars, n_assets), (funding or 0.0) * days)
     )
     borrow = costs.borrow * days
-    value_TA = np.where(there_TA, panel.volume_AT.T * open_TA, np.nan)
+    # What a fraction of the equity is of a bar's traded value, an equity of 1 given; 0 where no volume is known
+    with np.errstate(divide="ignore"):
+        per_value_TA = np.nan_to_num(
+            1 / np.where(there_TA, panel.volume_AT.T * open_TA, np.nan), posinf=1e300
+        )
+    last_TA = _last_known(np.where(there_TA, close_TA, np.nan))
+    gap_TA, inside_TA = np.zeros((2, n_bars, n_assets))
+    gap_TA[1:] = np.nan_to_num(np.where(there_TA[1:], open_TA[1:] / last_TA[:-1] - 1, 0.0))
+    inside_TA[there_TA] = close_TA[there_TA] / open_TA[there_TA] - 1
+    rate_TA = np.nan_to_num(rate_TA)
 
-    net, gross, turnover, paid, exposure = np.zeros((5, n_strategies, n_bars))
+    net, gross, turnover, paid, exposure, largest_ST = np.zeros((6, n_strategies, n_bars))
     held = np.zeros((n_strategies, n_assets))
     equity = np.ones(n_strategies)
-    last_close = np.where(there_TA[0], close_TA[0], np.nan)
     missing, clipped = np.zeros((2, n_strategies), np.int64)
-    fits_ST = np.full((n_strategies, n_bars), np.inf)
     decided_T = ~np.isnan(position).all(axis=(0, 2))
     first = min(int(np.argmax(decided_T)) + latency, n_bars) if decided_T.any() else n_bars
+    has_decision = ~np.isnan(position)
+    complete_T: NDArray[np.bool_] = np.all(there_TA, axis=1, keepdims=True)[:, 0]
+    every_T: NDArray[np.bool_] = np.all(has_decision, axis=(0, 2), keepdims=True)[0, :, 0]
     for t in range(first, n_bars):
-        there = there_TA[t]
-        gap = np.where(there & ~np.isnan(last_close), open_TA[t] / last_close - 1, 0.0)
-        before = (held * gap).sum(axis=1)
-        alive = (1 + before > 0) & (equity > 0)
-        held = np.where(alive[:, None], held * (1 + gap) / np.where(alive, 1 + before, 1.0)[:, None], 0.0)
-        target = position[:, t - latency]
-        wanted = np.where(np.isnan(target), 0.0, target - held) * alive[:, None]
-        missing += ((np.abs(wanted) > 1e-12) & ~there).sum(axis=1)
-        trade = np.where(there, wanted, 0.0)
-        size = np.abs(trade)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            most = costs.volume_share * value_TA[t] / size  # capital at which this trade is the whole share
-        fits_ST[:, t] = np.where((size > 1e-12) & ~np.isnan(most), most, np.inf).min(axis=1, initial=np.inf)
+        gap, inside = gap_TA[t], inside_TA[t]
+        before = held @ gap
+        alive = (before > -1) & (equity > 0)
+        grown = np.where(alive, 1 + before, 1.0)
+        held = held * (1 + gap) * (alive / grown)[:, None]
+        trade = (position[:, t - latency] - held) * alive[:, None]
+        if not every_T[t - latency]:
+            trade[~has_decision[:, t - latency]] = 0.0
+        if not complete_T[t]:
+            missing += (np.abs(trade) > 1e-12)[:, ~there_TA[t]].sum(axis=1)
+            trade[:, ~there_TA[t]] = 0.0
+        part = np.abs(trade) * per_value_TA[t]
+        largest_ST[:, t] = part.max(axis=1, initial=0.0)
         if costs.capital is not None:
-            limit = np.nan_to_num(most / (costs.capital * np.where(alive, equity * (1 + before), 1.0))[:, None], nan=np.inf)  # fmt: skip
-            clipped += (limit < 1).sum(axis=1)
-            trade = trade * np.minimum(limit, 1.0)
+            over = part * (costs.capital * equity * grown / costs.volume_share)[:, None]
+            clipped += (over > 1).sum(axis=1)
+            trade /= np.maximum(over, 1.0)
         held = held + trade
         traded = np.abs(trade).sum(axis=1)
-        inside = np.where(there, close_TA[t] / open_TA[t] - 1, 0.0)
-        earned = (held * inside).sum(axis=1)
-        owed = (held * np.nan_to_num(rate_TA[t])).sum(axis=1) + borrow * np.maximum(-held, 0).sum(axis=1)
+        earned = held @ inside
+        owed = held @ rate_TA[t]
+        if borrow:
+            owed = owed + borrow * np.maximum(-held, 0).sum(axis=1)
         after = earned - traded * costs.per_side - owed
-        total = np.where(alive, (1 + before) * (1 + after) - 1, np.where(equity > 0, -1.0, 0.0))
+        total = np.where(alive, grown * (1 + after) - 1, np.where(equity > 0, -1.0, 0.0))
         net[:, t] = np.maximum(total, -1.0)
-        gross[:, t] = np.where(alive, np.maximum((1 + before) * (1 + earned) - 1, -1.0), net[:, t])
-        turnover[:, t], paid[:, t] = traded, owed * (1 + before) * alive
-        exposure[:, t] = held.sum(axis=1)
-        survives = net[:, t] > -1
-        equity = np.where(survives, equity * (1 + net[:, t]), 0.0)
-        held = np.where(
-            survives[:, None], held * (1 + inside) / np.where(survives, 1 + after, 1.0)[:, None], 0.0
-        )
-        last_close = np.where(there, close_TA[t], last_close)
+        gross[:, t] = np.where(alive, np.maximum(grown * (1 + earned) - 1, -1.0), net[:, t])
+        turnover[:, t], paid[:, t], exposure[:, t] = traded, owed * grown, held.sum(axis=1)
+        survives = total > -1
+        equity = equity * (1 + net[:, t])
+        held = held * (1 + inside) * (survives / np.where(survives, 1 + after, 1.0))[:, None]
     lacking = (~there_TA[first:]).sum(axis=0)
     return Result(
         names=names,
@@ -233,7 +240,7 @@ def backtest(
         n_missing_S=missing,
         n_clipped_S=clipped,
         ruined_S=equity <= 0,
-        capacity_S=_capacity(fits_ST),
+        capacity_S=_capacity(largest_ST, costs.volume_share),
         missing_by_asset={a: int(n) for a, n in zip(panel.asset_ids, lacking, strict=True) if n},
     )
 
@@ -304,10 +311,17 @@ def _check(
             raise DataError("prices", "a bar has a close but no open to fill at", n_bad=int(no_open.sum()), examples=examples, remedy="fill='close' trades at the next close")  # fmt: skip
 
 
-def _capacity(fits_ST: FloatArray) -> FloatArray:
-    """The 5 % quantile over the bars in which a strategy traded something of known volume."""
-    found = np.full(len(fits_ST), np.nan)
-    for s, fits in enumerate(fits_ST):
-        if len(known := fits[np.isfinite(fits)]):
-            found[s] = np.quantile(known, 0.05)
+def _capacity(largest_ST: FloatArray, volume_share: float) -> FloatArray:
+    """The 5 % quantile, over the bars with a trade of known volume, of the capital that fills the volume share."""
+    found = np.full(len(largest_ST), np.nan)
+    for s, largest in enumerate(largest_ST):
+        if len(known := largest[largest > 0]):
+            found[s] = volume_share / np.quantile(known, 0.95)
     return found
+
+
+def _last_known(value_TA: FloatArray) -> FloatArray:
+    """Each value, or where it is NaN the last one before it."""
+    place = np.where(np.isnan(value_TA), 0, np.arange(len(value_TA))[:, None])
+    filled: FloatArray = np.take_along_axis(value_TA, np.maximum.accumulate(place, axis=0), axis=0)
+    return filled

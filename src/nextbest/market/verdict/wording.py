@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from nextbest.charts_page.drawing import Words
+from nextbest.charts_page.drawing import Words, plain
 from nextbest.charts_page.numbers import LANGUAGES, Language, written
 from nextbest.market.trading.audit import Audit
 from nextbest.market.verdict.gate import GateLine, LineName
@@ -123,10 +123,10 @@ def _best(verdict: Verdict) -> Words:
         parts = []
         for level in verdict.levels:
             sharpe = sharpe_ann(level.moments_S[place].sharpe, periods_per_year=verdict.periods_per_year)
-            number = written(sharpe if sharpe == sharpe else None, unit="ratio", language=language)  # noqa: PLR0124  (NaN)
+            number = written(plain(sharpe), unit="ratio", language=language)
             bps = written(level.cost_bps, unit="count", language=language)
             parts.append({"en": f"{number} at {bps} bp", "ru": f"{number} при {bps} б.п."}[language])
-        bar = written(verdict.worst.expected_max_sharpe_ann, unit="ratio", language=language)
+        bar = written(plain(verdict.worst.expected_max_sharpe_ann), unit="ratio", language=language)
         n = written(verdict.trials.n, unit="count", language=language)
         said[language] = {
             "en": f"The best rule, {verdict.candidate}: annual Sharpe ratio {', '.join(parts)} a side; "
