@@ -192,3 +192,16 @@ def test_the_exchange_refusing_the_request_itself_is_not_tried_again(store, clie
     with pytest.raises(ExternalError, match=r"binance: refuses: .*Invalid symbol") as caught:
         bring(store, client)
     assert not caught.value.retryable
+
+
+def test_a_long_history_is_written_as_it_comes(store, client, exchange, monkeypatch):
+    monkeypatch.setattr("nextbest.data.prices.exchange.KEEP_EVERY", 20)
+    kept = []
+    exchange.troubles = [
+        None,
+        None,
+        lambda request: kept.append(store.last("BTC/USDT", HOUR)) or half_a_page(request),
+    ]
+    bring(store, client, since=START.replace(tzinfo=None))
+    assert kept == [START + 19 * HOUR]
+    assert closes(store) == CLOSES

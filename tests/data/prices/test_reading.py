@@ -203,7 +203,7 @@ def test_a_source_without_a_time_or_a_close_names_its_columns():
 def test_sources_of_two_steps_are_refused_until_one_is_named(tmp_path):
     bars(48).write_csv(tmp_path / "A-1h.csv")
     bars(4, step=DAY).write_csv(tmp_path / "A-1d.csv")
-    with pytest.raises(DataError, match=r"bars of 2 steps.*A 1h in.*A 1d in.*state step="):
+    with pytest.raises(DataError, match=r"bars of 2 steps.*1h in.*A-1h.*1d in.*A-1d.*state step="):
         read_prices(tmp_path)
     read = read_prices(tmp_path, step=DAY)
     assert (read.report.stored, read.report.left_out) == (4, 48)
@@ -293,3 +293,10 @@ def test_one_bar_needs_its_step_told():
     assert read_prices(bars(1), asset_id="A", step=HOUR).report.stored == 1
     with pytest.raises(DataError, match=r"no row is a candle; found: \['of another step: 4'\]"):
         read_prices(bars(4), asset_id="A", step=DAY)
+
+
+def test_an_empty_cell_of_a_table_of_assets_is_no_row():
+    table = bars(4).select("time", A="close", B=pl.Series([1.0, float("nan"), None, 4.0]))
+    read = read_prices(table)
+    assert read.prices.group_by("asset_id").len().sort("asset_id").rows() == [("A", 4), ("B", 2)]
+    assert read.report.read == 6

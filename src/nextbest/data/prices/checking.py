@@ -18,27 +18,31 @@ _MONTH = timedelta(days=28)
 _LONGEST_MONTH = timedelta(days=31)
 _FEW = 0.1
 """Share of bars at an odd time of the day that may be single slips."""
-_KEY = ("_source", "asset_id")
 
 
 def steps_of(table: pl.DataFrame) -> pl.DataFrame:
-    """Commonest distance of two bars for each asset of each source: `_source, asset_id, step, rows`; null of one bar."""
-    good = table.filter(pl.col("reason").is_null()).select(*_KEY, "time").unique().sort(*_KEY, "time")
-    lengths = good.with_columns(length=pl.col("time").diff().over(_KEY)).drop_nulls("length")
+    """Commonest distance of two bars of an asset in each source: `_source, step, rows`; null where no asset has two.
+
+    A source has one step: an asset of it that seldom trades has gaps, not another step.
+    """
+    key = ("_source", "asset_id")
+    good = table.filter(pl.col("reason").is_null()).select(*key, "time").unique().sort(*key, "time")
     commonest = (
-        lengths.group_by(*_KEY, "length")
+        good.with_columns(length=pl.col("time").diff().over(key))
+        .drop_nulls("length")
+        .group_by("_source", "length")
         .len()
-        .sort([*_KEY, "len", "length"], descending=[False, False, True, False])
-        .group_by(_KEY, maintain_order=True)
+        .sort(["_source", "len", "length"], descending=[False, True, False])
+        .group_by("_source", maintain_order=True)
         .agg(step=pl.col("length").first())
     )
     month = pl.col("step").is_between(_MONTH, _LONGEST_MONTH)
     return (
-        good.group_by(_KEY)
+        good.group_by("_source")
         .agg(rows=pl.len())
-        .join(commonest, on=_KEY, how="left")
+        .join(commonest, on="_source", how="left")
         .with_columns(step=pl.when(month).then(pl.lit(_MONTH)).otherwise(pl.col("step")))
-        .sort(_KEY)
+        .sort("_source")
     )
 
 
@@ -58,9 +62,9 @@ def choose_step(steps: pl.DataFrame, names: Sequence[str], asked: timedelta | No
         raise DataError("prices", "no asset has two bars, so their step can't be told", remedy="state step=")
     if len(different) > 1:
         examples = [
-            f"{asset} {step_name(step)} in {names[source]}"
-            for source, asset, step in known.unique("step", maintain_order=True)
-            .select(*_KEY, "step")
+            f"{step_name(step)} in {names[source]}"
+            for source, step in known.unique("step", maintain_order=True)
+            .select("_source", "step")
             .iter_rows()
         ]
         raise DataError(

@@ -200,14 +200,14 @@ def _read(source: Source, number: int, reader: CandleReader, rows: _Rows) -> Non
 def _one_step(
     table: pl.DataFrame, names: Sequence[str], asked: timedelta | None, rows: _Rows
 ) -> tuple[pl.DataFrame, timedelta, int]:
-    """The rows whose asset and source have the step, the step, and how many rows are left out."""
+    """The rows whose source has the step, the step, and how many rows are left out."""
     steps = steps_of(table)
     if not len(steps):
         reasons = counted(pl.concat([table["reason"], *(part["reason"] for part in rows.rejected)]))
         raise DataError("prices", "no row is a candle", examples=[f"{r}: {n}" for r, n in reasons.items()])
     chosen = choose_step(steps, names, asked)
     other = steps.filter(pl.col("step").is_not_null() & (pl.col("step") != chosen))
-    kept = table.join(other, on=["_source", "asset_id"], how="anti", maintain_order="left")
+    kept = table.join(other, on="_source", how="anti", maintain_order="left")
     return kept, chosen, len(table) - len(kept)
 
 
