@@ -120,6 +120,24 @@ PRETRAINED = _Registry(
 from `FORECASTERS`, because all but `fracast` want weights that have to be fetched."""
 
 
+_NEURAL = "nextbest.market.neural.forecaster"
+TRAINED = _Registry(
+    {
+        "candles": ("nextbest.market.candles.model", "make_candles", {}),
+        "candles_days": (
+            "nextbest.market.candles.model",
+            "make_candles",
+            {"patch": 5, "n_patches": 12, "volatility_scales": (1, 5, 22, 66)},
+        ),
+        "patchtst": (_NEURAL, "make_patchtst", {}),
+        "nhits": (_NEURAL, "make_nhits", {}),
+    }
+)
+"""Makers of our own networks by name, by settings for hourly bars (`candles_days`: for daily ones). Apart from
+`FORECASTERS`, because they want torch and a training."""
+_ALL = (FORECASTERS, PRETRAINED, TRAINED)
+
+
 def make_forecaster(name: str, **config: Any) -> Forecaster:
     """The forecaster of that name with these settings.
 
@@ -128,9 +146,10 @@ def make_forecaster(name: str, **config: Any) -> Forecaster:
     InputError
         No forecaster of that name, a setting that it doesn't have, or a value that breaks its rule.
     """
-    makers = PRETRAINED if name in PRETRAINED else FORECASTERS
-    if name not in makers:
-        raise InputError("forecaster", f"must be one of {sorted([*FORECASTERS, *PRETRAINED])}", value=name)
+    makers = next((makers for makers in _ALL if name in makers), None)
+    if makers is None:
+        known = sorted(name for makers in _ALL for name in makers)
+        raise InputError("forecaster", f"must be one of {known}", value=name)
     try:
         return makers[name](**config)
     except TypeError as error:
