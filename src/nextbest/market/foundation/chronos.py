@@ -47,6 +47,7 @@ class Chronos(PretrainedOnCloses):
 
     kind = "chronos"
     Settings = ChronosConfig
+    distributions = ("chronos-forecasting",)
     cards: ClassVar = {
         **{f"amazon/chronos-bolt-{size}": _BOLT for size in ("tiny", "mini", "small", "base")},
         "amazon/chronos-2": _CHRONOS_2,

@@ -43,6 +43,7 @@ class Fracast(PretrainedOnCloses):
 
     kind = "fracast"
     Settings = FracastConfig
+    distributions = ("fracast",)
     cards: ClassVar = {BUNDLED: _CARD, "ztxtech/fracast-0": _CARD}
     min_bars = _MIN_FINITE
     settings: FracastConfig

@@ -39,8 +39,8 @@ from nextbest.market.foundation.pretrained import (
     Pretrained,
     PretrainedConfig,
     check_weights,
+    identity,
     loading,
-    weights_digest,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Kronos(Pretrained):
 
     kind = "kronos"
     Settings = KronosConfig
+    distributions = (_DISTRIBUTION,)
     cards: ClassVar = dict.fromkeys(_TOKENIZERS, _CARD)
     min_bars = 32
     settings: KronosConfig
@@ -119,12 +120,7 @@ class Kronos(Pretrained):
     def config(self) -> dict[str, Any]:
         """As `Pretrained.config`, and the tokenizer's digest."""
         told = {name: value for name, value in super().config.items() if name != "code"}
-        digest = weights_digest(self._tokenizer)
-        return {
-            **told,
-            "tokenizer": self._tokenizer,
-            **({"tokenizer_sha256": digest} if digest else {}),
-        }
+        return {**told, **identity("tokenizer", self._tokenizer)}
 
     @property
     def own_levels(self) -> Sequence[float]:

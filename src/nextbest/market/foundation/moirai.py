@@ -36,6 +36,7 @@ class Moirai(PretrainedOnCloses):
 
     kind = "moirai"
     Settings = MoiraiConfig
+    distributions = ("uni2ts",)
     cards: ClassVar = {"Salesforce/moirai-2.0-R-small": _CARD}
     settings: MoiraiConfig
 
@@ -65,7 +66,7 @@ class Moirai(PretrainedOnCloses):
             target_dim=1,
             feat_dynamic_real_dim=0,
             past_feat_dynamic_real_dim=0,
-        )
+        ).to(next(self.model.parameters()).device)
         with torch.inference_mode():
             out_BKH = model.predict([value_L[:, None] for value_L in batch.series()])
         out: NDArray[np.floating] = np.asarray(out_BKH).swapaxes(1, 2)

@@ -7,6 +7,7 @@ is fitted. Packages and torch are imported when the first forecast is asked for.
 import contextlib
 import hashlib
 import importlib
+import importlib.metadata
 import io
 import logging
 import os
@@ -89,6 +90,8 @@ class Pretrained(ABC):
     kind: ClassVar[str]
     """First part of the name."""
     Settings: ClassVar[type[PretrainedConfig]]
+    distributions: ClassVar[Sequence[str]]
+    """Whose code answers, by the names that they are installed by."""
     cards: ClassVar[Mapping[str, Card]] = {}
     """Published weights by id on the hub."""
     gaps: ClassVar[Gaps] = "keep"
@@ -120,18 +123,17 @@ class Pretrained(ABC):
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What decides an answer: no setting of speed or name, but the digest of a local checkpoint.
+        """What decides an answer: no setting of speed or name, a checkpoint by what is in it and not by where it lies.
 
-        `seen_until_documented` says whether `seen_until` is the authors' word or only a bound.
+        `packages` are those whose code answers (None: not installed); `seen_until_documented` says whether
+        `seen_until` is the authors' word or only a bound.
         """
-        told = self.settings.model_dump(mode="json", exclude=_NOT_THE_MODEL)
-        digest = weights_digest(self.settings.weights)
-        documented = bool(self.settings.seen_until or (self.card and self.card.seen_until))
         return {
             "kind": self.kind,
-            **told,
-            **({"weights_sha256": digest} if digest else {}),
-            "seen_until_documented": documented,
+            **self.settings.model_dump(mode="json", exclude=_NOT_THE_MODEL),
+            **identity("weights", self.settings.weights),
+            "packages": {name: _version(name) for name in self.distributions},
+            "seen_until_documented": bool(self.settings.seen_until or (self.card and self.card.seen_until)),
         }
 
     def _name(self) -> str:
@@ -312,6 +314,19 @@ def check_weights(weights: str) -> None:
     hub_like = weights.count("/") <= 1 and not weights.startswith((".", "/", "~"))
     if not Path(weights).exists() and not hub_like:
         raise InputError("weights", "no such folder", value=weights)
+
+
+def identity(name: str, weights: str) -> dict[str, str]:
+    """Weights as a config keeps them: an id on the hub as it is, a folder by its name and the digest of its files."""
+    digest = weights_digest(weights)
+    return {name: Path(weights).name, f"{name}_sha256": digest} if digest else {name: weights}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def weights_digest(weights: str) -> str | None:

@@ -45,6 +45,7 @@ class TimesFM(PretrainedOnCloses):
 
     kind = "timesfm"
     Settings = TimesFMConfig
+    distributions = ("timesfm", "transformers")
     cards: ClassVar = {
         "google/timesfm-2.5-200m-pytorch": _CARD,
         "google/timesfm-2.5-200m-transformers": _CARD,

@@ -40,6 +40,7 @@ class TiRex(PretrainedOnCloses):
 
     kind = "tirex"
     Settings = TiRexConfig
+    distributions = ("tirex-ts",)
     cards: ClassVar = {"NX-AI/TiRex": _CARD}
     settings: TiRexConfig
 

@@ -36,6 +36,7 @@ class Toto(PretrainedOnCloses):
 
     kind = "toto"
     Settings = TotoConfig
+    distributions = ("toto-2",)
     cards: ClassVar = {f"Datadog/Toto-2.0-{size}": _CARD for size in ("4m", "22m", "313m", "1B", "2.5B")}
     settings: TotoConfig
 
