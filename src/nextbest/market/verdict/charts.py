@@ -89,13 +89,16 @@ def _sharpes(verdict: Verdict) -> Option:
             "label": {"show": False},
             "data": [{"yAxis": bar}],
         }
+    # ECharts fits an axis to its bars only, and the line that they don't reach is what there is to see
+    top = np.nanmax(np.append(sharpe_S, 0.0))
+    high: Option = {} if bar is None or bar <= top else {"max": round(1.1 * bar, 1)}
     bps, n = f"{level.cost_bps:g}", verdict.trials.n
     return frame(
         {"en": "Annual Sharpe ratio of each rule", "ru": "Годовой коэффициент Шарпа каждого правила"},
         unit="ratio",
         series=[series],
         x={"type": "category", "data": [level.result.names[s] for s in order], "axisLabel": {"rotate": 60}},
-        y=value_axis(from_zero=True),
+        y=value_axis(from_zero=True, **high),
         caption={
             "en": f"After {bps} bp a side. Dashed: what the best of {n} worthless rules is expected to show",
             "ru": f"После {bps} б.п. за сделку. Пунктир: ожидание для лучшего из {n} бесполезных правил",

@@ -16,7 +16,7 @@ from nextbest.market.verdict.charts import charts
 from nextbest.market.verdict.gate import GateLine
 from nextbest.market.verdict.judge import Level, Verdict
 from nextbest.market.verdict.sharpe import Moments, moments, psr, sharpe_ann
-from nextbest.market.verdict.wording import KINDS, LINES, RULES, number_text, texts
+from nextbest.market.verdict.wording import KINDS, LINES, RULES, limit_text, number_text, texts
 from nextbest.version import __version__
 
 Document = dict[str, Any]
@@ -172,7 +172,7 @@ def _gate_row(line: GateLine) -> dict[str, Any]:
         "title": LINES[line.name],
         "value": number_text(line, line.value),
         "rule": RULES[line.rule],
-        "limit": number_text(line, line.limit),
+        "limit": limit_text(line),
         "passed": line.passed,
     }
 

@@ -52,7 +52,7 @@ RULES: dict[Literal["at least", "above", "below", "is"], Words] = {
     "at least": {"en": "at least", "ru": "не меньше"},
     "above": {"en": "above", "ru": "больше"},
     "below": {"en": "below", "ru": "меньше"},
-    "is": {"en": "is", "ru": "равно"},
+    "is": {"en": "exactly", "ru": "ровно"},
 }
 KINDS: dict[str, Words] = {
     "bull": {"en": "Rising", "ru": "Рост"},
@@ -86,11 +86,20 @@ def texts(verdict: Verdict) -> dict[Language, list[str]]:
 
 def line_text(line: GateLine) -> Words:
     """A line of the gate as a phrase: what, its number, its limit."""
-    value, limit = number_text(line, line.value), number_text(line, line.limit)
+    value, limit = number_text(line, line.value), limit_text(line)
+    must: Words = {"en": "must be", "ru": "нужно"}
     return {
-        language: f"{LINES[line.name][language]}: {value[language]} ({RULES[line.rule][language]} {limit[language]})"
+        language: f"{LINES[line.name][language]}: {value[language]} ({must[language]} {RULES[line.rule][language]} {limit[language]})"
         for language in LANGUAGES
     }
+
+
+def limit_text(line: GateLine) -> Words:
+    """A limit as it was set, without zeros at its end."""
+    if line.name in ("funding", "days"):
+        return number_text(line, line.limit)
+    plainly = f"{line.limit:g}"
+    return {"en": plainly, "ru": plainly.replace(".", ",")}
 
 
 def number_text(line: GateLine, value: float | None) -> Words:
