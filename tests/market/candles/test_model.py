@@ -183,3 +183,22 @@ def test_the_same_rng_gives_the_same_model_and_another_one_another(panel: PriceP
         answers.append(model.forecast([panel], horizons=HORIZONS))
     np.testing.assert_array_equal(answers[0], answers[1])
     assert (answers[0] != answers[2]).any()
+
+
+def test_a_calibrated_width_covers_the_held_out_part_of_a_market_that_grew_wilder() -> None:
+    """The newest fifth moves by 1.25 % instead of 1 %, and the scaling can't see it: the plain model is too narrow."""
+    history = market(1000, regime=1000)
+    before = history.close_AT[:, 799:800]
+    grown_AT = np.where(np.arange(1000) < 800, history.close_AT, before * (history.close_AT / before) ** 1.25)
+    nothing = np.full(grown_AT.shape, np.nan)
+    grown = changed(history, close_AT=grown_AT, open_AT=nothing, high_AT=nothing, low_AT=nothing)
+    widths = []
+    for calibrate in (False, True):
+        model = Candles(
+            tiny(scaling="none", calibrate=calibrate, validation_fraction=0.2, trend_inputs=False)
+        )
+        model.fit(grown, horizons=(1,), rng=0)
+        quantiles = model.forecast([grown.until(stop) for stop in range(850, 1000, 10)], horizons=(1,))
+        widths.append(float(np.mean(quantiles[..., -1] - quantiles[..., 0])))
+    assert widths[1] > 1.1 * widths[0]
+    assert widths[1] == pytest.approx(2.56 * 0.0125, rel=0.1)

@@ -61,6 +61,8 @@ class CandlesConfig(BaseModel, frozen=True, extra="forbid"):
     validation_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     """Newest share of the history that is not learned but stops the training; labels that reach into it are not
     learned either."""
+    calibrate: bool = False
+    """After the training, widen or narrow each horizon by one factor, that which fits the held-out part best."""
     n_members: PositiveInt = 1
     """Networks that differ by their seed alone; their quantiles are averaged."""
     training: TrainConfig = TrainConfig(

@@ -25,6 +25,8 @@ from nextbest.models.sequence.trainer import train
 
 _ANSWERED_AT_ONCE = 16
 """Windows."""
+_WIDTHS = np.linspace(-0.3, 0.3, 61)
+"""Logs of factors that a calibration tries."""
 
 
 class Tape:
@@ -192,6 +194,8 @@ def teach(
         rng=seed,
         progress=progress,
     )
+    if config.calibrate:
+        _calibrate(network, tape, judged, judged_N)
     return network, trained
 
 
@@ -211,14 +215,12 @@ def answers(network: CandleNetwork, tape: Tape, end_N: NDArray[np.int64]) -> tup
 def _judged_loss(network: CandleNetwork, tape: Tape, judged: Targets, end_N: NDArray[np.int64]) -> float:
     """Mean weighted pinball loss, twice, and QLIKE by its weight: over each horizon's targets, then over horizons."""
     shape, log_variance = answers(network, tape, end_N)
-    levels = np.array(LEARNED_LEVELS)
-    quantile_NAHQ = answered_quantiles(shape, levels=levels, head=network.config.head)
+    quantile_NAHQ = answered_quantiles(shape, levels=LEARNED_LEVELS, head=network.config.head)
     z_NAH, log_ratio_NAH = (
         judged.z_ATH[:, end_N].swapaxes(0, 1),
         judged.log_ratio_ATH[:, end_N].swapaxes(0, 1),
     )
-    error = z_NAH[..., None] - quantile_NAHQ
-    loss_NAH = 2 * np.maximum(levels * error, (levels - 1) * error).mean(-1)
+    loss_NAH = _pinball(z_NAH, quantile_NAHQ)
     distance = np.maximum(log_ratio_NAH, np.log(1e-4)) - log_variance
     share = network.config.variance_weight
     loss_NAH = loss_NAH * judged.weight_ATH[:, end_N].swapaxes(0, 1)
@@ -228,6 +230,33 @@ def _judged_loss(network: CandleNetwork, tape: Tape, judged: Targets, end_N: NDA
         loss_NAH[..., i][asked_NAH[..., i]].mean() for i in range(z_NAH.shape[-1]) if asked_NAH[..., i].any()
     ]
     return float(np.mean(by_horizon))
+
+
+@torch.no_grad()
+def _calibrate(network: CandleNetwork, tape: Tape, judged: Targets, end_N: NDArray[np.int64]) -> None:
+    """Widen or narrow each horizon by one factor, to fit the held-out part best.
+
+    What is learned is years old at its mean; the held-out part is the newest that is known. The variance is left alone:
+    a few days decide its mean ratio, and a factor taken from them made it worse.
+    """
+    shape, _ = answers(network, tape, end_N)
+    quantile_NAHQ = answered_quantiles(shape, levels=LEARNED_LEVELS, head=network.config.head)
+    z_NAH = judged.z_ATH[:, end_N].swapaxes(0, 1)
+    for i in range(z_NAH.shape[-1]):
+        asked_NA = np.isfinite(z_NAH[..., i])
+        if not asked_NA.any():
+            continue
+        z_M, quantile_MQ = z_NAH[..., i][asked_NA], quantile_NAHQ[..., i, :][asked_NA]
+        losses = [_pinball(z_M, quantile_MQ * np.exp(width)).mean() for width in _WIDTHS]
+        network.start[i, 0] += float(_WIDTHS[int(np.argmin(losses))])
+
+
+def _pinball(z: FloatArray, quantile: FloatArray) -> FloatArray:
+    """Twice the mean pinball loss over the learned levels, the last axis of `quantile`."""
+    levels = np.array(LEARNED_LEVELS)
+    error = z[..., None] - quantile
+    loss: FloatArray = 2 * np.maximum(levels * error, (levels - 1) * error).mean(-1)
+    return loss
 
 
 def _ends(targets: Targets, config: CandlesConfig) -> NDArray[np.int64]:
