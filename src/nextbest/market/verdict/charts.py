@@ -87,7 +87,7 @@ def _sharpes(verdict: Verdict) -> Option:
             "symbol": "none",
             "lineStyle": {"color": ORANGE, "type": "dashed"},
             "label": {"show": False},
-            "data": [{"yAxis": bar}],
+            "data": [{"xAxis": bar}],
         }
     # ECharts fits an axis to its bars only, and the line that they don't reach is what there is to see
     top = np.nanmax(np.append(sharpe_S, 0.0))
@@ -97,14 +97,20 @@ def _sharpes(verdict: Verdict) -> Option:
         {"en": "Annual Sharpe ratio of each rule", "ru": "Годовой коэффициент Шарпа каждого правила"},
         unit="ratio",
         series=[series],
-        x={"type": "category", "data": [level.result.names[s] for s in order], "axisLabel": {"rotate": 60}},
-        y=value_axis(from_zero=True, **high),
+        x=value_axis(from_zero=True, **high),
+        # a row a rule, the best on top: names are long, and many
+        y={
+            "type": "category",
+            "data": [level.result.names[s] for s in order],
+            "inverse": True,
+            "axisLabel": {"interval": 0},
+        },
         caption={
             "en": f"After {bps} bp a side. Dashed: what the best of {n} worthless rules is expected to show",
             "ru": f"После {bps} б.п. за сделку. Пунктир: ожидание для лучшего из {n} бесполезных правил",
         },
         legend=False,
-        height=340,
+        height=80 + 18 * len(order),
     )
 
 
