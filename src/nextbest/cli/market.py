@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextbest.cli import market_forecast
+from nextbest.cli.candles import add_candles, add_reading, read_panel
 from nextbest.cli.output import emit, new_command, note, show_progress, text_file
 from nextbest.errors import InputError
 
@@ -73,6 +75,7 @@ def add_parser(commands: Any) -> None:
     verdict.add_argument("--html", type=text_file, metavar="FILE", help="also write a self-contained page")
     verdict.add_argument("--language", choices=("en", "ru"), default="en", help="of the page and the text")
     verdict.set_defaults(run=run_verdict)
+    market_forecast.add_parsers(inner)
 
 
 def _add_ingest(inner: Any) -> None:
@@ -82,7 +85,7 @@ def _add_ingest(inner: Any) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="CSV, Parquet, Feather, zip, or a database URL"
     )
-    _add_reading(parser)
+    add_reading(parser)
     parser.set_defaults(run=run_ingest)
 
 
@@ -102,23 +105,8 @@ def _add_fetch(inner: Any) -> None:
     parser.set_defaults(run=run_fetch)
 
 
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", metavar="NAME", help="layout of a known archive without a header")
-    parser.add_argument(
-        "--asset", metavar="ID", help="the one asset of the files (default: a column, else the file's name)"
-    )
-    parser.add_argument("--zone", default="UTC", help="zone of times without one (default: %(default)s)")
-
-
 def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--prices", nargs="+", metavar="FILE", help="candles (default: those of the workspace)"
-    )
-    _add_reading(parser)
-    parser.add_argument(
-        "--step", metavar="STEP", help="length of a bar: 1h, 1d, ...; finer candles are joined"
-    )
-    parser.add_argument("--assets", nargs="+", metavar="ID", help="only these")
+    add_candles(parser)
     parser.add_argument(
         "--models", nargs="+", default=list(MODELS), metavar="NAME", help="default: %(default)s"
     )
@@ -194,8 +182,9 @@ def _midnight(day: date) -> datetime:
 def run_bench(args: argparse.Namespace) -> None:
     """Ask, score, print."""
     from nextbest.market.ledger import Ledger
+    from nextbest.market.standing import keep_leaderboard
 
-    panel = _panel(args)
+    panel = read_panel(args)
     with Ledger.open(Path(args.store) / FOLDER) as ledger:
         board, origins = _benched(args, panel, ledger)
     document = {
@@ -205,6 +194,7 @@ def run_bench(args: argparse.Namespace) -> None:
         "rows": [_row(row) for row in board.rows],
         "failures": [vars(failure) for failure in board.failures],
     }
+    keep_leaderboard(args.store, panel.step, document)
     emit(args, document, _table(board))
 
 
@@ -218,7 +208,7 @@ def run_verdict(args: argparse.Namespace) -> None:
     from nextbest.market.trading.backtest import Costs
     from nextbest.market.verdict.document import verdict_document
 
-    panel = _panel(args)
+    panel = read_panel(args)
     costs = Costs(funding=_funding(args.funding, panel), capital=args.capital)
     has_opens = bool(np.isfinite(panel.open_AT).any())
     with Ledger.open(Path(args.store) / FOLDER) as ledger:
@@ -239,38 +229,6 @@ def run_verdict(args: argparse.Namespace) -> None:
     emit(
         args, document, "\n".join([*document["texts"][args.language], document["disclaimer"][args.language]])
     )
-
-
-def _panel(args: argparse.Namespace) -> "PricePanel":
-    """The candles asked for, on one clock."""
-    from nextbest.data.prices.panel import PricePanel
-    from nextbest.data.prices.reading import read_prices
-    from nextbest.data.prices.steps import parse_step
-    from nextbest.data.prices.store import PriceStore
-
-    step = None if args.step is None else parse_step(args.step)
-    if args.prices:
-        table = read_prices(args.prices, source=args.source, asset_id=args.asset, zone=args.zone)
-        if table.report.quarantined:
-            note(args, "\n".join(table.report.lines()))
-        panel = PricePanel.of(table.prices, step=table.step, assets=args.assets)
-        return panel if step in (None, panel.step) else panel.resample(step)
-    store = PriceStore.open(args.store)
-    steps = store.assets()["step"].unique().sort().to_list()
-    if not steps:
-        raise InputError(
-            "--prices", "the workspace has no candles", remedy="name files, or nextbest market ingest"
-        )
-    if step is None and len(steps) > 1:
-        raise InputError(
-            "--step", f"the workspace has candles of {len(steps)} steps", value=[str(s) for s in steps]
-        )
-    if step is None or step in steps:
-        return store.panel(steps[0] if step is None else step, args.assets)
-    finer = [s for s in steps if s < step and step % s == s * 0]
-    if not finer:
-        raise InputError("--step", f"the workspace has only {[str(s) for s in steps]}", value=args.step)
-    return store.panel(finer[-1], args.assets).resample(step)
 
 
 def _benched(
