@@ -3,15 +3,22 @@
     python benchmarks/market.py leaderboard --data FOLDER --panel crypto_daily [--models a,b] [--ledger FOLDER]
     python benchmarks/market.py leaderboard --data FOLDER --frozen          # all four, small: minutes
 
+    python benchmarks/market.py cost --data FOLDER --panel stocks_daily     # beside each library called origin by origin
+
 Prints Markdown tables; `--json FILE` keeps the rows. The panels are defined in `market_panels.py`.
 """
 
 import argparse
 import json
 import time
+import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from market_panels import PANELS, frozen
 from nextbest.market.base import FORECASTERS, make_forecaster
@@ -56,7 +63,19 @@ def main() -> None:
     table.add_argument("--frozen", action="store_true", help="3 assets and 24 origins of each panel")
     table.add_argument("--ledger", type=Path, help="folder of a ledger, to go on after a kill")
     table.add_argument("--json", type=Path, help="write the rows there")
+    cost = commands.add_parser("cost", help="our harness and each library called anew at every origin")
+    cost.add_argument("--data", type=Path, required=True)
+    cost.add_argument("--panel", choices=sorted(PANELS), default="stocks_daily")
+    cost.add_argument(
+        "--every",
+        type=int,
+        default=8,
+        help="the libraries are asked at every n-th origin, the rest extrapolated",
+    )
     args = parser.parse_args()
+    if args.command == "cost":
+        compare_cost(args.data, args.panel, args.every)
+        return
     kept: dict[str, Any] = {}
     began = time.process_time()
     for name in args.panel or sorted(PANELS):
@@ -93,6 +112,60 @@ def report(name: str, found: Leaderboard) -> None:
         print(
             f"\nSPA p against the random walk: squared {best['spa_squared_p']:.2f}, CRPS {best['spa_crps_p']:.2f}"
         )
+
+
+def compare_cost(data: Path, name: str, every: int) -> None:
+    """CPU-seconds of four models over all origins: ours by the harness, the library's by fitting at each origin."""
+    panel, origins = PANELS[name].load(data)
+    log_close_AT = np.log(panel.close_AT)
+    print(f"{name}: {len(origins)} origins x {panel.n_assets} assets, libraries at every {every}th origin\n")
+    print("| model | ours, CPU-s | library origin by origin, CPU-s (extrapolated) | ratio |")
+    print("|---|---:|---:|---:|")
+    total_ours = total_theirs = 0.0
+    for model, ask in LIBRARY.items():
+        began = time.process_time()
+        bench(panel, [make_forecaster(model)], origins)
+        ours = time.process_time() - began
+        asked = origins.stops[::every]
+        began = time.process_time()
+        for stop in asked:
+            for a in range(panel.n_assets):
+                value = log_close_AT[a, :stop]
+                ask(value[~np.isnan(value)])
+        theirs = (time.process_time() - began) * len(origins) / len(asked)
+        total_ours, total_theirs = total_ours + ours, total_theirs + theirs
+        print(f"| {model} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.1f} |", flush=True)
+    print(f"| all four | {total_ours:.1f} | {total_theirs:.1f} | {total_theirs / total_ours:.1f} |")
+
+
+def _statistical(kind: str) -> Callable[[NDArray[np.float64]], None]:
+    def ask(log_close_T: NDArray[np.float64]) -> None:
+        from statsforecast import models
+
+        made = getattr(models, kind)(season_length=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made.forecast(log_close_T[-1000:], h=24, level=[20, 40, 60, 80])
+
+    return ask
+
+
+def _garch(log_close_T: NDArray[np.float64]) -> None:
+    from arch import arch_model
+
+    made = arch_model(np.diff(log_close_T)[-3000:] * 100, mean="Zero", vol="GARCH", p=1, q=1, dist="t")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.fit(disp="off").forecast(horizon=24)
+
+
+LIBRARY: dict[str, Callable[[NDArray[np.float64]], None]] = {
+    "rw_garch_t": _garch,
+    "auto_ets": _statistical("AutoETS"),
+    "auto_theta": _statistical("AutoTheta"),
+    "auto_arima": _statistical("AutoARIMA"),
+}
+"""As their documentation calls them, with the windows of ours."""
 
 
 if __name__ == "__main__":
