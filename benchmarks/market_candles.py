@@ -58,7 +58,14 @@ BASE = {
     "daily": {"patch": 24, "volatility_scales": (6, 24, 72, 168, 720), "align": 6},
     "hourly": {"patch": 6, "volatility_scales": (1, 3, 12, 24, 168, 720), "align": 1},
 }
-SHARED = {"n_patches": 16, "dim": 32, "n_blocks": 2, "windows_per_epoch": 128, "training": TRAINING}
+SHARED = {
+    "n_patches": 16,
+    "dim": 32,
+    "n_blocks": 2,
+    "windows_per_epoch": 128,
+    "calibrate": False,
+    "training": TRAINING,
+}
 CHOSEN: dict[str, dict[str, Any]] = {
     "daily": {"calibrate": True},
     "hourly": {"calibrate": True, "head": "student"},

@@ -24,6 +24,7 @@ def tiny(**changes: object) -> CandlesConfig:
         "n_heads": 2,
         "n_blocks": 1,
         "windows_per_epoch": 32,
+        "calibrate": False,
         "windows_per_batch": 8,
         "training": training,
     }

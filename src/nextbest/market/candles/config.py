@@ -16,7 +16,7 @@ class CandlesConfig(BaseModel, frozen=True, extra="forbid"):
 
     patch: PositiveInt = 24
     """Bars of one place (token)."""
-    n_patches: PositiveInt = 32
+    n_patches: PositiveInt = 16
     """Places of a window."""
     volatility_scales: tuple[PositiveInt, ...] = (6, 24, 72, 168, 720)
     """Windows over which the variance is averaged, shortest first (Corsi 2009 has 1, 5 and 22 days). The default is
@@ -41,7 +41,7 @@ class CandlesConfig(BaseModel, frozen=True, extra="forbid"):
     """Return, log variance and volume of every bar of a patch; False: a place is its volatility scales only."""
     trend_inputs: bool = True
     """The return over each scale in units of its volatility: width follows falls more than rises."""
-    dim: PositiveInt = 64
+    dim: PositiveInt = 32
     n_blocks: PositiveInt = 2
     n_heads: PositiveInt = 4
     feed_forward: PositiveInt = 2
@@ -55,21 +55,21 @@ class CandlesConfig(BaseModel, frozen=True, extra="forbid"):
     """0: each standardised return counts alike; 1: in proportion to its scale, as in the mean CRPS of returns."""
     align: PositiveInt = 1
     """Windows end at bars that are a multiple of this away from the newest: 24 learns from midnights only."""
-    windows_per_epoch: PositiveInt = 256
+    windows_per_epoch: PositiveInt = 128
     """Drawn anew each epoch; each holds all assets."""
     windows_per_batch: PositiveInt = 8
     validation_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     """Newest share of the history that is not learned but stops the training; labels that reach into it are not
     learned either."""
-    calibrate: bool = False
+    calibrate: bool = True
     """After the training, widen or narrow each horizon by one factor, that which fits the held-out part best."""
     n_members: PositiveInt = 1
     """Networks that differ by their seed alone; their quantiles are averaged."""
     training: TrainConfig = TrainConfig(
-        n_epochs=20,
-        learning_rate=1e-3,
+        n_epochs=8,
+        learning_rate=5e-4,
         weight_decay=0.05,
-        warmup_steps=20,
+        warmup_steps=10,
         schedule="cosine",
         patience=5,
         device="auto",
