@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from nextbest.data.prices.panel import PricePanel
 from nextbest.errors import InputError
+from nextbest.evaluation.forecast.quantiles import LEVELS as LEVELS  # asked of every forecaster
 
 FloatArray = NDArray[np.float64]
-LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Quantile levels of every forecast unless told otherwise."""
 
 
 @runtime_checkable
