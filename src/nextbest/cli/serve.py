@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
         action="append",
         metavar="DIR",
         help="folder written by `nextbest train` or `nextbest products train`; twice for one of each; may be "
-        "left out when the workspace has a book of portfolios, which is served beside any model",
+        "left out when the workspace has a book of portfolios or candles, which are served beside any model",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
@@ -48,6 +48,14 @@ def add_parser(commands: Any) -> None:
         metavar="DIR",
         help="keep every offer of POST /products/recommendations in this folder, in a chain that shows any change",
     )
+    market = parser.add_argument_group("prices")
+    market.add_argument(
+        "--forecasters",
+        nargs="+",
+        metavar="NAME",
+        help="models that may be asked for forecasts, the first where a request names none "
+        "(default: those that are fitted in seconds)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -56,10 +64,13 @@ def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from nextbest.cli.portfolio import house_list
+    from nextbest.market.base import make_forecaster
     from nextbest.service.config import ServiceConfig
     from nextbest.service.server import serve
 
-    models = " and ".join(args.model) or "portfolios"
+    for name in args.forecasters or ():
+        make_forecaster(name)  # a name that isn't one is better told here than at the first request
+    models = " and ".join(args.model) or "the workspace"
     serve(
         [Path(model) for model in args.model],
         host=args.host,
@@ -72,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
             needs_panel=not args.profiles_only,
             advice=house_list(),
             decision_log=Path(args.decision_log).absolute() if args.decision_log else None,
+            forecasters=tuple(args.forecasters or ServiceConfig().forecasters),
         ),
         log_level=args.log_level,
         announce=lambda url: note(args, f"serving {models} at {url} (docs at /docs), Ctrl+C stops"),

@@ -13,7 +13,9 @@ from nextbest.version import __version__
 Document = dict[str, Any]
 
 
-def forecast_document(forecasts: Forecasts, asset_id: str, *, board: Document | None) -> Document:
+def forecast_document(
+    forecasts: Forecasts, asset_id: str, *, board: Document | None, own: bool = False
+) -> Document:
     """The document of one asset.
 
     Parameters
@@ -22,6 +24,8 @@ def forecast_document(forecasts: Forecasts, asset_id: str, *, board: Document | 
         Of `forecast_table`.
     board
         The last leaderboard of the step (`standing.read_leaderboard`), None where there was none.
+    own
+        Whether the series is somebody's own, so that a tested asset of that name isn't it.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def forecast_document(forecasts: Forecasts, asset_id: str, *, board: Document | 
         raise InputError(
             "asset_id", forecasts.missing.get(asset_id, "is not in the forecasts"), value=asset_id
         )
-    standing = standing_of(board, forecasts.model, forecasts.horizons, asset_id=asset_id)
+    standing = standing_of(board, forecasts.model, forecasts.horizons, asset_id=None if own else asset_id)
     bars, close, cutoff = step_name(forecasts.step), rows[0]["close"], forecasts.cutoff.isoformat()
     texts = {
         "en": [

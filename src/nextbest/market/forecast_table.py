@@ -97,7 +97,8 @@ def forecast_table(
         )
     alive_A = ~np.isnan(panel.close_AT[:, -1])
     answer_AHQ, words = _asked(panel, model, tuple(horizons), said, rng, alive_A)
-    price_AHQ = panel.close_AT[:, -1, None, None] * np.exp(answer_AHQ)
+    with np.errstate(over="ignore"):  # a series of nonsense: what isn't finite is told as no answer
+        price_AHQ = panel.close_AT[:, -1, None, None] * np.exp(answer_AHQ)
     whole_A = np.asarray(np.isfinite(price_AHQ).all((1, 2)))
     missing = {
         asset: _why(panel, model, row, words) for row, asset in enumerate(panel.asset_ids) if not whole_A[row]

@@ -79,8 +79,10 @@ def read_leaderboard(store: str | Path, step: timedelta) -> Document | None:
     return found
 
 
-def standing_of(board: Document | None, model: str, horizons: Sequence[int], *, asset_id: str) -> Document:
-    """What the leaderboard says of a model at these horizons.
+def standing_of(
+    board: Document | None, model: str, horizons: Sequence[int], *, asset_id: str | None
+) -> Document:
+    """What the leaderboard says of a model at these horizons; `asset_id` None = a series that nobody here knows.
 
     Returns
     -------

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from nextbest.errors import InputError
 from nextbest.service.config import ServiceConfig
 from nextbest.service.edge import Edge
 from nextbest.service.errors import install_error_border
+from nextbest.service.market.schemas import ForecastRequest
 from nextbest.service.openapi import install_openapi
 from nextbest.service.portfolio.schemas import PlanRequestBody
 from nextbest.service.products.engine import ProductsEngine
 from nextbest.service.products.schemas import OfferRequest
-from nextbest.service.routes import events, items, portfolio, products, recommendations, system
+from nextbest.service.routes import events, items, market, portfolio, products, recommendations, system
 from nextbest.service.state import Service, utc_now
 from nextbest.version import __version__
 
@@ -36,6 +38,7 @@ def create_app(
     panel_folder: str | Path | None = None,
     policy: str | Path | None = None,
     portfolio_folder: str | Path | None = None,
+    market_folder: str | Path | None = None,
     config: ServiceConfig | None = None,
     load: "Callable[[Path], Pipeline] | None" = None,
     load_products: Callable[[Path], ProductsEngine] | None = None,
@@ -61,6 +64,9 @@ def create_app(
         TOML or JSON with the bank's rules, or the name of shipped ones; None: those of the panel's name.
     portfolio_folder
         Folder of a book of portfolios (`nextbest portfolio ingest`); None: their routes aren't served.
+    market_folder
+        Workspace with candles (`nextbest market ingest`) and the leaderboard of `nextbest market bench`; None: forecasts
+        aren't served.
     config
         Limits and intervals; None: the defaults.
     load
@@ -84,8 +90,10 @@ def create_app(
     InputError
         No folder is given.
     """
-    if model_folder is None and products_folder is None and portfolio_folder is None:
-        raise InputError("model_folder", "or products_folder must be given, or portfolio_folder")
+    if all(folder is None for folder in (model_folder, products_folder, portfolio_folder, market_folder)):
+        raise InputError(
+            "model_folder", "or products_folder must be given, or portfolio_folder, or market_folder"
+        )
     service = Service(config=config or ServiceConfig(), now=now, on_swap=on_swap)
     if model_folder is not None:
         folder = Path(model_folder)
@@ -102,6 +110,8 @@ def create_app(
 
     if portfolio_folder is not None:
         service.serve_portfolio(Path(portfolio_folder))
+    if market_folder is not None:
+        service.serve_market(Path(market_folder))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -123,14 +133,19 @@ def create_app(
             app.include_router(topic.router(service))
     if service.portfolio is not None:
         app.include_router(portfolio.router(service, service.portfolio))
+    if service.market is not None:
+        app.include_router(market.router(service, service.market))
     app.include_router(system.router(service))
     if service.products is not None:
         app.router.routes.insert(0, products.predict_route(service, service.products))
     if service.shop is not None:
         app.router.routes.insert(0, recommendations.user_route(service))
     install_error_border(app)
-    posted = [OfferRequest] if service.products is not None else []
-    install_openapi(app, *posted, *([PlanRequestBody] if service.portfolio is not None else []))
+    posted: list[type[BaseModel]] = []
+    posted += [OfferRequest] if service.products is not None else []
+    posted += [PlanRequestBody] if service.portfolio is not None else []
+    posted += [ForecastRequest] if service.market is not None else []
+    install_openapi(app, *posted)
     return app
 
 

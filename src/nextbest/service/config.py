@@ -37,6 +37,19 @@ class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
     are not."""
     advice: AdviceConfig | None = None
     """The house's list, which switches individual recommendations in POST /plans on; None: they are refused."""
+    forecasters: tuple[str, ...] = (
+        *("rw_hist_sim", "rw_gauss", "rw_ewma", "rw_garch_t", "drift", "seasonal_naive", "har"),
+        *("auto_ets", "auto_theta", "lgbm_quantile"),
+    )
+    """Forecasters that may be asked, the first where a request names none; those that are fitted in seconds."""
+    forecast_bars: PositiveInt = 5_000
+    """Newest bars of the workspace that a forecaster is fitted on."""
+    max_horizon: PositiveInt = 500
+    """Farthest horizon of a forecast, bars."""
+    max_candles: PositiveInt = 10_000
+    """Most candles that one POST /forecasts brings along."""
+    max_forecasts_pending: PositiveInt = 64
+    """Questions about prices waiting in one worker; past them a request is refused with 503."""
     max_body_bytes: PositiveInt = 1 << 20
     """Largest request body; a larger one is refused with 413."""
     body_budget_bytes: PositiveInt = 128 << 20

@@ -39,6 +39,8 @@ PORTFOLIO_BOOK = Path("portfolio", "book.duckdb")
 """Of a workspace: where `nextbest portfolio ingest` puts a book of portfolios."""
 MAKE_ONE = "make one: `nextbest train --out DIR` of a shop, `nextbest products train --out DIR` of a bank"
 """What to do about a folder that is no model."""
+CANDLES_FOLDER = "prices"
+"""Of a workspace: where `nextbest market ingest` puts candles."""
 WORKER_PING_S = 20
 """A worker that tells no sign of life for so long, seconds, is replaced; a slow machine needs some of it to
 import and to load, and a worker killed in the middle of a ping is noticed only after it."""
@@ -59,6 +61,7 @@ class WorkerApp:
     panel_folder: str | None = None
     policy: str | None = None
     portfolio_folder: str | None = None
+    market_folder: str | None = None
 
     def __call__(self) -> "FastAPI":
         """The application, and the settings of its process."""
@@ -78,6 +81,7 @@ class WorkerApp:
             panel_folder=self.panel_folder,
             policy=self.policy,
             portfolio_folder=self.portfolio_folder,
+            market_folder=self.market_folder,
             config=self.config,
             on_start=_reload_on_hangup,
             on_swap=_settle,
@@ -112,7 +116,7 @@ def serve(
         Processes over one socket; they share the event log, each holds the model.
     store
         Workspace whose `events.sqlite` keeps posted events and whose `panel` holds a bank's clients; None: a
-        file and a folder beside the model folder. A book of portfolios in it is served too, if need be alone
+        file and a folder beside the model folder. A book of portfolios and candles in it are served too, if need be alone
         (`model_folder` is empty then).
     policy
         TOML or JSON with the bank's rules for offers, or the name of shipped ones; None: those of the panel's name.
@@ -148,7 +152,8 @@ def serve(
     book = Path(store).absolute() / PORTFOLIO_BOOK if store is not None else None
     portfolio = book.parent if book is not None and book.is_file() else None
     asked = [model_folder] if isinstance(model_folder, str | Path) else list(model_folder)
-    folders = by_kind(asked) if asked or portfolio is None else {}
+    market = Path(store).absolute() if store is not None and (Path(store) / CANDLES_FOLDER).is_dir() else None
+    folders = by_kind(asked) if asked or (portfolio is None and market is None) else {}
     shop, products = folders.get("shop"), folders.get("products")
     event_log: Path | None = None
     if shop is not None:
@@ -165,6 +170,7 @@ def serve(
         panel_folder=_text(panel),
         policy=_checked_policy(policy),
         portfolio_folder=_text(portfolio),
+        market_folder=_text(market),
     )
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))

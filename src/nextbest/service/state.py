@@ -16,6 +16,7 @@ from nextbest.errors import ExternalError
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
 from nextbest.service.engine import Question, Reply
+from nextbest.service.market.part import MarketPart
 from nextbest.service.metrics import ServiceMetrics, worker_ended
 from nextbest.service.model_holder import ModelHolder, Refreshed
 from nextbest.service.parts import Part
@@ -65,6 +66,7 @@ class Service:
         self.shop: ShopPart | None = None
         self.products: ProductsPart | None = None
         self.portfolio: PortfolioPart | None = None
+        self.market: MarketPart | None = None
         self._on_swap = on_swap
         self._watcher: asyncio.Task[None] | None = None
         self._health: tuple[float, dict[str, Any]] | None = None
@@ -91,6 +93,10 @@ class Service:
     def serve_portfolio(self, folder: Path) -> None:
         """Add the book of portfolios in a folder; before the start."""
         self.portfolio = PortfolioPart(folder, config=self.config, now=self.now)
+
+    def serve_market(self, folder: Path) -> None:
+        """Add the candles of a workspace; before the start."""
+        self.market = MarketPart(folder, config=self.config)
 
     @property
     def parts(self) -> list[Part]:
@@ -126,6 +132,8 @@ class Service:
             await part.stop()
         if self.portfolio is not None:
             await self.portfolio.stop()
+        if self.market is not None:
+            await self.market.stop()
         worker_ended()
 
     async def refresh(self, *, force: bool = False) -> Refreshed:
@@ -191,10 +199,11 @@ class Service:
             probe_ms = max(probe_ms, took_ms)
             if part.holder.is_loaded and broken is None:
                 broken = part.holder.error
-        if self.portfolio is not None:
-            found, took_ms = await self.portfolio.check()
-            checks |= found
-            probe_ms = max(probe_ms, took_ms)
+        for beside in (self.portfolio, self.market):
+            if beside is not None:
+                found, took_ms = await beside.check()
+                checks |= found
+                probe_ms = max(probe_ms, took_ms)
         ready = all(word == "ok" for word in checks.values())
         # The first service of bank products said "ok", and its probes still look for that word.
         word = "ok" if self.products is not None else "ready"
@@ -213,6 +222,8 @@ class Service:
         """What a scrape asks for instead of counting."""
         for part in self.parts:
             yield from part.live_metrics()
+        if self.market is not None:
+            yield from self.market.live_metrics()
 
 
 def check_writable(path: Path) -> None:

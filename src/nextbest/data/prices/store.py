@@ -106,6 +106,15 @@ class PriceStore:
         schema |= {"first": SCHEMA["time"], "last": SCHEMA["time"]}
         return pl.DataFrame(found, schema=schema, orient="row").sort("asset_id", "step")
 
+    def steps(self) -> list[timedelta]:
+        """Lengths of bars that there are, the shortest first; reads no file."""
+        return sorted({parse_step(path.parent.name) for path in self.folder.glob("*/*.parquet")})
+
+    def state(self, step: timedelta) -> tuple[tuple[str, int, int], ...]:
+        """Name, time of change and size of each file of a step: another one after every addition; reads no file."""
+        files = [(path.name, path.stat()) for path in (self.folder / step_name(step)).glob("*.parquet")]
+        return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
+
     def table(self, step: timedelta, assets: Sequence[str] | None = None) -> pl.DataFrame:
         """Candles of a step as `tables.PRICES`, by asset and time; `assets=None` = all that have it.
 
