@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from nextbest.data.prices.panel import PricePanel
 from nextbest.errors import InputError
-from nextbest.evaluation.forecast.quantiles import LEVELS as LEVELS  # asked of every forecaster
+from nextbest.evaluation.forecast import quantiles
 
 FloatArray = NDArray[np.float64]
+LEVELS = quantiles.LEVELS
+"""Asked of every forecaster unless told otherwise."""
 
 
 @runtime_checkable
