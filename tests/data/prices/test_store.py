@@ -125,3 +125,16 @@ def test_an_empty_store_says_so_and_a_file_is_no_store(tmp_path):
     (tmp_path / "prices").write_text("x")
     with pytest.raises(InputError, match="must be a folder"):
         PriceStore.open(tmp_path)
+
+
+def test_steps_and_state_of_the_files_tell_an_addition_and_only_that(tmp_path):
+    store = PriceStore.open(tmp_path)
+    assert (store.steps(), store.state(HOUR)) == ([], ())
+    store.add(reading(bars(10), bars(7)))
+    assert (store.steps(), store.state(DAY)) == ([HOUR], ())
+    before = store.state(HOUR)
+    store.add(reading(bars(10), bars(7)))  # the same again writes nothing
+    assert store.state(HOUR) == before
+    store.add(reading(bars(11), bars(7)))
+    assert store.state(HOUR) != before
+    assert store.state(HOUR)[1] == before[1]  # B had nothing new
