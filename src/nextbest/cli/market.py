@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli import market_forecast
+from nextbest.cli import market_forecast, market_train
 from nextbest.cli.candles import add_candles, add_reading, read_panel
 from nextbest.cli.output import emit, new_command, note, show_progress, text_file
 from nextbest.errors import InputError
@@ -76,6 +76,7 @@ def add_parser(commands: Any) -> None:
     verdict.add_argument("--language", choices=("en", "ru"), default="en", help="of the page and the text")
     verdict.set_defaults(run=run_verdict)
     market_forecast.add_parsers(inner)
+    market_train.add_parser(inner)
 
 
 def _add_ingest(inner: Any) -> None:

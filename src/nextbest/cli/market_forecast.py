@@ -11,7 +11,8 @@ from nextbest.errors import ExternalError, InputError
 FORECAST_EXAMPLES = """\
   nextbest market forecast --model rw_garch_t --assets BTC/USDT
   nextbest market forecast --prices candles/*.parquet --step 1d --model rw_hist_sim --horizons 1 5 --json
-  nextbest market forecast --model har --out forecasts.parquet      # a table for other programs"""
+  nextbest market forecast --model har --out forecasts.parquet      # a table for other programs
+  nextbest market forecast --model candles --step 1h                # a folder written by `nextbest market train`"""
 AUDIT_EXAMPLES = """\
   nextbest market audit --model lgbm_quantile --prices candles/*.parquet --step 1d"""
 SIMULATE_EXAMPLES = """\
@@ -52,7 +53,10 @@ def add_parsers(inner: Any) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", required=True, metavar="NAME", help="a forecaster, as `nextbest market bench` names it"
+        "--model",
+        required=True,
+        metavar="NAME",
+        help="a forecaster, as `nextbest market bench` names it; of `forecast` also a folder of `nextbest market train`",
     )
     parser.add_argument(
         "--horizons",
@@ -93,7 +97,7 @@ def _add_simulate(inner: Any) -> None:
 
 def run_forecast(args: argparse.Namespace) -> None:
     """Fit, ask, print, keep where asked."""
-    from nextbest.market.base import LEVELS, make_forecaster
+    from nextbest.market.base import LEVELS, load_forecaster, make_forecaster
     from nextbest.market.forecast_document import forecast_document
     from nextbest.market.forecast_table import forecast_table
     from nextbest.market.standing import read_leaderboard
@@ -101,13 +105,15 @@ def run_forecast(args: argparse.Namespace) -> None:
     if args.out is not None:
         _check_suffix(args.out)
     panel = read_panel(args)
-    model = make_forecaster(args.model)
+    has_learned = Path(args.model).is_dir()
+    model = load_forecaster(args.model) if has_learned else make_forecaster(args.model)
     found = forecast_table(
         panel,
         model,
         horizons=sorted(set(args.horizons)),
         levels=sorted({*LEVELS, *args.levels}),
         rng=args.rng,
+        fit=not has_learned,
     )
     for asset, why in list(found.missing.items())[:5]:
         note(args, f"{asset}: {why}")

@@ -8,6 +8,7 @@ Axes: O origins, A assets, H horizons, Q quantile levels.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -155,6 +156,19 @@ def make_forecaster(name: str, **config: Any) -> Forecaster:
         return makers[name](**config)
     except TypeError as error:
         raise InputError(name, f"has no such setting: {error}", value=sorted(config)) from error
+
+
+def load_forecaster(folder: str | Path) -> Forecaster:
+    """The forecaster that `nextbest market train` wrote there; it has learned already.
+
+    Raises
+    ------
+    ArtifactError
+        The folder is missing, incomplete, changed, or holds a model of another kind.
+    """
+    from nextbest.market.candles.model import Candles
+
+    return Candles.load(Path(folder))
 
 
 def check_request(horizons: Sequence[int], levels: Sequence[float]) -> tuple[NDArray[np.int64], FloatArray]:

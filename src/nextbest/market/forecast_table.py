@@ -54,6 +54,7 @@ def forecast_table(
     horizons: Sequence[int] = (1,),
     levels: Sequence[float] = LEVELS,
     rng: int = 0,
+    fit: bool = True,
 ) -> Forecasts:
     """Quantiles of the closes to come, in the quote currency, of all assets with a bar at the panel's end.
 
@@ -67,6 +68,8 @@ def forecast_table(
         Of the quantiles; .1, .5 and .9 are there anyway.
     rng
         Seed of the fit.
+    fit
+        False: the model has learned already (`load_forecaster`) and answers as it is.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def forecast_table(
             value=horizons[-1],
         )
     alive_A = ~np.isnan(panel.close_AT[:, -1])
-    answer_AHQ, words = _asked(panel, model, tuple(horizons), said, rng, alive_A)
+    answer_AHQ, words = _asked(panel, model, tuple(horizons), said, alive_A, rng=rng, fit=fit)
     with np.errstate(over="ignore"):  # a series of nonsense: what isn't finite is told as no answer
         price_AHQ = panel.close_AT[:, -1, None, None] * np.exp(answer_AHQ)
     whole_A = np.asarray(np.isfinite(price_AHQ).all((1, 2)))
@@ -168,14 +171,17 @@ def _asked(
     model: Forecaster,
     horizons: tuple[int, ...],
     levels: tuple[float, ...],
-    rng: int,
     alive_A: NDArray[np.bool_],
+    *,
+    rng: int,
+    fit: bool,
 ) -> tuple[NDArray[np.float64], str | None]:
     """Log-returns (A, H, Q), NaN where there is no answer, and what was wrong with some."""
     known = panel.until(panel.n_bars)
     asked = panel.until(panel.n_bars, length=model.context_length or None)
     try:
-        model.fit(known, horizons=horizons, rng=np.random.default_rng([rng, 0]))
+        if fit:
+            model.fit(known, horizons=horizons, rng=np.random.default_rng([rng, 0]))
         said = model.forecast((asked,), horizons=horizons, levels=levels)
     except NextbestError:
         raise
