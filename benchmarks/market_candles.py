@@ -43,7 +43,7 @@ from nextbest.market.candles.scaling import Scaling
 Floats = NDArray[np.float64]
 TEST = date(2025, 8, 1)
 DAILY = ("BTC", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "LINK", "LTC", "TRX", "BCH", "DOT")
-HOURLY = ("BTC", "ETH", "BNB", "SOL", "XRP", "DOGE")
+HOURLY = ("BTC", "ETH", "BNB", "SOL", "XRP", "ADA")
 TRAINING = {
     "n_epochs": 8,
     "learning_rate": 5e-4,
