@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.cli import market_forecast, market_train
 from nextbest.cli.candles import add_candles, add_reading, read_panel
-from nextbest.cli.output import emit, new_command, note, show_progress, text_file
+from nextbest.cli.output import a_day, emit, new_command, note, show_progress, text_file
 from nextbest.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def _add_fetch(inner: Any) -> None:
         "symbols", nargs="+", metavar="SYMBOL", help="BTC/USDT; BTC/USDT:USDT for a perpetual"
     )
     parser.add_argument("--step", required=True, metavar="STEP", help="15m, 1h, 1d, ...")
-    parser.add_argument("--since", required=True, type=_day, metavar="YYYY-MM-DD", help="first day, UTC")
+    parser.add_argument("--since", required=True, type=a_day, metavar="YYYY-MM-DD", help="first day, UTC")
     parser.add_argument(
-        "--until", type=_day, metavar="YYYY-MM-DD", help="first day no more asked for (default: now)"
+        "--until", type=a_day, metavar="YYYY-MM-DD", help="first day no more asked for (default: now)"
     )
     parser.set_defaults(run=run_fetch)
 
@@ -120,7 +120,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         help="bars ahead (default: 1 6 24)",
     )
     parser.add_argument(
-        "--start", type=_day, metavar="YYYY-MM-DD", help="of the test (default: the newest fifth)"
+        "--start", type=a_day, metavar="YYYY-MM-DD", help="of the test (default: the newest fifth)"
     )
     parser.add_argument(
         "--every", type=int, default=1, metavar="BARS", help="between two origins (default: %(default)s)"
@@ -133,13 +133,6 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         help="between two fits (default: %(default)s)",
     )
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"must be a day as YYYY-MM-DD, is {text!r}") from error
 
 
 def run_ingest(args: argparse.Namespace) -> None:

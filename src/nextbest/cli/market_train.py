@@ -1,12 +1,12 @@
 """`nextbest market train`: our own transformer learns from candles and becomes a folder."""
 
 import argparse
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from nextbest.cli.candles import add_candles, read_panel
-from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.cli.output import a_day, emit, new_command, show_progress
 
 EXAMPLES = """\
   nextbest market train --prices candles/*.parquet --step 1h --out candles
@@ -23,7 +23,7 @@ def add_parser(inner: Any) -> None:
     add_candles(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write; replaced in one step")
     parser.add_argument(
-        "--until", type=_day, metavar="YYYY-MM-DD", help="learn nothing of this day or later (default: all)"
+        "--until", type=a_day, metavar="YYYY-MM-DD", help="learn nothing of this day or later (default: all)"
     )
     parser.add_argument(
         "--horizons",
@@ -39,13 +39,6 @@ def add_parser(inner: Any) -> None:
     )
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
     parser.set_defaults(run=run)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"must be a day as YYYY-MM-DD, is {text!r}") from error
 
 
 def run(args: argparse.Namespace) -> None:

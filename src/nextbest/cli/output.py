@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,14 @@ def text_file(text: str) -> Path:
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"must name a file in a folder that exists; got {text!r}")
     return path
+
+
+def a_day(text: str) -> date:
+    """A flag's day, `YYYY-MM-DD`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a day such as 2026-03-31; got {text!r}") from None
 
 
 def write_text(path: Path, text: str) -> None:

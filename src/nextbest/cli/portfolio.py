@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli.output import emit, new_command, note, text_file
+from nextbest.cli.output import a_day, emit, new_command, note, text_file
 from nextbest.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _add_client_command(commands: Any, name: str, summary: str) -> None:
         parser.add_argument("--benchmark", metavar="ID", help="index of the book to compare with")
         parser.add_argument("--currency", metavar="CODE", help="count in it (default: the client's)")
     parser.add_argument(
-        "--as-of", type=_day, metavar="YYYY-MM-DD", help="as if it were this day (default: today, UTC)"
+        "--as-of", type=a_day, metavar="YYYY-MM-DD", help="as if it were this day (default: today, UTC)"
     )
     if name == "plan":
         parser.add_argument(
@@ -97,7 +97,7 @@ def _add_client_command(commands: Any, name: str, summary: str) -> None:
             help="JSON: question id to answer id of the questionnaire (default: the grades in the book)",
         )
         parser.add_argument(
-            "--answered-on", type=_day, metavar="YYYY-MM-DD", help="day of the answers (default: today, UTC)"
+            "--answered-on", type=a_day, metavar="YYYY-MM-DD", help="day of the answers (default: today, UTC)"
         )
         parser.add_argument(
             "--advice",
@@ -376,13 +376,6 @@ def _now(args: argparse.Namespace) -> datetime:
     if as_of is None:
         return datetime.now(UTC)
     return datetime(as_of.year, as_of.month, as_of.day, 23, 59, tzinfo=UTC)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a day such as 2026-03-31; got {text!r}") from None
 
 
 def _source(text: str) -> tuple[str, str]:
