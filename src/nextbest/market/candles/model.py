@@ -18,6 +18,7 @@ from nextbest.market.candles.config import CandlesConfig
 from nextbest.market.candles.features import facts_of, outcomes
 from nextbest.market.candles.quantiles import answered_quantiles
 from nextbest.market.candles.scaling import Scaling
+from nextbest.models.sequence.needs import need_torch
 from nextbest.models.store import read_arrays, read_files, read_manifest, write_folder
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Candles:
         ArtifactError
             The checkpoints' folder belongs to another training.
         """
+        need_torch(KIND)
         from nextbest.market.candles.learning import Tape, Targets, teach
 
         config = self.settings
@@ -276,6 +278,7 @@ class Candles:
         ArtifactError
             The folder is missing, incomplete, changed, or holds another kind of model.
         """
+        need_torch(KIND)
         from safetensors import SafetensorError
         from safetensors.torch import load as from_bytes
 

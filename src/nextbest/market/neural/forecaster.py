@@ -21,6 +21,7 @@ from nextbest.market.candles.features import outcomes
 from nextbest.market.candles.model import checked_config
 from nextbest.market.candles.quantiles import LEARNED_LEVELS, between
 from nextbest.market.neural.config import NeuralConfig
+from nextbest.models.sequence.needs import need_torch
 from nextbest.models.store import read_files, read_manifest, write_folder
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Neural:
         ArtifactError
             The checkpoints' folder belongs to another training.
         """
+        need_torch(self.name)
         import torch
 
         from nextbest.market.neural.lesson import Lesson, batch_of

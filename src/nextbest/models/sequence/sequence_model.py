@@ -26,6 +26,7 @@ from nextbest.models.factors import FactorModel
 from nextbest.models.histories import renumbered, up_to
 from nextbest.models.sequence.batches import question_batches
 from nextbest.models.sequence.config import SequenceConfig
+from nextbest.models.sequence.needs import need_torch
 from nextbest.models.sequence.renewal import appended, encoded, new_days
 from nextbest.models.sequence.shards import InMemory, Shards
 from nextbest.models.sequence.validation import Questions
@@ -142,6 +143,7 @@ class SequenceModel(FactorModel):
         how: How,
         questions: Questions | None = None,
     ) -> None:
+        need_torch(self.kind)
         from nextbest.models.sequence.learning import learn
 
         learned = learn(
@@ -193,6 +195,7 @@ class SequenceModel(FactorModel):
         ids = appended(self.item_ids_, item_ids)
         new_ids = IdIndex(ids.ids[self.n_items :])
         x_MF = encoded(self.item_coder_, catalog, new_ids)
+        need_torch(self.kind)
         from nextbest.models.sequence.renewing import grown
 
         more = grown(self.weights_, x_MF, n_items=self.n_items, encoder=self._encoder, config=self.config)
@@ -275,6 +278,7 @@ class SequenceModel(FactorModel):
             x_MF = np.full((len(new_ids), len(self.item_coder_.names)), np.nan, np.float32)
         else:
             x_MF = self.item_coder_.encode(catalog, new_ids)
+        need_torch(self.kind)
         from nextbest.models.sequence.renewing import renewed
 
         learned = renewed(
