@@ -127,7 +127,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"money of the goal's month", "в деньгах месяца цели"),
     (r"0 where it is reached", "0, где цель достигнута"),
     (r"today's money", "в сегодняшних деньгах"),
-    (r"exact on the same random numbers", "точно на тех же случайных числах"),
+    (r"rounded up to a whole unit", "с округлением вверх до целого"),
+    (r"on the same random numbers", "на тех же случайных числах"),
     (r"up to 600 months", "до 600 месяцев"),
     # why a part of a report is missing
     (r"the client has no such goal; add it to the book's goals", "у клиента нет такой цели"),

@@ -42,7 +42,7 @@ SPECS = {
         Spec(
             "required_contribution", "Required monthly contribution", "Необходимый ежемесячный взнос", "money",
             "least contribution with which the wanted share of futures reaches the target",
-            "today's money; exact on the same random numbers", _SOURCE,
+            "today's money; rounded up to a whole unit; on the same random numbers", _SOURCE,
         ),
         Spec(
             "required_months", "Required time", "Необходимый срок", "months",
@@ -117,7 +117,7 @@ def _figures(plan: Plan, chosen: Option) -> list[Measured]:
         found.append(
             measured(
                 "required_contribution",
-                needed if finite else None,
+                None if needed is None or not finite else _whole(needed),
                 reason=None if finite else "no_root",
                 details=wanted,
             )
@@ -230,8 +230,8 @@ def _texts(plan: Plan, chosen: Option | None) -> dict[str, list[str]]:
             wanted = round(plan.config.wanted * 100)
             texts.append(
                 {
-                    "en": f"For {wanted}% a monthly contribution of {money(np.ceil(needed), 'en')} {request.currency} in today's money would be needed; it is {money(request.goal.monthly_contribution, 'en')} {request.currency} now.",
-                    "ru": f"Для {wanted}\xa0% нужен ежемесячный взнос {money(np.ceil(needed), 'ru')} {request.currency} в сегодняшних деньгах; сейчас он {money(request.goal.monthly_contribution, 'ru')} {request.currency}.",
+                    "en": f"For {wanted}% a monthly contribution of {money(_whole(needed), 'en')} {request.currency} in today's money would be needed; it is {money(request.goal.monthly_contribution, 'en')} {request.currency} now.",
+                    "ru": f"Для {wanted}\xa0% нужен ежемесячный взнос {money(_whole(needed), 'ru')} {request.currency} в сегодняшних деньгах; сейчас он {money(request.goal.monthly_contribution, 'ru')} {request.currency}.",
                 }
             )
         texts += [c.text(request.currency) for c in plan.counterfactuals]
@@ -310,3 +310,8 @@ def _class_words(plan: Plan, asset_class: str) -> dict[str, str]:
     """A class's name for clients; the bare name where the limits don't know it."""
     known = plan.limits.asset_class.get(asset_class)
     return {"en": asset_class, "ru": asset_class} if known is None else {"en": known.en, "ru": known.ru}
+
+
+def _whole(amount: float) -> float:
+    """Rounded up, so that the figure and the sentence about it are one number, and it is enough."""
+    return float(np.ceil(amount))
