@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from market.price_cases import Scripted, panel_of, random_closes
+from market.price_cases import Scripted, panel_of, random_closes, rising
 from nextbest.errors import DataError, ExternalError, InputError
 from nextbest.market.bench.harness import bench
 from nextbest.market.bench.origins import origins_of
@@ -86,12 +86,24 @@ def test_another_bar_another_setting_or_another_seed_is_another_run(tmp_path):
     assert run(tmp_path, Scripted()).resumed["scripted"] == len(ORIGINS)
 
 
-def test_a_failed_block_is_kept_with_its_words(tmp_path):
-    failing = Scripted(lambda hs, shape: 1 / 0)
-    run(tmp_path, failing)
-    again = run(tmp_path, Scripted(lambda hs, shape: 1 / 0))
+def test_a_block_without_a_number_is_asked_again_because_what_was_missing_may_have_come(tmp_path):
+    failing = run(tmp_path, Scripted(lambda hs, shape: 1 / 0))
+    assert failing.failures[0].words == "forecast: ZeroDivisionError: division by zero"
+    mended = run(tmp_path, Scripted())
+    assert mended.resumed["scripted"] == 0
+    assert mended.failures == ()
+
+
+def test_a_block_with_some_answers_is_kept_with_its_words(tmp_path):
+    def half(histories, shape):
+        said = rising(shape)
+        said[:, 0] = np.nan
+        return said
+
+    first, again = run(tmp_path, Scripted(half)), run(tmp_path, Scripted(half))
     assert again.resumed["scripted"] == len(ORIGINS)
-    assert again.failures[0].words == "forecast: ZeroDivisionError: division by zero"
+    assert [f.words for f in again.failures] == [f.words for f in first.failures]
+    assert first.failures
 
 
 def test_a_trial_counts_once_however_often_it_is_run_and_stays(tmp_path):

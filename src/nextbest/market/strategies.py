@@ -121,11 +121,10 @@ def tried(
         "cost_per_side": costs.per_side,
         "capital": costs.capital,
     }
+    digest = panel.digest()
     result = backtest(np.stack(list(positions.values())), panel, costs, names=tuple(positions), fill=fill)
     for name, net_T in zip(result.names, result.net_ST, strict=True):
-        ledger.add_trial(
-            name, said, net_T[result.period], times=panel.time_T[result.period], data=panel.digest()
-        )
+        ledger.add_trial(name, said, net_T[result.period], times=panel.time_T[result.period], data=digest)
     days = panel.time_T.astype("datetime64[D]")
     period = (days[origins.stops[0] - 1].item(), days[-1].item())
     return judge(

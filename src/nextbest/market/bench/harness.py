@@ -190,7 +190,8 @@ def _ask(
             if block is None:
                 block = _answer(model, panel, origins, at, levels, fit_words)
                 asked.cpu_s += block.cpu_s
-                if store:
+                # a block without a number is asked again: what was missing (an extra, memory) may have come
+                if store and np.isfinite(block.quantiles_OAHQ).any():
                     store.put(*at, block.with_cpu(block.cpu_s + fit_cpu))
                     fit_cpu = 0.0
             else:
