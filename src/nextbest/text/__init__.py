@@ -1,0 +1,1 @@
+"""Words to vectors: sentence encoders and the character n-grams that stand in for them."""
