@@ -4,6 +4,7 @@ Plain frozen values; nothing here computes an answer, reads a file or needs an e
 with each field; a missing value is None, never NaN.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -72,8 +73,8 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """Under which memory keeps this caller's turns."""
-        return f"{self.role}:{self.user_id}:{self.customer_id}:{self.client_id}"
+        """Under which memory keeps this caller's turns: different for different ids, 7 and "7" included."""
+        return json.dumps([self.role, self.user_id, self.customer_id, self.client_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +264,29 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """One thing that a reply named, as memory keeps it: enough to resolve "the second one"."""
+
+    item_id: OutsideId
+    title: Words
+    kind: str = "item"
+    price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One question with its answer, as memory keeps it."""
+    """One question with its answer, as memory keeps it: no figure, so that none can be said again when it is old."""
 
     question: str
-    understood: Understood
-    calls: tuple[ToolCall, ...]
-    reply: Reply
-    time_us: int
+    answer: str
+    language: Language
+    intent: Intent
+    slots: Slots
+    calls: tuple[ToolCall, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    """What the answer named, in its order."""
+    rejected: tuple[OutsideId, ...] = ()
+    """What the question turned down; it isn't proposed again in this session."""
+    asked_back: bool = False
+    time_us: int = 0
     """UTC, microseconds."""
