@@ -288,5 +288,7 @@ class Turn:
     rejected: tuple[OutsideId, ...] = ()
     """What the question turned down; it isn't proposed again in this session."""
     asked_back: bool = False
+    offered: tuple[Intent, ...] = ()
+    """The intents that a question back offered; empty where it asked for something missing, such as an item."""
     time_us: int = 0
     """UTC, microseconds."""

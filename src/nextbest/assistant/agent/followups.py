@@ -1,0 +1,234 @@
+"""What a question means in its conversation: "and over three years?", "why the second one?", "not this", "cheaper".
+
+A table of cases, tried in order, over the cues of the text, its slots and the last turns. No model. A question that
+stands on its own is left as it is, but for what was turned down before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from statistics import median
+
+from nextbest.assistant.agent import cues
+from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
+from nextbest.assistant.memory.past import Past
+from nextbest.data.ids import OutsideId
+
+LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
+"""Intents whose answer is a list that can be gone on with."""
+_AHEAD: frozenset[Intent] = frozenset({"plan", "forecast", "next_purchase"})
+_BACK: frozenset[Intent] = frozenset({"portfolio", "peers"})
+_SHORT, _CLEAR = 6, 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A question with all that the conversation adds to it."""
+
+    understood: Understood
+    about: tuple[Shown, ...] = ()
+    """What "it", "the second one", "these" stand for; empty: nothing was pointed at."""
+    deny: tuple[OutsideId, ...] = ()
+    """Not to be proposed: turned down in this session, or just shown where others are wanted."""
+    max_price: float | None = None
+    """In the catalogue's own currency."""
+    no_prices: bool = False
+    """Cheaper ones are wanted, and nothing shown has a price."""
+    rejected: tuple[OutsideId, ...] = ()
+    """Turned down by this question."""
+    taken: tuple[OutsideId, ...] = ()
+    """Taken by this question: an event."""
+
+
+def resolve(understood: Understood, past: Past) -> Wish:
+    """The question in its conversation.
+
+    Parameters
+    ----------
+    understood
+        As the text alone was understood.
+    past
+        The conversation so far.
+
+    Returns
+    -------
+    Wish
+        `understood.is_followup` says whether the conversation changed it.
+    """
+    if (answered := _answer_to_question_back(understood, past)) is not None:
+        return _with_memory(Wish(answered), past)
+    text, slots, last = understood.text, understood.slots, past.last
+    if last is None or len(text) > 300:
+        return _with_memory(Wish(understood), past)
+    pointed = _pointed(understood, past)
+    for case in (_takes, _why, _alike, _other, _elliptic):
+        if (wish := case(understood, past, last, pointed)) is not None:
+            return _with_memory(wish, past)
+    if understood.is_sure and understood.intent == last.intent and _leans(text) and not slots.items:
+        return _with_memory(Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed), past)
+    return _with_memory(Wish(understood, pointed), past)
+
+
+def _answer_to_question_back(understood: Understood, past: Past) -> Understood | None:
+    """The question back answered: with one of the offered intents, or with what was missing."""
+    waiting = past.waiting
+    if waiting is None or cues.n_words(understood.text) > 2 * _SHORT:
+        return None
+    merged = _merged(understood.slots, waiting)
+    if waiting.offered:
+        ordinal = understood.slots.ordinal
+        if ordinal is not None and -1 <= ordinal <= len(waiting.offered) and ordinal:
+            return _as_followup(
+                understood, waiting.offered[ordinal - 1 if ordinal > 0 else -1], replace(merged, ordinal=None)
+            )
+        likely = {understood.intent, *(intent for intent, _ in understood.alternatives)}
+        named = [intent for intent in waiting.offered if intent in likely]
+        if understood.intent in waiting.offered or (named and not understood.is_sure):
+            chosen = understood.intent if understood.intent in waiting.offered else named[0]
+            return _as_followup(understood, chosen, merged)
+        return None
+    gives = _given(understood.slots) & {"items", "asset", "goal", "amount", "client"}
+    if gives and (cues.n_words(understood.text) <= _SHORT or not understood.is_sure):
+        return _as_followup(understood, waiting.intent, merged)
+    return None
+
+
+def _takes(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    if last.intent not in LISTS or not pointed or understood.slots.rejects:
+        return None
+    if not cues.TAKES.search(understood.text) or cues.NOT.search(understood.text):
+        return None
+    taken = tuple(shown.item_id for shown in pointed)
+    return Wish(
+        _as_followup(understood, last.intent, _merged(Slots(), last)), pointed, deny=taken, taken=taken
+    )
+
+
+def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    asks = cues.WHY.search(understood.text) or cues.TELL.search(understood.text)
+    if not asks or not past.shown or understood.slots.items:
+        return None
+    if pointed or cues.n_words(understood.text) <= _SHORT:
+        return Wish(_as_followup(understood, "explain", understood.slots), pointed or past.shown)
+    return None
+
+
+def _alike(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    if not pointed or understood.slots.items or not cues.ALIKE.search(understood.text):
+        return None
+    links = tuple(Link(s.item_id, s.title[understood.language], 1.0, (0, 0)) for s in pointed[:1])
+    return Wish(_as_followup(understood, "similar", replace(understood.slots, items=links)), pointed[:1])
+
+
+def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    """Others, cheaper ones, not this one: the list goes on."""
+    slots = understood.slots
+    wants_more = (
+        bool(cues.MORE.search(understood.text))
+        and (not slots.items)
+        and cues.n_words(understood.text) <= _SHORT
+    )
+    if last.intent not in LISTS or not past.shown or not (slots.rejects or slots.cheaper or wants_more):
+        return None
+    if (
+        understood.is_sure
+        and understood.intent not in LISTS
+        and understood.probability >= _CLEAR
+        and not slots.rejects
+        and not slots.cheaper
+    ):
+        return None
+    refused = (pointed or past.shown) if slots.rejects else ()
+    rejected = tuple(shown.item_id for shown in refused)
+    prices = [shown.price for shown in (pointed or past.shown) if shown.price is not None]
+    bound = None if not slots.cheaper or not prices else (min(prices) if len(prices) == 1 else median(prices))
+    deny = tuple(shown.item_id for shown in past.shown)
+    return Wish(
+        _as_followup(understood, last.intent, _merged(replace(slots, ordinal=None), last)),
+        pointed,
+        deny=deny,
+        max_price=bound,
+        no_prices=slots.cheaper and bound is None,
+        rejected=rejected,
+    )
+
+
+def _elliptic(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    """Only a time, an amount, an asset, a goal: the last question again with that."""
+    given = _given(understood.slots) - {"ordinal", "rejects", "cheaper"}
+    leans = _leans(understood.text)
+    if not given or not (leans or cues.n_words(understood.text) <= 4):
+        return None
+    own = cues.left_over(understood.text)
+    named = {"items", "asset", "goal", "category", "client"} & given
+    if len(own) > (3 if named else 0):
+        return None
+    if (
+        understood.is_sure
+        and understood.intent != last.intent
+        and own
+        and not leans
+        and understood.probability >= _CLEAR
+    ):
+        return None
+    slots = _in_direction(understood.slots, last.intent)
+    return Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed)
+
+
+def _leans(text: str) -> bool:
+    """Whether the text begins as one that goes on."""
+    return bool(cues.OPENER.search(text)) and cues.n_words(text) <= 2 * _SHORT
+
+
+def _pointed(understood: Understood, past: Past) -> tuple[Shown, ...]:
+    """What is pointed at: by place, by name, or by "it" where there is one thing or all are meant."""
+    shown, slots = past.shown, understood.slots
+    if slots.ordinal is not None and shown:
+        place = slots.ordinal - 1 if slots.ordinal > 0 else slots.ordinal
+        return (shown[place],) if -len(shown) <= place < len(shown) else ()
+    named = [item for item in shown if any(link.item_id == item.item_id for link in slots.items)]
+    if named or slots.items:
+        return tuple(named)
+    return shown if cues.POINTER.search(understood.text) else ()
+
+
+def _given(slots: Slots) -> set[str]:
+    """Names of the slots that the text fills."""
+    empty = Slots()
+    return {f.name for f in fields(Slots) if getattr(slots, f.name) != getattr(empty, f.name)}
+
+
+def _merged(slots: Slots, last: Turn) -> Slots:
+    """What is said now before what was said last; a place in a list and a refusal are of one question only."""
+    changes = {name: getattr(slots, name) for name in _given(slots)}
+    if {"period_days", "period"} & changes.keys():
+        changes = {"period_days": None, "period": None, **changes}
+    return replace(replace(last.slots, ordinal=None, rejects=False, cheaper=False), **changes)
+
+
+def _in_direction(slots: Slots, intent: Intent) -> Slots:
+    """A bare "three years" looks ahead for a plan and back for a portfolio."""
+    if intent in _AHEAD and slots.horizon_days is None and slots.period_days is not None:
+        return replace(slots, horizon_days=slots.period_days, period_days=None)
+    if (
+        intent in _BACK
+        and slots.period_days is None
+        and slots.period is None
+        and slots.horizon_days is not None
+    ):
+        return replace(slots, period_days=slots.horizon_days, horizon_days=None)
+    return slots
+
+
+def _as_followup(understood: Understood, intent: Intent, slots: Slots) -> Understood:
+    return replace(understood, intent=intent, slots=slots, is_sure=True, is_followup=True, alternatives=())
+
+
+def _with_memory(wish: Wish, past: Past) -> Wish:
+    """What was turned down in this session isn't proposed again."""
+    if wish.understood.intent not in LISTS:
+        return wish
+    return replace(wish, deny=_once([*wish.deny, *wish.rejected, *past.rejected]))
+
+
+def _once(ids: Sequence[OutsideId]) -> tuple[OutsideId, ...]:
+    return tuple(dict.fromkeys(ids))
