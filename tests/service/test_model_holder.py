@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nextbest.errors import ArtifactError
-from nextbest.service.model_holder import ModelHolder
+from nextbest.pipeline.model_holder import ModelHolder
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

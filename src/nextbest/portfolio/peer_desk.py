@@ -55,6 +55,37 @@ class PeerDesk:
         self.gate.log.close()
 
 
+class DeskKeeper:
+    """The desk of a book as it is on a day, made anew when the book or the day changed. One thread at a time may ask.
+
+    Parameters
+    ----------
+    folder
+        Of the book.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._desk: PeerDesk | None = None
+        self._key: tuple[int, int, date] | None = None
+
+    def desk(self, book: Book, *, as_of: date) -> PeerDesk:
+        """The kept desk, or a new one; raises as `PeerDesk.of_book`."""
+        stat = book.path.stat()
+        key = (stat.st_mtime_ns, stat.st_size, as_of)
+        if self._desk is None or key != self._key:
+            self.close()
+            self._desk = PeerDesk.of_book(book, self._folder, as_of=as_of)
+            self._key = key
+        return self._desk
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
+
+
 def _index(book: Book, folder: Path, as_of: date) -> PeerIndex:
     """The kept index of this state of the book, or a new one, which is kept instead of older ones."""
     state = book.path.stat()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from nextbest.data.event_log import Event, EventLog
 from nextbest.data.ids import OutsideId
 from nextbest.errors import ExternalError
+from nextbest.pipeline.model_holder import LiveModel, ModelHolder
 from nextbest.pipeline.query import Answer, Lang, Query, RecommendedItem
 from nextbest.service.metrics import ServiceMetrics
-from nextbest.service.model_holder import LiveModel, ModelHolder
 
 if TYPE_CHECKING:
     from nextbest.pipeline.pipeline import Pipeline

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nextbest.errors import NextbestError
+from nextbest.pipeline.model_holder import LiveModel, ModelHolder
 from nextbest.service.metrics import gauge
-from nextbest.service.model_holder import LiveModel, ModelHolder
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -284,7 +284,7 @@ def by_kind(folders: Sequence[str | Path]) -> dict[ModelKind, Path]:
 
 def _kind_of(folder: Path) -> ModelKind:
     """What kind of model a folder holds: that of the newest whole one, which is what the worker will look for."""
-    from nextbest.service.model_holder import MANIFEST
+    from nextbest.pipeline.model_holder import MANIFEST
 
     if (folder / MANIFEST).is_file():
         manifests = [folder / MANIFEST]

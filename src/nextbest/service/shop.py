@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.data.event_log import Event, EventLog
 from nextbest.errors import ExternalError
+from nextbest.pipeline.model_holder import ModelHolder
 from nextbest.pipeline.query import Query
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
 from nextbest.service.engine import Engine, EventWriter, Question, Reply, ShopModel, replay, warm_up
 from nextbest.service.metrics import ServiceMetrics
-from nextbest.service.model_holder import ModelHolder
 from nextbest.service.parts import model_age_s, model_metrics, probe
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.data.event_log import Event
 from nextbest.errors import ExternalError
+from nextbest.pipeline.model_holder import ModelHolder, Refreshed
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
 from nextbest.service.engine import Question, Reply
 from nextbest.service.market.part import MarketPart
 from nextbest.service.metrics import ServiceMetrics, worker_ended
-from nextbest.service.model_holder import ModelHolder, Refreshed
 from nextbest.service.parts import Part
 from nextbest.service.portfolio.part import PortfolioPart
 from nextbest.service.products.engine import ProductsEngine

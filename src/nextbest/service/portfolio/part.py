@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,13 @@ from nextbest.data.holdings.database import FILE
 from nextbest.errors import ArtifactError, DataError, ExternalError, NextbestError
 from nextbest.portfolio import documents
 from nextbest.portfolio.metrics_document import metrics_document
-from nextbest.portfolio.peer_desk import PeerDesk
+from nextbest.portfolio.peer_desk import DeskKeeper
 from nextbest.portfolio.wording import Document, Mode
 from nextbest.service.config import ServiceConfig
 from nextbest.service.errors import OverloadedError
 from nextbest.service.parts import probe
 
 Question = Callable[[Book], Document]
-_Key = tuple[int, int, date]
 
 
 class PortfolioPart:
@@ -39,8 +38,7 @@ class PortfolioPart:
         self.folder, self._config, self._now = folder, config, now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nextbest-portfolio")
         self._pending = 0
-        self._desk: PeerDesk | None = None
-        self._desk_key: _Key | None = None
+        self._desks = DeskKeeper(folder)
 
     async def metrics(self, client: str, *, benchmark: str | None, currency: str | None) -> Document:
         """The client's figures."""
@@ -57,7 +55,7 @@ class PortfolioPart:
 
         def answer(book: Book) -> Document:
             book.goals(client)  # an unknown client is told before all others are read
-            return documents.peers_document(book, client, self._desk_of(book, now), now=now)
+            return documents.peers_document(book, client, self._desks.desk(book, as_of=now.date()), now=now)
 
         return await self._ask(answer)
 
@@ -70,7 +68,9 @@ class PortfolioPart:
             if mode == "advice":
                 choices.update(documents.advice_choices(self.folder, self._config.advice))
             return documents.plan_document(
-                documents.make_plan(book, client, self._desk_of(book, now), now=now, **choices)
+                documents.make_plan(
+                    book, client, self._desks.desk(book, as_of=now.date()), now=now, **choices
+                )
             )
 
         return await self._ask(answer)
@@ -85,7 +85,7 @@ class PortfolioPart:
 
         def answer(book: Book) -> Document:
             book.goals(client)
-            desk = self._desk_of(book, now)
+            desk = self._desks.desk(book, as_of=now.date())
             return documents.report_document(
                 book, client, desk, now=now, benchmark=benchmark, currency=currency
             )
@@ -100,8 +100,7 @@ class PortfolioPart:
     async def stop(self) -> None:
         """Answer what waits, let go of the log."""
         await asyncio.to_thread(self._thread.shutdown)
-        if self._desk is not None:
-            self._desk.close()
+        self._desks.close()
 
     async def _ask(self, question: Question) -> Document:
         """Ask on the book's thread: reading it is CPU work, and the gate answers one at a time anyway.
@@ -146,18 +145,6 @@ class PortfolioPart:
             ) from error
         with book:
             return question(book)
-
-    def _desk_of(self, book: Book, now: datetime) -> PeerDesk:
-        """The index of the book as it is today, made anew when the book or the day changed."""
-        stat = book.path.stat()
-        key = (stat.st_mtime_ns, stat.st_size, now.date())
-        if self._desk is None or key != self._desk_key:
-            if self._desk is not None:
-                self._desk.close()
-                self._desk = None
-            self._desk = PeerDesk.of_book(book, self.folder, as_of=now.date())
-            self._desk_key = key
-        return self._desk
 
 
 def without_folder(error: NextbestError, folder: Path) -> None:

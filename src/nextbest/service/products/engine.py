@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any, Protocol
 
 from nextbest.data.panel.schema import SANTANDER, PanelSchema
+from nextbest.pipeline.model_holder import LiveModel, ModelHolder
 from nextbest.pipeline.products.profile import Profile, ProfileForm
 from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
-from nextbest.service.model_holder import LiveModel, ModelHolder
 from nextbest.service.products.schemas import SEED_CLIENT
 
 _ADULT = {**SEED_CLIENT, "ind_empleado": "N"}

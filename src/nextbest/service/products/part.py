@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.pipeline.decisions.decision_log import DecisionLog
 from nextbest.pipeline.decisions.decisions import Decisions
+from nextbest.pipeline.model_holder import MANIFEST, LiveModel, ModelHolder
 from nextbest.pipeline.products.answered import decisions_of
 from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
 from nextbest.service.metrics import ServiceMetrics, gauge
-from nextbest.service.model_holder import MANIFEST, LiveModel, ModelHolder
 from nextbest.service.parts import model_age_s, model_metrics, probe
 from nextbest.service.products.engine import ProductReply, ProductsAsker, ProductsEngine, version_of, warm_up
 

@@ -6,7 +6,8 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from nextbest.errors import InputError
-from nextbest.service.market.part import Asked, MarketPart
+from nextbest.market.forecast_desk import Asked
+from nextbest.service.market.part import MarketPart
 from nextbest.service.market.schemas import (
     FORECAST_EXAMPLES,
     ForecastAnswer,
