@@ -1,0 +1,52 @@
+"""Russian words by their dictionary form: pymorphy3 where it is installed, a table of endings else.
+
+Loading the dictionary takes about a second and 30 MB, so it is done at the first word asked and kept.
+"""
+
+import re
+from functools import cache, lru_cache
+from typing import Any
+
+_ENDINGS = re.compile(
+    r"(?:иями|ями|ами|иях|ях|ах|ией|иям|ям|ам|ого|его|ому|ему|ыми|ими|ый|ий|ой|ая|яя|ое|ее|ые|ие|ую|юю|ых|их|ым|им|ом|ем|"
+    r"ов|ев|ей|ию|ью|ия|ья|ье|ии|а|я|о|е|у|ю|ы|и|ь|й)$"
+)
+_ENGLISH = re.compile(r"(?:(?<=ch)es|(?<=sh)es|(?<=ss)es|(?<=x)es|(?<=[a-z][^s])s)$")
+
+
+@cache
+def _analyzer() -> Any:
+    """pymorphy3's analyzer, None without the extra."""
+    try:
+        from pymorphy3 import MorphAnalyzer
+    except ImportError:
+        return None
+    return MorphAnalyzer()
+
+
+@lru_cache(maxsize=100_000)
+def lemma(word: str) -> str:
+    """Dictionary form of a word in lower case with е for ё; of an unknown one what is left without its ending.
+
+    >>> lemma("куртку") == lemma("куртка"), lemma("games")
+    (True, 'game')
+    """
+    if not re.fullmatch(r"[а-я]+", word):
+        return _ENGLISH.sub("", word) if len(word) > 3 else word
+    analyzer = _analyzer()
+    if analyzer is not None and analyzer.word_is_known(word):
+        return str(analyzer.parse(word)[0].normal_form).replace("ё", "е")
+    return stem(word)
+
+
+@lru_cache(maxsize=100_000)
+def is_known(word: str) -> bool:
+    """Whether a dictionary of Russian holds the word; False for all without the extra."""
+    analyzer = _analyzer()
+    return analyzer is not None and bool(analyzer.word_is_known(word))
+
+
+def stem(word: str) -> str:
+    """A Russian word without its ending, three letters at least."""
+    short = _ENDINGS.sub("", word)
+    return short if len(short) >= 3 else word

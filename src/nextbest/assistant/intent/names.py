@@ -1,0 +1,186 @@
+"""Whom and what a text names besides items: a client, an asset of the market store, a category, a goal, a wish.
+
+A name found is only what the text says: whether this caller may ask about that client is the tool's question.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from nextbest.assistant.intent.marked import STRUCK
+from nextbest.assistant.intent.morphology import lemma
+from nextbest.assistant.intent.number_words import folded
+
+_CLIENT = re.compile(
+    r"\b(?:клиент|пользовател|покупател|заказчик|customer|client|user|account)[а-я]*"
+    r"(?:\s*(?:с\s+)?(?:id|ид|номер[а-я]*|number|no\.?))?\s*[:#№]?\s*(?P<id>[a-z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)",
+    re.IGNORECASE,
+)
+_BARE_CLIENT = re.compile(r"(?<![\w-])(?P<id>[cCсС]\d{4,12})(?![\w-])")
+_CODE = re.compile(r"(?<![\w-])(?P<id>[A-Z]{1,3}-\d{1,8})(?![\w-])")
+_OF_CLIENTS = re.compile(
+    r"портфел|групп|клиент|на фоне|сравн|portfolio|group|peers?\b|client|compar", re.IGNORECASE
+)
+
+_GOALS = {
+    "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:house|home|flat|apartment|mortgage|"
+    r"real\s+estate|down\s?payment)\b",
+    "education": r"образовани|обучени|уч[её]б|университет|\bвуз|\b(?:education|college|university|tuition|school)\b",
+    "pension": r"пенси|старост|\b(?:pension|retire(?:ment)?|old\s+age)\b",
+    "cushion": r"подушк[а-я]*\s+безопасност|финансов[а-я]+\s+подушк|подушк|заначк|на\s+ч[её]рный\s+день|\b(?:emergency|rainy\s+day|safety\s+(?:cushion|net)|cushion|stash|nest\s+egg)\b",
+    "travel": r"отпуск|путешеств|поездк|поехать|съездить|слетать|\b(?:trip|travel(?:l?ing)?|vacation|holidays?)\b|\bgo\s+to\s+[a-z]+\s+in\b",
+    "car": r"\bмашин[уыае]\b|автомобил|\bавто\b|\bтачк[уи]\b|\b(?:car|vehicle)\b",
+    "growth": r"приумнож|рост[а-я]*\s+капитал|капитал[а-я]*\s+рос|увелич[а-я]+\s+капитал|\b(?:grow(?:th)?|increase|multiply)\s+(?:of\s+)?"
+    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\bcapital\s+growth\b",
+}
+_GOAL = {goal: re.compile(words) for goal, words in _GOALS.items()}
+_PLAIN_GOALS = {"pension", "cushion", "growth"}
+_WISH = re.compile(
+    r"накоп|\bкоп(?:лю|ить|им|ят|ишь|ила?)\b|отклад|отлож|сбереж|\bцел[ьи]|мечта|\bхоч[ууеи]|хотим|нужн[аоы]|\bнадо\b|собрать|"
+    r"\bна\s+(?:[а-я]+(?:ую|ое|ый|ой|ий)\s+)?(?:квартир|дом\b|жиль|машин|обучени|образован|отпуск|путешеств|уч[её]б|дач|"
+    r"перв)|взнос|\b(?:sav(?:e|ing|ings)|goal|dream|wants?|needs?|afford|buy(?:ing)?\s+an?|kids?|child(?:ren)?|towards?|fund)\b"
+)
+_CHEAPER = re.compile(
+    r"\b(?:по)?дешевле\b|\bбюджетн(?:ее|ей)\b|не\s+та(?:к|кой|кое|кую)\s+дорог|\b(?:cheaper|less\s+expensive|more\s+affordable|"
+    r"less\s+costly|not\s+(?:so|that|as)\s+expensive)\b|слишком\s+дорог|\btoo\s+(?:expensive|pricey)\b"
+)
+_REJECTS = re.compile(
+    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+нравится|\bне\s+по\s+душе|"
+    r"\b(?:что|чт[оё])-?\s*(?:то|нибудь)\s+друго[ею]|^\W*друг(?:ое|ую|ой|ие)\W*$|\bдавай\s+друг(?:ое|ую|ой|ие)\b|"
+    r"\bnot\s+(?:this|that|these|those|it)\b(?!\s+(?:much|many|often|long))|\b(?:something|anything)\s+(?:else|different)\b|"
+    r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\bnot\s+interested\b"
+)
+_ASSET_WORDS = {
+    "BTC": r"btc|bitcoins?|биткоин[а-я]*|биток|битк[ауеио]м?",
+    "ETH": r"eth|ethereum|ether|эфир(?:а|у|ом|е|иум[а-я]*)?",
+    "SOL": r"sol|solana|солан[ауеы]",
+    "XRP": r"xrp|ripple|рипл[а-я]*",
+    "BNB": r"bnb",
+    "ADA": r"cardano|кардано",
+    "DOGE": r"doge|dogecoin|доге?коин[а-я]*",
+    "LTC": r"ltc|litecoin|лайткоин[а-я]*",
+    "TON": r"toncoin|тонкоин[а-я]*",
+    "SBER": r"sber|сбер(?:а|у|ом|е|банк[а-я]*)?",
+    "GAZP": r"gazp|gazprom|газпром(?:а|у|ом|е)?",
+    "LKOH": r"lkoh|lukoil|лукойл(?:а|у|ом|е)?",
+    "GMKN": r"gmkn|норникел[а-я]*|норильск[а-я]+\s+никел[а-я]*",
+    "ROSN": r"rosn|rosneft|роснефт[а-я]*",
+    "YDEX": r"ydex|yndx|yandex|яндекс(?:а|у|ом|е)?",
+    "MOEX": r"imoex|moex|мосбирж[а-я]*|индекс[а-я]*\s+мосбирж[а-я]*",
+    "GOLD": r"gold|золот(?:о|а|у|ом|е)",
+    "USD": r"доллар[ау]?|доллар[оы]м|dollar",
+    "EUR": r"евро|euro",
+    "CNY": r"юан[ьяю]|yuan",
+}
+
+
+def find_client(text: str) -> tuple[str | None, str]:
+    """Another client's id that a text names, and the text without it (same length); the text as cleaned.
+
+    "клиент 884", "client #123456", "c000003"; a Russian letter с before digits is read as the Latin c it looks like.
+    """
+    for regex in (_CLIENT, _BARE_CLIENT, _CODE):
+        if match := regex.search(text):
+            if regex is _CODE and not _OF_CLIENTS.search(text):
+                continue  # a paper size, a tank, a bus
+            found = match["id"].replace("с", "c").replace("С", "C")
+            return found, text[: match.start()] + STRUCK * len(match[0]) + text[match.end() :]
+    return None, text
+
+
+def find_goal(text: str) -> str | None:
+    """What a client saves for, the first named; the text in lower case.
+
+    A house, a car, a trip and a school are talked of for many reasons: they are goals only beside a word of saving,
+    wanting or buying ("накопить", "save for", "на новую машину").
+    """
+    is_wish = _WISH.search(text) is not None
+    found = [
+        (match.start(), goal)
+        for goal, words in _GOAL.items()
+        if (match := words.search(text)) and (is_wish or goal in _PLAIN_GOALS)
+    ]
+    return min(found)[1] if found else None
+
+
+def wants_cheaper(text: str) -> bool:
+    """Whether a text asks for something that costs less; in lower case."""
+    return _CHEAPER.search(text) is not None
+
+
+def rejects(text: str) -> bool:
+    """Whether a text turns down what was shown; in lower case."""
+    return _REJECTS.search(text) is not None
+
+
+def find_asset(
+    text: str, assets: Iterable[str] | Mapping[str, Sequence[str]] | None, *, without_money: str | None = None
+) -> str | None:
+    """Asset of the caller's market that a text names: by id, by a name given, by its everyday name.
+
+    Parameters
+    ----------
+    text
+        As cleaned, with its capitals: an id of one or two letters ("T", "F") and one that is an everyday word ("GOLD")
+        count only in capitals.
+    assets
+        Asset ids, or ids with the names they go by. An everyday name ("биток") stands for the id that begins with its
+        ticker (BTCUSDT, BTC-USD); nothing outside `assets` is ever answered.
+    without_money
+        The text in lower case with its amounts struck, so that "100 долларов" asks about no rate.
+    """
+    if not assets:
+        return None
+    named: Mapping[str, Sequence[str]] = assets if isinstance(assets, Mapping) else dict.fromkeys(assets, ())
+    lowered = folded(text)
+    found: list[tuple[int, int, str]] = []
+    for asset_id, names in named.items():
+        if (match := re.search(rf"(?<![\w.-]){re.escape(asset_id)}(?![\w-])", text)) and (
+            len(asset_id) > 1 or _is_ticker(text, match)
+        ):
+            found.append((match.start(), -len(asset_id), asset_id))
+        for name in (asset_id, *names):
+            plain = folded(name)
+            if len(plain) > 2 and (
+                match := re.search(rf"(?<![\w-]){re.escape(plain)}[аеуыи]?(?:ом)?(?![\w-])", lowered)
+            ):
+                found.append((match.start(), -len(plain), asset_id))
+    spoken = lowered if without_money is None else without_money
+    for ticker, words in _ASSET_WORDS.items():
+        # "in euro" says how a result is counted, not what is asked about
+        if match := re.search(rf"(?<![\w-])(?<!\bв )(?<!\bin )(?:{words})(?![\w-])", spoken):
+            ids = [
+                one
+                for one in named
+                if re.fullmatch(rf"{ticker}[-/_.:]?(?:usdt?|usdc|rub|eur|me|tqbr)?", one, re.I)
+            ]
+            found += [(match.start(), -len(match[0]), min(ids, key=len))] if ids else []
+    return min(found)[2] if found else None
+
+
+def _is_ticker(text: str, match: re.Match[str]) -> bool:
+    """Whether one capital letter stands as a ticker: after "ticker", "акции", "of", or in quotes."""
+    before = text[: match.start()].lower()
+    return (
+        re.search(r"(?:тикер|акци[а-я]+|бумаг[а-я]+|ticker|shares?\s+of|stock|[\"«$])\s*$", before)
+        is not None
+    )
+
+
+def find_category(text: str, categories: Iterable[str] | Mapping[str, Sequence[str]] | None) -> str | None:
+    """Value of the catalogue's category that a text names in any case or number, or by a name given; the longest that fits."""
+    if not categories:
+        return None
+    said = [lemma(word) for word in re.findall(r"[^\W_]+", folded(text))]
+    best: tuple[int, str] | None = None
+    named: Mapping[str, Sequence[str]] = (
+        categories if isinstance(categories, Mapping) else dict.fromkeys(categories, ())
+    )
+    for category, names in named.items():
+        for name in (category, *names):
+            wanted = [lemma(word) for word in re.findall(r"[^\W_]+", folded(name))]
+            fits = wanted and any(
+                said[i : i + len(wanted)] == wanted for i in range(len(said) - len(wanted) + 1)
+            )
+            if fits and (best is None or len(name) > best[0]):
+                best = len(name), category
+    return best[1] if best else None

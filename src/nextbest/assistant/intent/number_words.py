@@ -1,0 +1,269 @@
+"""Numbers as people write them: digits with their marks, words of both languages in every case, thousands and millions.
+
+"полмиллиона" and "half a million" are 500,000, "два с половиной миллиона" is 2,500,000, "10 000" and "10,000" are ten
+thousand. Knows nothing of money or time; those modules ask for the numbers and look at the words around them.
+"""
+
+import re
+from dataclasses import dataclass
+
+_ONES_RU = (
+    ("ноль", "нуля", "нулю", "нулем", "нуле", "ноля", "нолю", "нолем", "ноле"),
+    ("один", "одна", "одно", "одну", "одного", "одной", "одному", "одним", "одном", "одною"),
+    ("два", "две", "двух", "двум", "двумя", "двое", "двоих"),
+    ("три", "трех", "трем", "тремя", "трое", "троих"),
+    ("четыре", "четырех", "четырем", "четырьмя", "четверо", "четверых"),
+    ("пять", "пяти", "пятью", "пятеро", "пятерых"),
+    ("шесть", "шести", "шестью", "шестеро"),
+    ("семь", "семи", "семью", "семеро"),
+    ("восемь", "восьми", "восемью", "восьмью"),
+    ("девять", "девяти", "девятью"),
+    ("десять", "десяти", "десятью", "десяток", "десятка"),
+)
+_TEENS_RU = [
+    "одиннадцат",
+    "двенадцат",
+    "тринадцат",
+    "четырнадцат",
+    "пятнадцат",
+    "шестнадцат",
+    "семнадцат",
+    "восемнадцат",
+    "девятнадцат",
+]
+_ENDINGS_OF_FIVE = ("ь", "и", "ью")
+_HUNDREDS_RU = {
+    100: ("сто", "ста", "сотня", "сотню", "сотни"),
+    200: ("двести", "двухсот", "двумстам", "двумястами", "двухстах"),
+    300: ("триста", "трехсот", "тремстам", "тремястами", "трехстах"),
+    400: ("четыреста", "четырехсот", "четыремстам", "четырьмястами", "четырехстах"),
+}
+_FIVE_TO_NINE = (
+    (5, "пять", "пяти", "пятью"),
+    (6, "шесть", "шести", "шестью"),
+    (7, "семь", "семи", "семью"),
+    (8, "восемь", "восьми", "восемью"),
+    (9, "девять", "девяти", "девятью"),
+)
+_ONES_EN = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS_EN = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def _units() -> dict[str, float]:
+    """Every word that is a number below a thousand."""
+    said: dict[str, float] = {}
+    for value, words in enumerate(_ONES_RU):
+        said |= dict.fromkeys(words, value)
+    for offset, stem in enumerate(_TEENS_RU):
+        said |= {stem + ending: 11 + offset for ending in _ENDINGS_OF_FIVE}
+    for value, stem in ((20, "двадцат"), (30, "тридцат")):
+        said |= {stem + ending: value for ending in _ENDINGS_OF_FIVE}
+    said |= {"сорок": 40, "сорока": 40, "девяносто": 90, "девяноста": 90}
+    for value, base, oblique, instrumental in _FIVE_TO_NINE:
+        if value < 9:
+            said |= dict.fromkeys((f"{base}десят", f"{oblique}десяти", f"{instrumental}десятью"), value * 10)
+        forms = (f"{base}сот", f"{oblique}сот", f"{oblique}стам", f"{instrumental}стами", f"{oblique}стах")
+        said |= dict.fromkeys(forms, value * 100)
+    for value, forms in _HUNDREDS_RU.items():
+        said |= dict.fromkeys(forms, value)
+    said |= {word: value for value, word in enumerate(_ONES_EN)}
+    said |= {word: 20 + 10 * place for place, word in enumerate(_TENS_EN)}
+    said |= {"полтора": 1.5, "полторы": 1.5, "полутора": 1.5, "dozen": 12, "пара": 2, "пару": 2, "парой": 2}
+    return said | {"парочка": 2, "парочку": 2, "парочкой": 2}
+
+
+UNITS = _units()
+"""Word, lower case with е for ё -> its value."""
+_SCALES = (
+    (1e3, r"тысяч(?:а|и|у|ей|ью|ам|ами|ах|)|тыс|тыщ[аиу]?|к|k|thousands?|grand"),
+    (1e6, r"миллион(?:а|ов|у|ам|ом|ами|ах|е|ы|)|млн|лям(?:а|ов|)|m|mln|mio|millions?"),
+    (1e9, r"миллиард(?:а|ов|у|ам|ом|ами|ах|е|ы|)|млрд|b|bn|billions?"),
+)
+_SCALE = re.compile(
+    r"\s*(?:" + "|".join(f"(?P<s{i}>{words})" for i, (_, words) in enumerate(_SCALES)) + r")(?![^\W\d_])\.?"
+)
+_DIGITS = re.compile(
+    r"(?<![\w.,])(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
+    r"(?![\d])"
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_HALF = re.compile(
+    r"\b(?:пол(?=(?:миллион|миллиард|тысяч|ляма)[а-я]*)|полови[нуае]+\s+(?=миллион|миллиард)|"
+    r"half\s+(?:of\s+)?an?\s+(?=thousand|million|billion)|half\s+(?=thousand|million|billion))"
+)
+_AND_A_HALF = re.compile(r"\s+(?:с\s+половиной|and\s+a\s+half)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number of a text."""
+
+    value: float
+    start: int
+    end: int
+    """Characters of the text; the words of scale ("тысяч") are inside."""
+    has_scale: bool = False
+    """Thousands, millions or more were said in words or letters."""
+    is_word: bool = False
+    """Written out, no digits."""
+
+
+def folded(text: str) -> str:
+    """Lower case with е for ё, of the same length, so that places of one are places of the other."""
+    lowered = "".join(low if len(low := char.lower()) == 1 else char for char in text)
+    return lowered.replace("ё", "е")
+
+
+def find_numbers(text: str) -> tuple[Number, ...]:
+    """Numbers of a text from left to right, none overlapping.
+
+    Parameters
+    ----------
+    text
+        As `folded` returns it.
+
+    Notes
+    -----
+    A scale alone is a number ("тысяча долларов" is 1,000); a letter as scale ("100к", "1.5k", "2m") only right after
+    digits. Two numbers side by side that don't add up ("два 5") stay two.
+
+    >>> [(n.value, n.has_scale) for n in find_numbers("два с половиной миллиона, 10 000 и полтора")]
+    [(2500000.0, True), (10000.0, False), (1.5, False)]
+    """
+    found: list[Number] = []
+    at = 0
+    while at < len(text):
+        number = _read(text, at)
+        if number is None:
+            break
+        found.append(number)
+        at = number.end
+    return tuple(found)
+
+
+def _read(text: str, at: int) -> Number | None:
+    """The first number at or after a place."""
+    digits = _DIGITS.search(text, at)
+    half = _HALF.search(text, at)
+    word = next(
+        (w for w in _WORD.finditer(text, at) if w[0] in UNITS or w[0] == "hundred" or _is_scale_word(w[0])),
+        None,
+    )
+    starts = [m for m in (digits, half, word) if m is not None]
+    if not starts:
+        return None
+    first = min(starts, key=lambda m: m.start())
+    if first is digits:
+        return _with_scale(text, _digits_value(first[0]), first.start(), first.end(), is_word=False)
+    if first is half:
+        return _with_scale(text, 0.5, first.start(), first.end(), is_word=True)
+    return _words(text, first.start())
+
+
+def _is_scale_word(word: str) -> bool:
+    return len(word) > 2 and _SCALE.fullmatch(word) is not None and word not in {"тыс", "mio"}
+
+
+def _digits_value(said: str) -> float:
+    """ "10 000", "10,000", "1,5" and "1.5" as numbers: a comma before three digits parts thousands, else the fraction."""
+    plain = re.sub(r"[ \u00a0\u202f]", "", said)
+    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", plain):
+        return float(plain.replace(",", ""))
+    return float(plain.replace(",", "."))
+
+
+def _with_scale(text: str, value: float, start: int, end: int, *, is_word: bool) -> Number:
+    """A number with the half and the scales that follow it: "2 с половиной тысячи миллионов"."""
+    if more := _AND_A_HALF.match(text, end):
+        scale = _SCALE.match(text, more.end())
+        if scale or is_word or re.match(r"\s+(?:год|лет|мес|year|month)", text[more.end() :]):
+            value, end = value + 0.5, more.end()
+    has_scale = False
+    while scale := _SCALE.match(text, end):
+        if len(scale[0].strip(" .")) == 1 and (is_word or scale[0][0].isspace()):
+            break  # "2 к 3" is no two thousand
+        value *= next(size for i, (size, _) in enumerate(_SCALES) if scale[f"s{i}"])
+        has_scale, end = True, scale.end() - (scale[0].endswith(".") and _ends_sentence(text, scale.end()))
+    return Number(value, start, end, has_scale, is_word)
+
+
+def _ends_sentence(text: str, end: int) -> bool:
+    """Whether the dot before `end` is the sentence's and not the abbreviation's."""
+    return end >= len(text) or text[end : end + 1].isspace() is False
+
+
+def _words(text: str, start: int) -> Number:
+    """A number in words from `start`: "триста пятьдесят две тысячи", "one hundred and twenty"."""
+    total, part, size, end, last, has_scale = 0.0, 0.0, 1.0, start, float("inf"), False
+    at = start
+    while word := _WORD.match(text, at):
+        said = word[0]
+        if said == "and" and part and (after := _WORD.match(text, _skip(text, word.end()))):
+            half = _AND_A_HALF.match(text, end)
+            if half or after[0] not in UNITS or part < 100:
+                break
+            at = after.start()
+            continue
+        if said == "hundred" and 1 <= part < 10:
+            part, last = part * 100, 100
+        elif said == "hundred" and not part:
+            part, last = 100, 100
+        elif said in UNITS and _adds(UNITS[said], last, part):
+            part, last = part + UNITS[said], UNITS[said]
+        elif (scale := _size(said)) and (part or not total):
+            size, total, part, last, has_scale = scale, total + (part or 1) * scale, 0.0, float("inf"), True
+        else:
+            break
+        end = word.end()
+        at = _skip(text, end)
+    if not has_scale:
+        return _with_scale(text, part, start, end, is_word=True)
+    number = Number(total + part, start, end, has_scale=True, is_word=True)
+    more = _AND_A_HALF.match(text, end)
+    if more is None or part:
+        return number
+    return Number(total + size / 2, start, more.end(), has_scale=True, is_word=True)
+
+
+def _adds(value: float, last: float, part: float) -> bool:
+    """Whether a word goes on the number before it: hundreds, then tens, then ones."""
+    if not part:
+        return True
+    if value != int(value) or last < 20:
+        return False
+    return value < 100 if last >= 100 else value < 10
+
+
+def _size(word: str) -> float | None:
+    match = _SCALE.fullmatch(word)
+    if match is None or len(word) < 2:
+        return None
+    return next(size for i, (size, _) in enumerate(_SCALES) if match[f"s{i}"])
+
+
+def _skip(text: str, at: int) -> int:
+    """Past blanks and a hyphen: "twenty-five"."""
+    while at < len(text) and text[at] in " \u00a0-":
+        at += 1
+    return at

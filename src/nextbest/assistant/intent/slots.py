@@ -1,0 +1,86 @@
+"""What code finds in a text besides its intent: items, client, time, money, goal, counts, wishes.
+
+Order matters and is this module's: an item's title first ("Left 4 Dead 2" holds no count), then the client's number,
+then time, money, places and counts, each out of what the ones before left.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+from nextbest.assistant.base import Language, Link, Slots
+from nextbest.assistant.intent import names
+from nextbest.assistant.intent.amounts import find_amount
+from nextbest.assistant.intent.counts import find_k, find_ordinal
+from nextbest.assistant.intent.horizons import find_horizon
+from nextbest.assistant.intent.marked import STRUCK, Marked
+from nextbest.assistant.intent.number_words import folded
+from nextbest.assistant.intent.periods import find_period
+
+
+class Links(Protocol):
+    """What finds items in a text: `linking.Linker`."""
+
+    def link(self, text: str, language: Language) -> tuple[Link, ...]:
+        """Items that the text names, from left to right."""
+        ...
+
+
+def find_slots(
+    text: str,
+    language: Language,
+    *,
+    today: date,
+    linker: Links | None = None,
+    assets: Iterable[str] | Mapping[str, Sequence[str]] | None = None,
+    categories: Iterable[str] | Mapping[str, Sequence[str]] | None = None,
+) -> Slots:
+    """Slots of one text; a text that says nothing of the kind has none (`Slots()`).
+
+    Parameters
+    ----------
+    text
+        As `cleaning` returns it; spans of the items count its characters.
+    language
+        The client's; both languages are read in any text.
+    today
+        The caller's day: what "yesterday", "since January" and "by 2030" are counted from.
+    linker
+        Finds the catalogue's titles; None: no items.
+    assets
+        Asset ids of the market store, with names where they are known; None: no assets.
+    categories
+        Values of the catalogue's category, with other names where there are any; None: none.
+
+    Notes
+    -----
+    A year has 365 days and a month a twelfth of them unless the calendar is meant (`durations`). A year ahead is never a period back and
+    the other way round. Time is O(length of the text).
+    """
+    items = linker.link(text, language) if linker is not None else ()
+    left = text
+    for link in items:
+        first, last = link.span
+        left = left[:first] + STRUCK * (last - first) + left[last:]
+    client, left = names.find_client(left)
+    lowered = folded(left)
+    said = Marked.of(left)
+    horizon = find_horizon(said, today=today)
+    period = find_period(said, today=today)
+    amount = find_amount(said)
+    ordinal = find_ordinal(said)
+    return Slots(
+        items=items,
+        client=client,
+        period_days=period.days if period else None,
+        period=period.dates if period else None,
+        horizon_days=horizon,
+        amount=amount,
+        goal=names.find_goal(lowered),
+        k=find_k(said),
+        ordinal=ordinal,
+        asset=names.find_asset(left, assets, without_money=said.text),
+        category=names.find_category(left, categories),
+        cheaper=names.wants_cheaper(lowered),
+        rejects=names.rejects(lowered),
+    )
