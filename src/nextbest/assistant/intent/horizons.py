@@ -9,7 +9,9 @@ from nextbest.assistant.intent.marked import Marked
 
 _LOOKS_AHEAD = re.compile(
     r"накоп|\bкоп(?:лю|ить|им|ят|ишь)|отклад|отлож|вложи|вклад|инвестир|прогноз|\bбуд(?:ет|у|ут)|станет|хватит|"
-    r"ожида|\bsav(?:e|ing)|\binvest(?:ing)?\b|\bforecast|\bpredict|\bwill\b|\bplan\b|\bput\b|\bretire|\bgoal\b|\bhold\b|\bexpect"
+    r"ожида|предска|предвид|перспектив|\b(?:куплю|потрачу|закажу|возьму|понадобится|изменится|заработаю|смогу|хочу)\b|"
+    r"\b(?:вырас|упад|подорожа|подешеве|пойд)[а-я]*(?:ет|ёт|ут|ит)\b|\bоткладыва|\b(?:going\s+to|gonna|would|likely|outlook)\b|'ll\b|"
+    r"\bsav(?:e|ing)|\binvest(?:ing)?\b|\bforecast|\bpredict|\bwill\b|\bplan\b|\bput\b|\bretire|\bgoal\b|\bhold\b|\bexpect"
 )
 """Words by which "за три года" and "for three years" mean years to come."""
 
