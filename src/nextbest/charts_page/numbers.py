@@ -68,17 +68,15 @@ def written(value: object, *, unit: str, language: Language) -> str:
 
 def _number(value: float, unit: str, language: Language) -> str:
     if unit in ("fraction", "percent"):
-        shown = _digits(value * 100 if unit == "fraction" else value, 2, language)
+        shown = digits(value * 100 if unit == "fraction" else value, 2, language)
         return shown + ("%" if language == "en" else NBSP + "%")
     if unit == "count":
-        return _digits(value, 0 if value == round(value) else 1, language)
+        return digits(value, 0 if value == round(value) else 1, language)
     if unit in _UNIT_WORDS:
-        return (
-            _digits(value, 0 if value == round(value) else 1, language) + NBSP + _UNIT_WORDS[unit][language]
-        )
+        return digits(value, 0 if value == round(value) else 1, language) + NBSP + _UNIT_WORDS[unit][language]
     if is_currency(unit):
-        return _digits(value, 2 if abs(value) < 1000 else 0, language) + NBSP + unit
-    text = _digits(value, _ratio_places(value), language)
+        return digits(value, 2 if abs(value) < 1000 else 0, language) + NBSP + unit
+    text = digits(value, ratio_places(value), language)
     return text if unit in ("ratio", "", "1") else text + NBSP + unit
 
 
@@ -91,14 +89,19 @@ def is_currency(unit: str) -> bool:
     return len(unit) == 3 and unit.isascii() and unit.isalpha() and unit.isupper()
 
 
-def _ratio_places(value: float) -> int:
+def ratio_places(value: float) -> int:
     """Places after the point that keep three figures of a small number; at least two, at most eight."""
     if value == 0 or abs(value) >= 0.1:
         return 2
     return min(8, 2 - math.floor(math.log10(abs(value))))
 
 
-def _digits(value: float, places: int, language: Language) -> str:
+def digits(value: float, places: int, language: Language) -> str:
+    """A number with so many places after the point, thousands grouped, and a minus sign unless all of it is zero.
+
+    >>> digits(-1234.5, 1, "ru"), digits(-0.001, 2, "en")
+    ('\u22121\\xa0234,5', '0.00')
+    """
     text = f"{abs(value):,.{places}f}"
     if language == "ru":
         text = text.replace(",", NBSP).replace(".", ",")
