@@ -44,6 +44,15 @@ class Batch:
         """Places that have a target."""
         return int(np.count_nonzero(self.target_BL != NO_TARGET))
 
+    def windows(self, rows: slice) -> "Batch":
+        """Some of its windows, padded to their own longest."""
+        longest = max(1, int(self.length_B[rows].max()))
+        return Batch(
+            input_BL=np.ascontiguousarray(self.input_BL[rows, :longest]),
+            target_BL=np.ascontiguousarray(self.target_BL[rows, :longest]),
+            length_B=self.length_B[rows],
+        )
+
 
 def next_item_batches(
     histories: Histories,

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -233,7 +232,7 @@ class Stepper:
             return
         size = max(1, self.largest // n_places)
         for start in range(0, n_windows, size):
-            yield _windows(batch, slice(start, start + size))
+            yield batch.windows(slice(start, start + size))
 
     def _halve(self) -> None:
         n_windows, n_places = self._tried
@@ -276,16 +275,6 @@ class _Found:
     n_targets: int = 0
     bad: int | None = None
     """Which of the step's batches had a loss that isn't finite."""
-
-
-def _windows(batch: Batch, rows: slice) -> Batch:
-    """Some windows of a batch, padded to their own longest."""
-    longest = max(1, int(batch.length_B[rows].max()))
-    return Batch(
-        input_BL=np.ascontiguousarray(batch.input_BL[rows, :longest]),
-        target_BL=np.ascontiguousarray(batch.target_BL[rows, :longest]),
-        length_B=batch.length_B[rows],
-    )
 
 
 def _not_finite(what: str, value: float | None, where: str) -> InputError:

@@ -1,0 +1,144 @@
+"""Examples of text as batches of tokens: a prompt that is read, a completion that is learned.
+
+Prompt and completion are cut into tokens apart, here, in training, in scoring and in generation alike, so that
+a completion has the same tokens wherever it stands. Axes: B windows, L places.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextbest.errors import InputError
+from nextbest.models.language.checkpoint import Checkpoint
+from nextbest.models.sequence.batches import NO_TARGET, Batch
+
+PAD = 0
+"""Stands after a window's tokens; a causal model never looks there, so that any token will do."""
+_SORTED = 16
+"""Batches whose windows are sorted by length together, so that few places are padding."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One thing to be learned."""
+
+    prompt: str
+    completion: str
+    weight: float = 1.0
+    """How much each token of the completion counts, beside others' 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch(Batch):
+    """Windows of tokens. `target_BL` is the token after a place, `NO_TARGET` where it isn't asked for."""
+
+    weight_B: NDArray[np.float32]  # noqa: N815 - axes in the name, as in the torch code
+
+    def windows(self, rows: slice) -> "TokenBatch":
+        """Some of its windows, padded to their own longest."""
+        fewer = super().windows(rows)
+        return TokenBatch(fewer.input_BL, fewer.target_BL, fewer.length_B, self.weight_B[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """An example, cut."""
+
+    ids: NDArray[np.int64]
+    n_prompt: int
+    weight: float
+
+
+def prompt_ids(checkpoint: Checkpoint, prompt: str) -> list[int]:
+    """Tokens of a prompt, with the mark that the family begins every text with."""
+    ids = list(checkpoint.tokenizer(prompt).input_ids)
+    end = checkpoint.tokenizer.eos_token_id
+    return (
+        ids[:-1]
+        if ids and ids[-1] == end and not prompt.endswith(str(checkpoint.tokenizer.eos_token))
+        else ids
+    )
+
+
+def completion_ids(checkpoint: Checkpoint, completion: str) -> list[int]:
+    """Tokens of what follows a prompt, no marks added."""
+    return list(checkpoint.tokenizer(completion, add_special_tokens=False).input_ids)
+
+
+def tokens_of(checkpoint: Checkpoint, examples: Sequence[Example], *, max_length: int) -> list[Tokens]:
+    """Each example cut, its end marked so that the model learns to stop.
+
+    Raises
+    ------
+    InputError
+        There are none, one has no completion, a weight isn't positive, or one is longer than `max_length`: nothing
+        is cut off in silence.
+    """
+    if not examples:
+        raise InputError("examples", "there must be one at least")
+    end = checkpoint.tokenizer.eos_token_id
+    cut, long, empty, weights = [], [], [], []
+    for number, example in enumerate(examples):
+        prompt = prompt_ids(checkpoint, example.prompt)
+        completion = completion_ids(checkpoint, example.completion) + ([] if end is None else [end])
+        if not example.completion or not prompt:
+            empty.append(number)
+        if len(prompt) + len(completion) > max_length:
+            long.append((number, len(prompt) + len(completion)))
+        if not (example.weight > 0 and np.isfinite(example.weight)):
+            weights.append(number)
+        cut.append(Tokens(np.array(prompt + completion, np.int64), len(prompt), example.weight))
+    if empty:
+        raise InputError("examples", f"{len(empty)} lack prompt or completion, first: numbers {empty[:5]}")
+    if weights:
+        raise InputError(
+            "examples", f"{len(weights)} have a weight that isn't above 0, first: numbers {weights[:5]}"
+        )
+    if long:
+        raise InputError(
+            "examples",
+            f"{len(long)} are longer than max_length={max_length} tokens, first (number, tokens): {long[:5]}",
+            remedy="shorten them, leave them out, or raise max_length",
+        )
+    return cut
+
+
+def text_batches(tokens: Sequence[Tokens], *, batch_size: int, rng: int | None) -> Iterator[TokenBatch]:
+    """One pass over all, windows of like length together; `rng` None: in order of length."""
+    length = np.array([len(one.ids) for one in tokens])
+    if rng is None:
+        order = np.argsort(length, kind="stable")
+        groups = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    else:
+        generator = np.random.default_rng(rng)
+        order, groups = generator.permutation(len(tokens)), []
+        for start in range(0, len(order), batch_size * _SORTED):
+            chunk = order[start : start + batch_size * _SORTED]
+            chunk = chunk[np.argsort(length[chunk], kind="stable")]
+            groups += [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
+        groups = [groups[i] for i in generator.permutation(len(groups))]
+    for group in groups:
+        yield _batch([tokens[i] for i in group])
+
+
+def _batch(rows: Sequence[Tokens]) -> TokenBatch:
+    # the last token is a target only
+    lengths = np.array([len(row.ids) - 1 for row in rows], np.int64)
+    input_BL = np.full((len(rows), lengths.max()), PAD, np.int64)
+    target_BL = np.full_like(input_BL, NO_TARGET)
+    for b, row in enumerate(rows):
+        input_BL[b, : lengths[b]] = row.ids[:-1]
+        target_BL[b, row.n_prompt - 1 : lengths[b]] = row.ids[row.n_prompt :]
+    return TokenBatch(input_BL, target_BL, lengths, np.array([row.weight for row in rows], np.float32))
+
+
+def examples_digest(examples: Sequence[Example]) -> str:
+    """SHA-256 of examples in their order."""
+    total = hashlib.sha256()
+    for one in examples:
+        total.update(json.dumps([one.prompt, one.completion, one.weight]).encode())
+    return total.hexdigest()
