@@ -328,6 +328,11 @@ class Pipeline:
         return self._items.columns.schema
 
     @property
+    def items(self) -> ItemSpace:
+        """Ids, titles and columns of every item that an answer may hold."""
+        return self._items
+
+    @property
     def n_live_users(self) -> int:
         """Users with posted events in memory."""
         return self._live.n_live_users

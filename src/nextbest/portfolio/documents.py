@@ -104,6 +104,7 @@ def _told_document(
         },
     )  # fmt: skip
     document["as_of"] = told.as_of
+    document["n_peers"] = told.n
     if told.as_of > today.isoformat():
         document["notes"].append(
             note_words(

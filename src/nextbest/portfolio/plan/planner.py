@@ -5,7 +5,7 @@ may appear in is `advice`'s.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -27,6 +27,27 @@ from nextbest.portfolio.worth import worth_of
 from nextbest.version import __version__
 
 
+@dataclass(frozen=True)
+class WhatIf:
+    """A goal as the client names it now, in place of the book's; None = as in the book."""
+
+    goal_type: str | None = None
+    """Which of the client's goals, or what kind of new one."""
+    target_amount: float | None = None
+    """In the goal's currency, today's prices; > 0. A new goal is in the client's."""
+    years: float | None = None
+    """From now; > 0."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says enough for a goal that the book doesn't have."""
+        return self.target_amount is not None and self.years is not None
+
+
+NEW_GOAL = "asked"
+"""Id of a goal that the book doesn't have."""
+
+
 def plan(
     client: str,
     book: Book,
@@ -42,6 +63,7 @@ def plan(
     answered_on: date | None = None,
     asked_at: datetime | None = None,
     goal_id: str | None = None,
+    what_if: WhatIf | None = None,
     returns: ClassReturns | None = None,
     journal: Journal | None = None,
 ) -> Plan:
@@ -73,6 +95,9 @@ def plan(
     goal_id
         Which of the client's goals; where not given the first by id whose time isn't over. A horizon counts from the
         profile's day in the book.
+    what_if
+        Asked instead of what the book says of the goal. Peers are those of the book's goal all the same: a question about
+        them for every "what if" would tell them apart.
     returns
         Monthly class returns made before, so that many plans share them; from the book's prices where not given.
     journal
@@ -96,7 +121,7 @@ def plan(
     if now.tzinfo is None:
         raise InputError("now", "must have a time zone", value=now)
     investor = _investor(book, client)
-    goal_row, years_left = _goal(book, investor, goal_id, now.date())
+    goal_row, stored, years_left = _goal(book, investor, goal_id, what_if or WhatIf(), now.date())
     months = max(1, round(years_left * 12))
     profile = _profile(investor, answers, answered_on or now.date())
     profile = with_horizon(profile, years=years_left)
@@ -123,7 +148,7 @@ def plan(
     if peers is not None and gate is not None:
         own = investor["currency"]  # in which all profiles tell wealth, whatever the goal's is
         worth = wealth if currency == own else _holdings(book, client, own, now.date())[0]
-        question = profile_of(investor, goal_row, wealth=worth, as_of=now.date())
+        question = profile_of(investor, stored, wealth=worth, as_of=now.date())
         told = gate.ask(peers, question, asker=asker or client, now=asked_at or now, own_ids=(client,))
         if isinstance(told, PeerSummary) and told.as_of > now.date().isoformat():
             told = None  # the gate repeats its answers: one given on a later day is no part of a plan of this one
@@ -210,19 +235,30 @@ def _investor(book: Book, client: str) -> dict[str, Any]:
 
 
 def _goal(
-    book: Book, investor: Mapping[str, Any], goal_id: str | None, today: date
-) -> tuple[dict[str, Any], float]:
-    """The goal asked for, or the first whose time isn't over; and the years that are left of it."""
-    rows = [
-        g for g in book.goals(investor["client_id"]).to_dicts() if goal_id is None or g["goal_id"] == goal_id
-    ]
+    book: Book, investor: Mapping[str, Any], goal_id: str | None, what_if: WhatIf, today: date
+) -> tuple[dict[str, Any], Mapping[str, Any] | None, float]:
+    """The goal asked for, or the first whose time isn't over; as the book has it, if it does; and the years that are left."""
+    own = book.goals(investor["client_id"]).to_dicts()
+    rows = [g for g in own if goal_id in (None, g["goal_id"]) and what_if.goal_type in (None, g["goal_type"])]
+    if not rows and goal_id is None and what_if.is_whole:
+        made = {
+            "goal_id": NEW_GOAL,
+            "goal_type": what_if.goal_type or "wealth",
+            "target_amount": what_if.target_amount,
+            "currency": investor["currency"],
+        }
+        return made, current_goal(investor, own, as_of=today), float(what_if.years or 0)
     if not rows:
         raise InputError(
             "goal_id", "the client has no such goal", value=goal_id, remedy="add it to the book's goals"
         )
-    chosen = dict(current_goal(investor, rows, as_of=today) or {})
-    if (left := years_left(investor, chosen, as_of=today)) > 0:
-        return chosen, left
+    stored = current_goal(investor, rows, as_of=today) or {}
+    chosen = dict(stored)
+    if what_if.target_amount is not None:
+        chosen["target_amount"] = what_if.target_amount
+    left = years_left(investor, chosen, as_of=today) if what_if.years is None else what_if.years
+    if left > 0:
+        return chosen, stored, left
     raise InputError(
         "goal_id",
         "the time of the goal is over",
