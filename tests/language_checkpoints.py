@@ -1,9 +1,12 @@
 """Tiny causal language models with a byte-level tokenizer, made where a test wants them: random weights, no network."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     Gemma3ForCausalLM,
@@ -15,6 +18,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+
+from nextbest.models.language.checkpoint import Checkpoint
 
 Family = Literal["llama", "mistral", "gemma3"]
 TEXT = (
@@ -57,6 +62,45 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=bare, bos_token="<s>", eos_token="</s>")
 
 
+def language_gguf(checkpoint: Checkpoint, path: Path) -> Path:
+    """A llama checkpoint as a GGUF file of float32, as llama.cpp's converter writes it."""
+    config, weights = checkpoint.model.config, checkpoint.model.state_dict()
+    writer = GGUFWriter(path, "llama")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_vocab_size(config.vocab_size)
+    bare = json.loads(checkpoint.tokenizer.backend_tokenizer.to_str())["model"]
+    tokens = sorted(bare["vocab"], key=bare["vocab"].get)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3, 3] + [1] * (len(tokens) - 2))
+    writer.add_token_merges([" ".join(pair) for pair in bare["merges"]])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_add_bos_token(value=True)
+    heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    for name, tensor in weights.items():
+        theirs = names.get_name(name, try_suffixes=(".weight",))
+        array = tensor.float().numpy()
+        for part, n_heads in heads.items():
+            if f".{part}." in theirs:  # its pairs of dimensions stand side by side
+                halves = array.reshape(n_heads, 2, -1, array.shape[1])
+                array = halves.swapaxes(1, 2).reshape(array.shape)
+        writer.add_tensor(theirs, np.ascontiguousarray(array))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def _model(family: Family, n_tokens: int, hidden: int, n_layers: int) -> PreTrainedModel:
     shape: dict[str, Any] = {
         "vocab_size": n_tokens,
@@ -69,6 +113,7 @@ def _model(family: Family, n_tokens: int, hidden: int, n_layers: int) -> PreTrai
         "bos_token_id": 0,
         "eos_token_id": 1,
         "pad_token_id": None,
+        "initializer_range": 0.2,  # weights as wide as a taught model's, so that answers differ
     }
     if family == "llama":
         return LlamaForCausalLM(LlamaConfig(**shape))

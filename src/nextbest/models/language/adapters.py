@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
@@ -137,7 +137,7 @@ def load_adapter(
     ArtifactError
         It was changed since it was written, or doesn't fit the base.
     """
-    from nextbest.models.language.lora import shared_copy
+    from nextbest.models.language.lora import shared_copy, with_adapter
 
     folder = Path(folder)
     if checkpoint.adapter is not None:
@@ -155,7 +155,7 @@ def load_adapter(
         tensors = load(files[WEIGHTS])
         about = PeftConfig.from_pretrained(str(folder))
         about.inference_mode = True
-        model = get_peft_model(shared_copy(checkpoint.model), about)
+        model = with_adapter(shared_copy(checkpoint.model), about)
         unexpected = list(cast(Any, set_peft_model_state_dict(model, tensors)).unexpected_keys)
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(folder, f"doesn't fit the base: {str(error).splitlines()[0][:300]}") from error

@@ -54,19 +54,32 @@ class Tokens:
 
 
 def prompt_ids(checkpoint: Checkpoint, prompt: str) -> list[int]:
-    """Tokens of a prompt, with the mark that the family begins every text with."""
-    ids = list(checkpoint.tokenizer(prompt).input_ids)
-    end = checkpoint.tokenizer.eos_token_id
-    return (
-        ids[:-1]
-        if ids and ids[-1] == end and not prompt.endswith(str(checkpoint.tokenizer.eos_token))
-        else ids
+    """Tokens of a prompt, with the mark that the family begins every text with, without one of its end.
+
+    Raises
+    ------
+    InputError
+        It holds a special mark that the weights know nothing of.
+    """
+    tokenizer = checkpoint.tokenizer
+    ids = list(tokenizer(prompt).input_ids)
+    is_ended = (
+        bool(ids) and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(str(tokenizer.eos_token))
     )
+    return _known(checkpoint, ids[:-1] if is_ended else ids)
 
 
 def completion_ids(checkpoint: Checkpoint, completion: str) -> list[int]:
-    """Tokens of what follows a prompt, no marks added."""
-    return list(checkpoint.tokenizer(completion, add_special_tokens=False).input_ids)
+    """Tokens of what follows a prompt, no marks added; errors as `prompt_ids`."""
+    return _known(checkpoint, list(checkpoint.tokenizer(completion, add_special_tokens=False).input_ids))
+
+
+def _known(checkpoint: Checkpoint, ids: list[int]) -> list[int]:
+    n_rows = checkpoint.model.get_input_embeddings().num_embeddings
+    if strange := [i for i in ids if i >= n_rows]:
+        marks = checkpoint.tokenizer.convert_ids_to_tokens(strange[:5])
+        raise InputError("text", f"holds mark(s) that the weights know nothing of: {marks}")
+    return ids
 
 
 def tokens_of(checkpoint: Checkpoint, examples: Sequence[Example], *, max_length: int) -> list[Tokens]:

@@ -250,10 +250,12 @@ def _load(folder: Path, origin: Origin, context: int, quantize: Quantize | None)
             folder, f"lacks {len(missing)} weight(s), first: {missing[:5]}", remedy="get the folder anew"
         )
     n_rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > n_rows:
+    # a special mark beyond the rows is harmless until a text holds it, and `batches` looks
+    plain = [i for i in tokenizer.get_vocab().values() if i >= n_rows and not _is_special(tokenizer, i)]
+    if plain:
         raise ArtifactError(
             folder,
-            f"its tokenizer has {len(tokenizer)} tokens, its weights {n_rows}",
+            f"its tokenizer has {len(plain)} token(s) more than its weights, {n_rows}",
             remedy="get model and tokenizer from one place",
         )
     if quantize is None and torch.cuda.is_available():
@@ -285,6 +287,11 @@ def _quiet() -> Iterator[None]:
     finally:
         if shown:
             theirs.enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers'
+
+
+def _is_special(tokenizer: Any, token: int) -> bool:
+    added = tokenizer.added_tokens_decoder.get(token)
+    return added is not None and bool(added.special)
 
 
 def _short(error: Exception) -> str:

@@ -7,6 +7,7 @@ of language models. Knows no price and no chat. Axes: B windows, L places, V tok
 import copy
 import itertools
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, PeftConfig, get_peft_model, prepare_model_for_kbit_training
 from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
@@ -331,7 +332,17 @@ def _learning(checkpoint: Checkpoint, config: LoRAConfig) -> nn.Module:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    return cast(nn.Module, get_peft_model(base, about))
+    return cast(nn.Module, with_adapter(base, about))
+
+
+def with_adapter(base: nn.Module, about: PeftConfig) -> Any:
+    """peft's model of a base with a new adapter; the base's modules are changed."""
+    with warnings.catch_warnings():
+        # peft 0.21 still asks for a name that transformers 5.23 is giving up
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        # which base it is for is said by digest, not by the name of a folder
+        warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path`", UserWarning)
+        return get_peft_model(cast(Any, base), about)
 
 
 def shared_copy(model: nn.Module) -> Any:
