@@ -71,6 +71,8 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "hourly": {"calibrate": True, "head": "student"},
 }
 """What the folds recommended beside the base, for the test."""
+MILLION = {"dim": 208, "n_blocks": 3}
+"""The smallest size that the plan named; the folds didn't choose it (`--million` says what the test makes of it)."""
 SHARE_OF_HISTORY = {"daily": 0.3, "hourly": 0.0}
 """Weight of historical simulation in the blend; chosen on the folds."""
 REFERENCE = {
@@ -127,6 +129,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "width calibrated on the held-out part": {"calibrate": True},
     "calibrated, Student t": {"calibrate": True, "head": "student"},
     "first horizon alone": {"horizon_weights": (1.0, 0.0, 0.0)},
+    "size: 112 wide": {"dim": 112},
+    "size: 208 wide, 3 blocks": {"dim": 208, "n_blocks": 3},
+    "size: 208 wide, 3 blocks, slower, more dropout": {
+        "dim": 208,
+        "n_blocks": 3,
+        "dropout": 0.2,
+        "training": {**TRAINING, "learning_rate": 5e-4 / 3},
+    },
+    "size: 320 wide, 5 blocks, slower": {
+        "dim": 320,
+        "n_blocks": 5,
+        "training": {**TRAINING, "learning_rate": 5e-4 / 3},
+    },
     "untrained (regression only)": {"training": {**TRAINING, "n_epochs": 1, "learning_rate": 1e-12}},
 }
 
@@ -254,8 +269,8 @@ class Folds:
             )
 
 
-def ablation(panel: PricePanel, tasks: Sequence[Task]) -> Iterator[str]:
-    """Lines of the table and what it says."""
+def ablation(panel: PricePanel, tasks: Sequence[Task], *, only: str = "") -> Iterator[str]:
+    """Lines of the table and what it says; `only` those changes whose name begins so."""
     known = panel.period(None, TEST)
     for task in tasks:
         folds = Folds(known.select(task.assets), task)
@@ -274,6 +289,8 @@ def ablation(panel: PricePanel, tasks: Sequence[Task]) -> Iterator[str]:
         base: Score | None = None
         changes: list[tuple[float, str, str]] = []
         for name, change in VARIANTS.items():
+            if name != "base" and not name.startswith(only):
+                continue
             score, cpu_s, n = folds.score(task.config(**_lengths(task, change)))
             base = base or score
             test = "" if score is base else dm(score, base, task)
@@ -309,16 +326,18 @@ def _analysis(changes: list[tuple[float, str, str]]) -> str:
 
 
 # --- the test, once ---------------------------------------------------------------------------------------------------
-def final(panel: PricePanel, tasks: Sequence[Task], *, n_seeds: int) -> Iterator[str]:
-    """Lines of the table and whether the targets were reached."""
+def final(panel: PricePanel, tasks: Sequence[Task], *, n_seeds: int, size: dict[str, Any]) -> Iterator[str]:
+    """Lines of the table and whether the targets were reached; `size` changes the chosen settings."""
     history = taught(panel).period(None, TEST)
     wide = panel.select(history.asset_ids)
     for task in tasks:
         yield f"\n## Test, {task.name}, from {TEST} on\n"
-        yield from _tested(history, wide, task, n_seeds=n_seeds)
+        yield from _tested(history, wide, task, n_seeds=n_seeds, size=size)
 
 
-def _tested(history: PricePanel, wide: PricePanel, task: Task, *, n_seeds: int) -> Iterator[str]:
+def _tested(
+    history: PricePanel, wide: PricePanel, task: Task, *, n_seeds: int, size: dict[str, Any]
+) -> Iterator[str]:
     judged = wide.select(task.assets)
     is_daily = task.name == "daily"
     narrow = judged.resample(timedelta(days=1)) if is_daily else judged
@@ -339,7 +358,7 @@ def _tested(history: PricePanel, wide: PricePanel, task: Task, *, n_seeds: int) 
     quantiles, variances, seeds = [], [], []
     for seed in range(n_seeds):
         began = time.process_time()
-        model = Candles(task.config(**CHOSEN[task.name]))
+        model = Candles(task.config(**{**CHOSEN[task.name], **size}))
         model.fit(history, horizons=task.horizons, rng=seed)
         histories = [wide.until(int(stop), length=model.context_length) for stop in stop_O]
         quantiles.append(model.forecast(histories, horizons=task.horizons)[:, rows])
@@ -428,13 +447,20 @@ def main() -> None:
     parser.add_argument("what", choices=["ablation", "final"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tasks", nargs="+", choices=sorted(TASKS), default=list(TASKS))
+    parser.add_argument(
+        "--only", default="", help="variants whose name begins so, beside the base (ablation)"
+    )
+    parser.add_argument("--million", action="store_true", help="final: networks of 1.1 million parameters")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     panel = read(args.data)
     tasks = [TASKS[name] for name in args.tasks]
-    lines = ablation(panel, tasks) if args.what == "ablation" else final(panel, tasks, n_seeds=args.seeds)
+    if args.what == "ablation":
+        lines = ablation(panel, tasks, only=args.only)
+    else:
+        lines = final(panel, tasks, n_seeds=args.seeds, size=MILLION if args.million else {})
     kept = []
     for line in lines:
         print(line, flush=True)
