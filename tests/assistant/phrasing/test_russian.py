@@ -52,7 +52,7 @@ def test_without_the_dictionary_nouns_are_counted_and_titles_left_alone() -> Non
     for cached in (russian.noun_forms, russian.declined):
         cached.cache_clear()
     try:
-        with patch.object(russian, "_analyzer", lambda: None):
+        with patch.object(russian, "dictionary", lambda: None):
             assert [agreed(n, "игра") for n in (1, 2, 5)] == ["игра", "игры", "игр"]
             assert declined("карта «Всё включено»", "genitive") is None
     finally:

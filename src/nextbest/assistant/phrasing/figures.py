@@ -27,7 +27,14 @@ _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.=/^_-]{0,14}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 
-def render(figure: Figure, language: Language, *, style: Style = "plain", case: Case = "nominative") -> str:
+def render(
+    figure: Figure,
+    language: Language,
+    *,
+    style: Style = "plain",
+    case: Case = "nominative",
+    places: int | None = None,
+) -> str:
     """A figure as our answers say it.
 
     Parameters
@@ -40,6 +47,8 @@ def render(figure: Figure, language: Language, *, style: Style = "plain", case: 
         What is done about the sign.
     case
         Of a length of time in Russian; nothing else changes.
+    places
+        After the point of money, instead of its own: amounts beside each other have as many.
 
     Raises
     ------
@@ -57,11 +66,11 @@ def render(figure: Figure, language: Language, *, style: Style = "plain", case: 
     if isinstance(value, date):
         return day(value, language)
     _check_finite(figure)
-    text = _written(abs(value) if style == "unsigned" else float(value), figure.unit, language, case)
+    text = _written(abs(value) if style == "unsigned" else float(value), figure.unit, language, case, places)
     return f"+{text}" if style == "signed" and value > 0 else text
 
 
-def _written(value: float, unit: str, language: Language, case: Case) -> str:
+def _written(value: float, unit: str, language: Language, case: Case, places: int | None) -> str:
     if unit == "fraction":
         return share(value, language)
     if unit == "months":
@@ -73,7 +82,7 @@ def _written(value: float, unit: str, language: Language, case: Case) -> str:
         shown = number(value, language)
         return shown + NBSP + (agreed(value, "базисный пункт") if language == "ru" else "bp")
     if is_currency(unit):
-        return money(value, unit, language)
+        return money(value, unit, language, places=places)
     if unit == "count":
         return number(value, language, places=0 if value == round(value) else 1)
     shown = number(value, language)

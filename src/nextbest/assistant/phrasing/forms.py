@@ -18,9 +18,10 @@ from nextbest.assistant.phrasing.days import (
     in_units,
     length,
     span,
+    whole_months,
 )
 from nextbest.assistant.phrasing.figures import TIME_UNITS, plain, render, step
-from nextbest.assistant.phrasing.russian import agreed, in_words
+from nextbest.assistant.phrasing.russian import Case, agreed, in_words
 from nextbest.charts_page.numbers import digits, is_currency, ratio_places
 
 _ONES_EN = [
@@ -110,12 +111,18 @@ def period_forms(period: tuple[date, date], language: Language) -> tuple[str, ..
     """A figure's period as our answers say it, its two days in all their forms, and its length in days and larger units."""
     start, end = period
     days = (end - start).days
+    cases: tuple[Case, ...] = ("nominative", "genitive", "accusative")
     lengths: set[tuple[int, TimeUnit]] = {in_units(n) for n in (days, days + 1)} | {
         (days, "days"),
         (days + 1, "days"),
     }
     told = [plain(span(period, language)), *day_forms(start, language), *day_forms(end, language)]
-    told += [plain(length(n, unit, language)) for n, unit in sorted(lengths)]
+    if months := whole_months(start, end):
+        lengths.add((months, "months"))
+        if months % 12 == 0:
+            lengths.add((months // 12, "years"))
+    for n, unit in sorted(lengths):
+        told += [plain(length(n, unit, language, case=case)) for case in cases]
     return tuple(dict.fromkeys(told))
 
 

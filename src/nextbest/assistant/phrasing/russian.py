@@ -5,8 +5,10 @@ else. A title is inflected only where it is a known noun with a name in quotes (
 """
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
+
+from nextbest.text.russian_dictionary import dictionary
 
 Case = Literal["nominative", "genitive", "accusative"]
 Gender = Literal["masculine", "feminine", "neuter"]
@@ -244,19 +246,9 @@ def declined(title: str, case: Case) -> str | None:
     return f"{said.capitalize() if found['noun'][0].isupper() else said} {found['name']}"
 
 
-@cache
-def _analyzer() -> Any:
-    """pymorphy3's analyzer, None without the extra; about a second and 30 MB, so only when a word asks for it."""
-    try:
-        from pymorphy3 import MorphAnalyzer
-    except ImportError:
-        return None
-    return MorphAnalyzer()
-
-
 def _nominative(noun: str) -> Any:
     """The one reading of a word as a noun in the nominative singular; None where it has none or the word is unknown."""
-    analyzer = _analyzer()
+    analyzer = dictionary()
     if analyzer is None or not analyzer.word_is_known(noun):
         return None
     readings = [r for r in analyzer.parse(noun) if {"NOUN", "nomn", "sing"} <= set(r.tag.grammemes)]
