@@ -1,4 +1,4 @@
-"""`nextbest demo`: the whole main job on a simulated shop, or on your own files."""
+"""`nextbest demo`: the whole main job on a simulated shop, or on your own files; and rooms to chat about."""
 
 import argparse
 from pathlib import Path
@@ -11,6 +11,7 @@ _SCALE = 0.05
 EXAMPLES = """\
   nextbest demo                        # simulate, ingest, compare, train, serve on port 8000
   nextbest demo --no-serve --json
+  nextbest demo --only-shop            # no portfolios, candles and bank products besides
   nextbest demo sales.csv --map user_id=client,item_id=product,time=moment"""
 
 
@@ -23,6 +24,12 @@ def add_parser(commands: Any) -> None:
         examples=EXAMPLES,
     )
     parser.add_argument("--no-serve", action="store_true", help="stop after training")
+    parser.add_argument(
+        "--only-shop",
+        action="store_true",
+        help="leave out the simulated portfolios, candles and bank products that `nextbest chat` answers from too "
+        "(always left out with files of one's own)",
+    )
     parser.add_argument(
         "--scale",
         type=float,
@@ -46,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.experiments.splitting import PROTOCOL_OF, SplitPlan
     from nextbest.experiments.train import train
 
+    has_rooms = not args.files and not args.only_shop
     args.store = str(Path(args.store) / _workspace_name(args))
     if not args.files:
         _simulate(args)
@@ -84,9 +92,17 @@ def run(args: argparse.Namespace) -> None:
         catalog=workspace.catalog(),
         progress=show_progress(args),
     )
+    rooms = None
+    if has_rooms:
+        from nextbest.cli.demo_rooms import make_rooms
+
+        note(args, f"[+]   rooms to chat about beside the shop -> {args.store}")
+        rooms = make_rooms(args, Path(args.store), journal["user_id"].unique())
     url = None if args.no_serve else f"http://{args.host}:{args.port}"
     user = journal["user_id"][0]
     text = [result.to_text(), "", "ask it:", f"  nextbest recommend --model {model} --user {user}"]
+    if rooms is not None and (person := rooms["identities"]["first"]) is not None:
+        text.append(f"  nextbest chat --store {args.store} --user {person['user_id']}")
     if url:
         text.append(f"  curl {url}/users/{user}/recommendations?k=5")
     emit(
@@ -97,6 +113,7 @@ def run(args: argparse.Namespace) -> None:
             "url": url,
             "ingest": ingested.to_dict(),
             "train": result.to_dict(),
+            **({} if rooms is None else {"rooms": rooms}),
         },
         "\n".join(text),
     )

@@ -181,15 +181,20 @@ def run_bench(args: argparse.Namespace) -> None:
     panel = read_panel(args)
     with Ledger.open(Path(args.store) / FOLDER) as ledger:
         board, origins = _benched(args, panel, ledger)
-    document = {
+    document = board_document(board, panel, origins)
+    keep_leaderboard(args.store, panel.step, document)
+    emit(args, document, _table(board))
+
+
+def board_document(board: "Leaderboard", panel: "PricePanel", origins: "Origins") -> dict[str, Any]:
+    """The leaderboard as it is printed and kept."""
+    return {
         "assets": list(panel.asset_ids),
         "step": str(panel.step),
         "origins": {"n": len(origins), "first": str(board.dates[0]), "last": str(board.dates[-1])},
         "rows": [_row(row) for row in board.rows],
         "failures": [vars(failure) for failure in board.failures],
     }
-    keep_leaderboard(args.store, panel.step, document)
-    emit(args, document, _table(board))
 
 
 def run_verdict(args: argparse.Namespace) -> None:

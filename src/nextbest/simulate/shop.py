@@ -43,7 +43,7 @@ class SimulatedShop:
     journal: pl.DataFrame
     """`JOURNAL`, sorted, with `channel` as free context."""
     catalog: pl.DataFrame
-    """`CATALOG`, with `title_ru`, `category_ru` and `brand`."""
+    """`CATALOG`, with `title_ru`, `category_ru`, `brand` and the `currency` of the price."""
     clients: pl.DataFrame
     """`CLIENTS`, with `region` and `age_band`."""
     truth: Truth
@@ -226,7 +226,11 @@ def _catalog(laws: Laws, item_ids: IdIndex, gen: np.random.Generator) -> pl.Data
         rows.append((title, title_ru, text, category.name, category.name_ru, brand_en))
     names = ["title", "title_ru", "text", "category", "category_ru", "brand"]
     words = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-    return words.insert_column(0, item_ids.ids.alias(ITEM_ID)).with_columns(price=laws.price).sort(ITEM_ID)
+    return (
+        words.insert_column(0, item_ids.ids.alias(ITEM_ID))
+        .with_columns(price=laws.price, currency=pl.lit("RUB"))
+        .sort(ITEM_ID)
+    )
 
 
 def _shares(rows: tuple[tuple[str, float], ...]) -> Floats:

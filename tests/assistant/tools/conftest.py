@@ -63,3 +63,19 @@ def toolbox(store: Path):
     opened = Toolbox.open(workspace=store, documents=ScriptedIndex(), now=lambda: NOW)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def bank_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny bank: `panel` and its model in `products`."""
+    pytest.importorskip("lightgbm")
+    from pipeline.products.tiny_bank import tiny_model, tiny_panel
+
+    folder = tmp_path_factory.mktemp("bank") / "store"
+    tiny_model(tiny_panel(folder)).save(folder / "products")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bank_toolbox(bank_folder: Path) -> Toolbox:
+    return Toolbox.open(workspace=bank_folder, now=lambda: NOW)

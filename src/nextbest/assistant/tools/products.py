@@ -1,6 +1,6 @@
 """Tools over a bank's product model: what may be offered to a client next, and why."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,10 @@ from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
 if TYPE_CHECKING:
     from nextbest.data.panel.schema import PanelSchema
     from nextbest.pipeline.products.profile import ProfileForm
+
+
+HELD = "held"
+"""The filter that takes out what a client has."""
 
 
 class Advisor(Protocol):
@@ -64,12 +68,9 @@ class Products:
 
     def explain(self, item_id: OutsideId, about: About) -> ToolResult | None:
         """Why a product is offered to the client; None where the bank has no such product."""
-        names = self.titles()
-        if item_id not in names:
+        if item_id not in self.titles():
             return None
-        return self._offered(
-            "explain_item", about, k=None, deny={str(name) for name in names} - {str(item_id)}
-        )
+        return self._offered("explain_item", about, only=str(item_id))
 
     def titles(self) -> Mapping[OutsideId, tuple[str, ...]]:
         """Product id -> its names."""
@@ -81,7 +82,15 @@ class Products:
         """Another one after every change of the model."""
         return id(self._source())
 
-    def _offered(self, tool: str, about: About, *, k: int | None, deny: set[str]) -> ToolResult:
+    def _offered(
+        self,
+        tool: str,
+        about: About,
+        *,
+        k: int | None = None,
+        deny: Collection[str] = (),
+        only: str | None = None,
+    ) -> ToolResult:
         with self._lock:
             advisor = self._source()
             try:
@@ -91,11 +100,21 @@ class Products:
             if not about.is_own and not about.caller.may_ask("products", customer):
                 raise Nothing("not_allowed")  # an id that is read as another one than was asked for
             en, ru = advisor.answer(
-                [ProductQuery(customer_id=customer, k=None if deny else k, lang=la) for la in ("en", "ru")]
+                [
+                    ProductQuery(customer_id=customer, k=None if deny or only else k, lang=la)
+                    for la in ("en", "ru")
+                ]
             )
         if not en.known:
             raise Nothing(_unknown(about))
-        places = [n for n, product in enumerate(en.products) if product.product_id not in deny][:k]
+        places = [
+            n
+            for n, product in enumerate(en.products)
+            if product.product_id not in deny and only in (None, product.product_id)
+        ][:k]
+        if not places and only is not None:
+            held = any(fired.product_id == only and fired.filter == HELD for fired in en.fired)
+            raise Nothing("already_held" if held else "not_offered")
         if not places:
             raise Nothing("no_offer")
         names = {p.column: {"en": p.name_en, "ru": p.name_ru} for p in advisor.schema.products}

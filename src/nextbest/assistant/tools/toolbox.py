@@ -270,6 +270,11 @@ class Toolbox:
         """A line a tool: its name and what it computes."""
         return "\n".join(f"{tool.name}: {tool.description[language]}" for tool in self._served())
 
+    def warm(self) -> None:
+        """Open what the first questions would open, so that nobody waits for it; what isn't ready is told to who asks."""
+        self._state()
+        self.asset_names  # noqa: B018 - reads the candles' folder
+
     def close(self) -> None:
         """Let go of files."""
         room: Portfolio | None = self._rooms.get("portfolio")

@@ -59,6 +59,14 @@ TOLD: Mapping[str, Words] = {
         "en": "There is no product to offer at the moment.",
         "ru": "Сейчас предложить нечего.",
     },
+    "already_held": {
+        "en": "This product is held already.",
+        "ru": "Этот продукт уже есть.",
+    },
+    "not_offered": {
+        "en": "This product isn't among those offered now.",
+        "ru": "Сейчас этот продукт не предлагается.",
+    },
     "nothing_held": {
         "en": "The portfolio is empty, or nothing in it has a price.",
         "ru": "В портфеле ничего нет, или ни у чего в нём нет цены.",

@@ -53,6 +53,7 @@ def simulate_book(
     market_folder: str | Path | None = None,
     scale: int | None = None,
     laws: PortfolioLaws | None = None,
+    start: date | None = None,
     rng: np.random.Generator | int,
 ) -> list[BookReport]:
     """Write a book of simulated holdings into `out`, through the same import and checks as any other.
@@ -67,6 +68,8 @@ def simulate_book(
         Clients: drawn so many, or the first so many of the given; None = 1,000 or all.
     laws
         None = the defaults; over real prices lives begin in 2018. Prices end on the last day that all classes have.
+    start
+        First day of the synthetic exchange; None = its default.
 
     Returns
     -------
@@ -82,7 +85,9 @@ def simulate_book(
         raise InputError("scale", "must be 1 or more", value=scale)
     exchange, people, lives = np.random.default_rng(rng).spawn(3)
     if market_folder is None:
-        market = simulate_market(rng=exchange)
+        market = (
+            simulate_market(rng=exchange) if start is None else simulate_market(start=start, rng=exchange)
+        )
     else:
         market = read_market_folder(market_folder, start=date(2014, 1, 1))
         market = _until(market, _common_end(market))
