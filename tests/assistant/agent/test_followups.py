@@ -195,3 +195,16 @@ def test_a_long_text_is_never_a_followup() -> None:
 )
 def test_what_is_left_of_an_elliptic_question(text: str, left: list[str]) -> None:
     assert cues.left_over(text) == left
+
+
+def test_after_an_explanation_places_and_wishes_are_still_those_of_the_list() -> None:
+    explained = Turn("почему вторая", "a", "ru", "explain", Slots(ordinal=2), shown=LIST[1:2])
+    conversation = past().with_turn(explained)
+    assert resolve(asked("а почему третья?", slots=Slots(ordinal=3)), conversation).about == LIST[2:]
+    assert resolve(asked("почему она?"), conversation).about == LIST[1:2]
+    cheaper = resolve(asked("а подешевле?", "off_topic", Slots(cheaper=True), p=0.9, sure=True), conversation)
+    assert cheaper.understood.intent == "recommend"
+    assert cheaper.max_price == 20.0
+    taken = resolve(asked("беру первую", slots=Slots(ordinal=1)), conversation)
+    assert taken.taken == ("g1",)
+    assert taken.understood.intent == "recommend"

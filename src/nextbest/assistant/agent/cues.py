@@ -40,6 +40,20 @@ TAKES = re.compile(
     r"|i(?:'|’)?ll\s+(?:take|have|buy|get)|i\s+(?:will\s+)?(?:take|buy)|add\s+(?:it|this|that)\s+to|i\s+like)\b",
     _IGNORE,
 )
+CONDITIONS = re.compile(
+    r"(?:комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]\s+(?:сч[её]т|карт)|какие\s+документ|документ\w*\s+нужн|требовани\w+"
+    r"|как\s+(?:открыть|закрыть|заблокировать|перевыпустить|оформить|получить)|лимит\w*|штраф\w*|процентн\w+\s+ставк\w+|где\s+почитать"
+    r"|\b(?:fees?|tariffs?|terms|conditions|requirements?|penalt(?:y|ies)|charged?|limits?|interest\s+rates?)\b|which\s+documents|documents?\s+(?:do|are|is)"
+    r"|how\s+(?:do|can|to)\s+(?:i\s+)?(?:open|close|block|reissue|apply|get))",
+    _IGNORE,
+)
+TRACKING = re.compile(
+    r"(?:достиг\w*|дости(?:чь|жим\w*)|успе(?:ю|ва\w+|ем)|в\s+срок|под\s+угроз\w+|отста\w+|опережа\w+|по\s+плану|идёт\s+ли|ид[её]т\s+план"
+    r"|дойду|на\s+пути|прогресс\w*|продвига\w+|как\s+там\s+(?:моя\s+)?цел\w+|близко\s+ли"
+    r"|on\s+track|on\s+schedule|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|behind\s+(?:plan|schedule)"
+    r"|ahead\s+of\s+(?:plan|schedule)|progress|deadline|how\s+far\s+(?:am|are|is)|how\s+close)",
+    _IGNORE,
+)
 NOT = re.compile(r"\b(?:не|нет|don(?:'|’)?t|not|no|never)\b", _IGNORE)
 
 _SLOT_WORDS = re.compile(

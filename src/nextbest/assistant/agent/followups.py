@@ -93,6 +93,7 @@ def _answer_to_question_back(understood: Understood, past: Past) -> Understood |
 
 
 def _takes(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    last = past.last_list or last
     if last.intent not in LISTS or not pointed or understood.slots.rejects:
         return None
     if not cues.TAKES.search(understood.text) or cues.NOT.search(understood.text):
@@ -108,7 +109,7 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
     if not asks or not past.shown or understood.slots.items:
         return None
     if pointed or cues.n_words(understood.text) <= _SHORT:
-        return Wish(_as_followup(understood, "explain", understood.slots), pointed or past.shown)
+        return Wish(_as_followup(understood, "explain", understood.slots), pointed or past.spoken_of)
     return None
 
 
@@ -120,8 +121,9 @@ def _alike(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
 
 
 def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
-    """Others, cheaper ones, not this one: the list goes on."""
+    """Others, cheaper ones, not this one: the list goes on, also after one of its things was explained."""
     slots = understood.slots
+    last = past.last_list or last
     wants_more = (
         bool(cues.MORE.search(understood.text))
         and (not slots.items)
@@ -188,7 +190,7 @@ def _pointed(understood: Understood, past: Past) -> tuple[Shown, ...]:
     named = [item for item in shown if any(link.item_id == item.item_id for link in slots.items)]
     if named or slots.items:
         return tuple(named)
-    return shown if cues.POINTER.search(understood.text) else ()
+    return past.spoken_of if cues.POINTER.search(understood.text) else ()
 
 
 def _given(slots: Slots) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nextbest.assistant.agent import cues
 from nextbest.assistant.agent.followups import Wish
 from nextbest.assistant.base import Intent, Room, ToolCall
 
@@ -89,6 +90,8 @@ def _next_purchase(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) 
 
 def _bank_product(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
+    if cues.CONDITIONS.search(wish.understood.text) and not wish.understood.is_followup:
+        return _call("search_documents", query=wish.understood.text)
     return _call("bank_products", k=slots.k, deny=list(wish.deny), client=slots.client)
 
 
@@ -110,6 +113,8 @@ def _peers(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
 
 def _plan(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
+    if cues.TRACKING.search(wish.understood.text) and slots.amount is None and slots.horizon_days is None:
+        return _call("portfolio_tracking", client=slots.client)
     return _call(
         "portfolio_plan",
         goal=slots.goal if slots.goal in _SAVING_GOALS else None,

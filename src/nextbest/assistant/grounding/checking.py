@@ -105,8 +105,10 @@ class SentenceGate:
         self._carried: str | None = None
         self._kept = Kept(self._facts)
 
-    def push(self, piece: str) -> str:
+    def push(self, piece: str, *, ends: bool = False) -> str:
         """Take the next piece; the sentences that are whole now and passed, as they may be sent.
+
+        `ends`: a sentence ends with the piece, so that nothing has to follow before it is judged.
 
         Nothing is sent twice or taken back: what comes out of all calls and of `finish`, put together, is `Grounded.text`
         but for white space at its ends.
@@ -114,7 +116,7 @@ class SentenceGate:
         room = MAX_DRAFT - self._n_read
         self._n_read += len(piece)
         self._waiting += cleaned(piece[: max(room, 0)])
-        return self._released(is_last=False)
+        return self._released(is_last=ends)
 
     def finish(self) -> Grounded:
         """The end of the draft: check what waits, judge the whole."""

@@ -73,8 +73,19 @@ class Past:
 
     @property
     def shown(self) -> tuple[Shown, ...]:
-        """What the newest answer that named something named, in its order."""
+        """The newest list, in its order; a thing that was explained since is still a place of it."""
+        lists = (t.shown for t in reversed(self.turns) if t.shown and t.intent != "explain")
+        return next(lists, self.spoken_of)
+
+    @property
+    def spoken_of(self) -> tuple[Shown, ...]:
+        """What the newest answer that named something named: what "it" is."""
         return next((t.shown for t in reversed(self.turns) if t.shown), ())
+
+    @property
+    def last_list(self) -> Turn | None:
+        """The newest turn that answered with a list."""
+        return next((t for t in reversed(self.turns) if t.shown and t.intent != "explain"), None)
 
     @property
     def rejected(self) -> tuple[OutsideId, ...]:

@@ -1,0 +1,180 @@
+"""Words by a language model around what tools computed, let through sentence by sentence.
+
+The model reads placeholders and writes placeholders; code puts names and figures in, the gate of `grounding` checks each
+sentence before it is sent, and whatever isn't whole at the end is replaced by the answer that code wrote.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nextbest.assistant.base import Finding, Language, Link, Mode, ToolResult, Understood
+from nextbest.assistant.grounding.checking import SentenceGate
+from nextbest.assistant.prompts.placeholders import Masked, fill, masked
+from nextbest.assistant.prompts.prompts import render
+from nextbest.assistant.providers.grammar import locked_grammar
+from nextbest.assistant.providers.protocol import ChatProvider, ChatRequest, ProviderError
+from nextbest.errors import NextbestError
+
+if TYPE_CHECKING:
+    from nextbest.assistant.intent.slots import Links
+
+log = logging.getLogger(__name__)
+
+PROMPT = "phrase"
+PHRASEBOOK = "phrasebook"
+UNWORDED = frozenset({"search_documents"})
+"""Tools whose answer is a quotation: no model words it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The whole answer, after its pieces."""
+
+    text: str
+    provider: str
+    findings: tuple[Finding, ...]
+    fell_back: bool
+    """Whether it is the code's own answer instead of what was streamed."""
+
+
+class _Titles:
+    """A linker that knows the answer's language."""
+
+    def __init__(self, links: "Links", language: Language) -> None:
+        self._links, self._language = links, language
+
+    def link(self, text: str, /) -> Sequence[Link]:
+        return self._links.link(text, self._language)
+
+
+class Voice:
+    """A model that words answers; may be asked from several threads.
+
+    Parameters
+    ----------
+    provider
+        The model.
+    max_tokens
+        Of an answer.
+    timeout_s
+        For a whole answer; after it the code's own is sent.
+    with_grammar
+        Whether a provider that takes grammars writes under one, in which placeholders are literals.
+    """
+
+    def __init__(
+        self,
+        provider: ChatProvider,
+        *,
+        max_tokens: int = 300,
+        timeout_s: float = 20.0,
+        with_grammar: bool = True,
+    ) -> None:
+        self._provider, self._max_tokens, self._timeout_s = provider, max_tokens, timeout_s
+        self._with_grammar = with_grammar and "grammar" in provider.features
+
+    def say(
+        self,
+        understood: Understood,
+        results: Sequence[ToolResult],
+        *,
+        fallback: str,
+        notes: str,
+        mode: Mode,
+        linker: "Links | None",
+    ) -> Iterator[str | Spoken]:
+        """The answer to a question in pieces, at last as a whole.
+
+        Parameters
+        ----------
+        understood
+            The question.
+        results
+            Of its tools; at least one is "ok".
+        fallback
+            The code's own answer, with its notes.
+        notes
+            What code puts after a model's words: disclaimers, limits; may be empty.
+        mode, linker
+            As of `SentenceGate`.
+
+        Yields
+        ------
+        str | Spoken
+            Pieces that may be sent; the last one is `Spoken`. Closing the iterator stops the model.
+        """
+        known = masked(results, understood.language)
+        if not known.rows or any(result.tool in UNWORDED for result in results):
+            yield Spoken(fallback, PHRASEBOOK, (), fell_back=True)
+            return
+        gate = SentenceGate(
+            results,
+            question=understood.text,
+            language=understood.language,
+            linker=None if linker is None else _Titles(linker, understood.language),
+            mode=mode,
+        )
+        raw, sent, filled = "", "", fill("", known)
+        try:
+            pieces = self._provider.stream(self._request(understood, known))
+            with closing(pieces):  # type: ignore[type-var]  # a generator, or an iterator with its close
+                for piece in pieces:
+                    raw += piece.text
+                    before, filled = filled.text, fill(_whole_sentences(raw), known)
+                    if filled.text == before:
+                        continue
+                    passed = gate.push(_after(before, filled.text), ends=True)
+                    if passed.strip():
+                        sent += passed
+                        yield passed
+            before, filled = filled.text, fill(raw, known)
+            gate.push(_after(before, filled.text), ends=True)
+        except (ProviderError, NextbestError) as error:
+            log.warning(
+                "a model gave no answer", extra={"provider": self._provider.name, "error": str(error)}
+            )
+            yield Spoken(
+                fallback, PHRASEBOOK, (Finding("missing", type(error).__name__, "fell_back"),), fell_back=True
+            )
+            return
+        except Exception:
+            log.exception("a provider failed", extra={"provider": self._provider.name})
+            yield Spoken(fallback, PHRASEBOOK, (Finding("missing", "failure", "fell_back"),), fell_back=True)
+            return
+        grounded = gate.finish()
+        findings = (*filled.findings, *grounded.findings)
+        if not (filled.is_whole and grounded.is_whole):
+            yield Spoken(fallback, PHRASEBOOK, findings, fell_back=True)
+            return
+        text = f"{grounded.text}\n\n{notes}" if notes else grounded.text
+        if rest := text.removeprefix(sent.strip()):
+            yield rest if not sent or sent.strip() == sent else rest.lstrip(" ")
+        yield Spoken(text, self._provider.name, findings, fell_back=False)
+
+    def _request(self, understood: Understood, known: Masked) -> ChatRequest:
+        prompt = render(
+            PROMPT,
+            {"question": understood.text[:500], "results": known.rows},
+            language=understood.language,
+        )
+        return ChatRequest(
+            prompt.messages,
+            grammar=locked_grammar(known.groups, understood.language) if self._with_grammar else None,
+            max_tokens=self._max_tokens,
+            timeout_s=self._timeout_s,
+        )
+
+
+def _whole_sentences(raw: str) -> str:
+    """What stands before the last end of a sentence that more text follows; the rest may still change."""
+    cuts = [raw.rfind(mark) for mark in (". ", "! ", "? ", "… ", "\n")]
+    return raw[: max(cuts) + 2] if max(cuts) >= 0 else ""
+
+
+def _after(before: str, text: str) -> str:
+    """What `text` adds, with the space that was cut off between."""
+    added = text[len(before) :]
+    return f" {added.lstrip(' ')}" if before and added and not added.startswith("\n") else added
