@@ -143,62 +143,152 @@ def metrics(*, twr: float = 0.1234, n_more: int = 3, period: tuple[date, date] =
     return ToolResult("portfolio_metrics", "ok", "portfolio", figures=figures, notes=(SIGNED,), source="book.duckdb", as_of=TODAY)  # fmt: skip
 
 
-def peers() -> ToolResult:
-    return ToolResult(
-        "portfolio_peers", "ok", "portfolio",
-        figures=(
-            figure("n_peers", 50, "count", "Похожих клиентов", "Similar clients"),
-            figure("peers_twr", 0.098, "fraction", "Доходность похожих клиентов, медиана", "Return of similar clients, median", period=YEAR),
-            figure("own_twr", 0.1234, "fraction", "Ваша доходность", "Your return", period=YEAR),
-        ),
-        items=(ItemFact("equity", {"ru": "Акции", "en": "Shares"}, "allocation"), ItemFact("bond", {"ru": "Облигации", "en": "Bonds"}, "allocation")),
-        notes=(SIGNED,), source="book.duckdb", as_of=TODAY,
-    )  # fmt: skip
+CLASSES = (
+    ("equity", "акции", "shares"),
+    ("bond", "облигации", "bonds"),
+    ("cash", "деньги", "cash"),
+    ("gold", "золото", "gold"),
+)
 
 
-def plan(*, now: bool = True) -> ToolResult:
+def classes(n: int) -> tuple[ItemFact, ...]:
+    return tuple(
+        ItemFact(name, {"ru": ru, "en": en}, "allocation", rank=rank)
+        for rank, (name, ru, en) in enumerate(CLASSES[:n], start=1)
+    )
+
+
+def composition(n: int = 2) -> ToolResult:
+    """A portfolio with its classes and two assets."""
+    result = metrics(n_more=1)
+    figures = list(result.figures)
+    for place, item in enumerate(classes(n)):
+        share = 0.55 - 0.15 * place
+        figures.append(
+            figure(
+                "share", share, "fraction", "доля в портфеле", "share of the portfolio", of=str(item.item_id)
+            )
+        )
+        figures.append(figure("class_worth", 1e6 * share, "RUB", "стоимость", "worth", of=str(item.item_id)))
+    assets = tuple(
+        ItemFact(a, {"ru": a, "en": a}, "asset", rank=r) for r, a in enumerate(("SBER", "GAZP"), start=1)
+    )
+    figures.append(figure("asset_gain", 15000, "RUB", "прибыль", "gain", of="SBER"))
+    figures.append(figure("asset_gain", -2400.5, "RUB", "прибыль", "gain", of="GAZP"))
+    return replace(result, items=(*classes(n), *assets), figures=tuple(figures))
+
+
+def peers(n: int = 2) -> ToolResult:
+    figures = [
+        figure("n_peers", 50, "count", "похожих клиентов, не меньше", "similar clients, at least"),
+        figure("peers_twr", 0.098, "fraction", "медиана доходности похожих клиентов", "median return of similar clients"),
+        figure("peers_max_drawdown", -0.12, "fraction", "медиана самой глубокой просадки похожих клиентов", "median deepest fall of similar clients"),
+    ]  # fmt: skip
+    for item in classes(n):
+        for key, value in (("yours", 0.6), ("peers_q25", 0.31), ("peers_median", 0.42), ("peers_q75", 0.55)):
+            if (item.item_id, key) != ("bond", "peers_q25"):
+                figures.append(figure(key, value, "fraction", key, key, of=str(item.item_id)))
+    return ToolResult("portfolio_peers", "ok", "portfolio", items=classes(n), figures=tuple(figures), notes=(SIGNED,), source="book", as_of=TODAY)  # fmt: skip
+
+
+def plan(*, now: bool = True, n: int = 2, instruments: bool = False) -> ToolResult:
     figures = [
         figure("goal_probability", 0.71, "fraction", "Вероятность достичь цели", "Probability of the goal"),
         figure("goal_probability_now", 0.55, "fraction", "Вероятность достичь цели при нынешнем распределении", "Probability of the goal as invested now"),
         figure("required_contribution", 25000, "RUB", "Необходимый ежемесячный взнос", "Required monthly contribution"),
-        figure("required_months", 130, "months", "Необходимый срок", "Required time"),
-        figure("weight", 0.4, "fraction", "Акции", "Shares", of="a1"),
-        figure("weight", 0.6, "fraction", "Облигации", "Bonds", of="a1"),
+        figure("shortfall_mean", 312000, "RUB", "Средняя нехватка", "Mean shortfall"),
+        figure("target_amount", 3e6, "RUB", "цель, в сегодняшних ценах", "target, in today's prices"),
+        figure("horizon", 60, "months", "срок до цели", "time to the goal"),
+        figure("wealth", 910000, "RUB", "накоплено сейчас", "saved by now"),
+        figure("monthly_contribution", 20000, "RUB", "ежемесячный взнос сейчас", "monthly contribution now"),
+        figure("wanted_probability", 0.8, "fraction", "желаемая вероятность цели", "wanted probability of the goal"),
+        figure("contribution_more", 5000, "RUB", "в месяц больше", "more a month"),
+        figure("contribution_more_odds", 0.79, "fraction", "вероятность цели с таким взносом", "probability with it"),
+        figure("horizon_more", 12, "months", "дополнительный срок", "more time"),
+        figure("horizon_more_odds", 0.83, "fraction", "вероятность цели с таким сроком", "probability with it"),
     ]  # fmt: skip
-    items = (ItemFact("a1", {"ru": "Умеренное", "en": "Moderate"}, "allocation"),)
+    for place, item in enumerate(classes(n)):
+        figures.append(
+            figure("proposal_share", 0.4 - 0.1 * place, "fraction", "доля", "share", of=str(item.item_id))
+        )
+        if place:
+            figures.append(
+                figure(
+                    "share_now",
+                    0.45 - 0.1 * place,
+                    "fraction",
+                    "доля сейчас",
+                    "share now",
+                    of=str(item.item_id),
+                )
+            )
+    items = classes(n)
+    if instruments:
+        items += (ItemFact("SBGB", {"ru": "SBGB", "en": "SBGB"}, "asset", attributes={"weight": 0.4}),)
     kept = tuple(f for f in figures if now or f.key != "goal_probability_now")
-    return ToolResult("portfolio_plan", "ok", "portfolio", {"goal": "house"}, items=items, figures=kept, notes=(SIGNED,), source="book.duckdb")  # fmt: skip
+    return ToolResult("portfolio_plan", "ok", "portfolio", {"goal": "house"}, items=items, figures=kept, notes=(SIGNED,), source="book", as_of=TODAY)  # fmt: skip
 
 
-def tracking() -> ToolResult:
-    figures = (
-        figure("nav", 910000, "RUB", "Стоимость", "Value"),
-        figure("probability", 0.66, "fraction", "Вероятность достичь цели", "Probability of the goal"),
-    )
-    items = (
-        ItemFact(
-            "drift", {"ru": "Доли ушли от плана", "en": "Shares have drifted from the plan"}, "allocation"
+def tracking(n: int = 2, *, path: bool = True) -> ToolResult:
+    period = (date(2025, 3, 3), TODAY)
+    figures = [
+        figure("worth", 910000, "RUB", "стоимость портфеля", "worth of the portfolio"),
+        figure("twr", 0.042, "fraction", "Доходность", "Return", period=period),
+        figure(
+            "max_drawdown", -0.031, "fraction", "Максимальная просадка", "Maximum drawdown", period=period
         ),
+    ]
+    if path:
+        figures += [
+            figure("probability_now", 0.66, "fraction", "вероятность цели сейчас", "probability of the goal now"),
+            figure("probability_then", 0.71, "fraction", "вероятность тогда", "probability then"),
+            figure("expected", 934000, "RUB", "ожидаемая по плану стоимость, медиана", "worth expected by the plan, median"),
+        ]  # fmt: skip
+    for place, item in enumerate(classes(n)):
+        for key, value in (("share_now", 0.52), ("planned_share", 0.4), ("drift", 0.12)):
+            figures.append(figure(key, value - 0.1 * place, "fraction", key, key, of=str(item.item_id)))
+    alert = Note(
+        "alert", {"ru": "Доли заметно ушли от плана.", "en": "Shares have drifted far from the plan."}
     )
-    return ToolResult("portfolio_tracking", "ok", "portfolio", items=items, figures=figures, notes=(SIGNED,), source="book.duckdb", as_of=TODAY)  # fmt: skip
+    return ToolResult("portfolio_tracking", "ok", "portfolio", items=classes(n), figures=tuple(figures), notes=(alert, SIGNED), source="book", as_of=TODAY)  # fmt: skip
 
 
-def forecast(*, n: int = 1, standing: bool = True, middle: bool = True, bounds: bool = True) -> ToolResult:
-    figures = [figure("close", 285.34, "RUB", "Последняя цена", "Last price", of="SBER")]
-    for place in range(n):
-        period = (TODAY, date(2026, 12, 20 + place))
-        keys = [("q10", 262.1), ("q50", 286.4), ("q90", 311.0)]
-        for key, value in keys:
-            if (middle or key != "q50") and (bounds or key == "q50"):
-                figures.append(figure(key, value + place, "RUB", key, key, period=period, of="SBER"))
-    document = {}
-    if standing:
-        document = {"standing": {"headline": {"ru": "не лучше случайного блуждания", "en": "not better than a random walk"}}}  # fmt: skip
+def forecast(
+    *, standing: bool = True, middle: bool = True, bounds: bool = True, unit: str = "RUB", noted: bool = False
+) -> ToolResult:
+    period = (TODAY, date(2026, 12, 20))
+    made = [
+        figure(
+            "close", 285.34, unit, "последняя цена закрытия", "last close", period=(TODAY, TODAY), of="SBER"
+        ),
+        figure("low", 262.1, unit, "нижняя граница прогноза", "lower bound", period=period, of="SBER"),
+        figure(
+            "middle", 286.4, unit, "середина прогноза", "middle of the forecast", period=period, of="SBER"
+        ),
+        figure("high", 311.0, unit, "верхняя граница прогноза", "upper bound", period=period, of="SBER"),
+        figure("coverage", 0.8, "fraction", "вероятность", "chance", of="SBER"),
+        figure("target_day", period[1], "date", "день прогноза", "day of the forecast", of="SBER"),
+    ]
+    dropped = (() if middle else ("middle",)) + (() if bounds else ("low", "high"))
+    headline = {"ru": "не лучше случайного блуждания", "en": "not better than a random walk"}
+    told = Note("standing", {language: f"Blend: {text}." for language, text in headline.items()})
     return ToolResult(
         "market_forecast", "ok", "market", {"asset": "SBER", "horizon_days": 30},
-        items=(ItemFact("SBER", {"ru": "SBER", "en": "SBER"}, "asset"),),
-        figures=tuple(figures), notes=(SIGNED,), source="blend 1", as_of=TODAY, document=document,
+        items=(ItemFact("SBER", {"ru": "SBER", "en": "SBER"}, "asset", rank=1),),
+        figures=tuple(f for f in made if f.key not in dropped), notes=(told, SIGNED) if noted else (SIGNED,),
+        source="blend", as_of=TODAY, document={"standing": {"headline": headline}} if standing else {},
     )  # fmt: skip
+
+
+def ranges(n: int) -> ToolResult:
+    """A forecast of several days at once."""
+    result = forecast()
+    figures = [
+        figure(key, value + place, "RUB", key, key, period=(TODAY, date(2026, 12, 20 + place)), of="SBER")
+        for place in range(n)
+        for key, value in (("q10", 262.1), ("q50", 286.4), ("q90", 311.0))
+    ]
+    return replace(result, figures=tuple(figures))
 
 
 def explained(*, reason: int | None = 0, text: str | None = None) -> ToolResult:

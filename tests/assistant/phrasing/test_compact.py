@@ -133,7 +133,7 @@ def test_items_that_were_not_named_are_missing() -> None:
 
 def test_both_ends_of_a_range_are_needed() -> None:
     text, known = compact([made.forecast()], "en")
-    assert "{f2} q10" in text
+    assert "{f2} lower bound" in text
     filled = fill("The price of {i1} may be {f3}.", known)
     assert {finding.text for finding in filled.findings} == {"{f2}", "{f4}"}
 

@@ -29,6 +29,8 @@ _UNIT_AFTER: Mapping[str, str] = {
     "years": r"лет|года?|years?",
     "bps": r"б\.\s?п\.|базисн\w+ пункт\w*|bps?|basis points?",
 }
+BOUNDS = frozenset({"low", "high", "q10", "q90"})
+"""Figures of a forecast that are never left out: its range."""
 MOST_FIGURES = 12
 """Of one result."""
 
@@ -106,7 +108,7 @@ def compact(results: Sequence[ToolResult], language: Language) -> tuple[str, dic
         for place, figure in enumerate(result.figures[:MOST_FIGURES]):
             n_figures += 1
             name = f"f{n_figures}"
-            is_bound = figure.key.partition("_")[0] in ("q10", "q90")
+            is_bound = figure.key.partition("_")[0] in BOUNDS
             needed = is_bound if result.tool == "market_forecast" else place == 0
             places[name] = Placeholder(name, "figure", language, figure=figure, is_needed=needed)
             rows.append(

@@ -24,6 +24,8 @@ FALLS = re.compile(
 _TITLE_QUOTES: dict[Language, tuple[str, str]] = {"ru": ("«", "»"), "en": ("“", "”")}
 _HAS_QUOTED_NAME = re.compile(r"[\w\s-]+[«“\"].+[»”\"]")
 _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.=/^_-]{0,14}")
+_CLASS = re.compile(r"[^\W\d_][\w (),/-]{0,39}")
+"""Words for a class of assets: shares, foreign bonds, cash."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 
@@ -48,7 +50,7 @@ def render(
     case
         Of a length of time in Russian; nothing else changes.
     places
-        After the point of money, instead of its own: amounts beside each other have as many.
+        After the point of money and ratios, instead of their own: amounts beside each other have as many.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def _written(value: float, unit: str, language: Language, case: Case, places: in
         return money(value, unit, language, places=places)
     if unit == "count":
         return number(value, language, places=0 if value == round(value) else 1)
-    shown = number(value, language)
+    shown = number(value, language, places=places)
     return shown if unit in ("ratio", "") else shown + NBSP + unit
 
 
@@ -158,16 +160,22 @@ def _own_step(figure: Figure) -> float:
 
 
 def title(item: ItemFact, language: Language) -> str:
-    """A title in its quotes, otherwise unchanged but for line breaks: one that holds a quoted name, and a ticker, as it is.
+    """A title in its quotes, otherwise unchanged but for line breaks.
+
+    One that holds a quoted name, and a ticker, stand as they are; words for a class of assets as words in a sentence.
 
     >>> from nextbest.assistant.base import ItemFact
     >>> told = lambda name, kind="item": title(ItemFact(1, {"ru": name, "en": name}, kind), "ru")
     >>> told("Hades II"), told("Вклад «Зимний»"), told("SBER", "asset")
     ('«Hades II»', 'Вклад «Зимний»', 'SBER')
+    >>> told("Облигации", "allocation")
+    'облигации'
     """
     name = _CONTROL.sub(" ", said(item.title, language)).strip()
     if item.kind == "asset" and _TICKER.fullmatch(name):
         return name
+    if item.kind == "allocation" and _CLASS.fullmatch(name):
+        return lowered(name)
     return name if _HAS_QUOTED_NAME.fullmatch(name) else quoted(name, language)
 
 

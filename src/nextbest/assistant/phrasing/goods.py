@@ -1,8 +1,10 @@
 """Answers that name things: suggestions, similar ones, next purchases, bank products, reasons, passages of documents."""
 
+from collections.abc import Mapping
+
 from nextbest.assistant.base import ItemFact, ToolResult
 from nextbest.assistant.phrasing.days import ahead
-from nextbest.assistant.phrasing.figures import capital, said, title
+from nextbest.assistant.phrasing.figures import capital, lowered, said, title
 from nextbest.assistant.phrasing.parts import (
     Question,
     clauses,
@@ -38,7 +40,7 @@ def write_items(result: ToolResult, question: Question) -> str:
     items, n = result.items, len(result.items)
     reason = _shared_reason(items, question)
     tells = True
-    if reason is not None and "anchor" in places and places["anchor"] in reason:
+    if reason is not None and "anchor" in places and reason.startswith(("похож", "similar")):
         reason, tells = None, False  # "similar to X" under the heading "similar to X"
     places["options"] = options(n, language)
     if reason is not None and n > 1:
@@ -70,13 +72,17 @@ def write_explained(result: ToolResult, question: Question) -> str:
     book, language, variant = wordings("explain"), question.language, question.variant
     told = []
     for item in result.items:
-        name, reason = title(item, language), reason_of(item, language)
+        name, reason = title(item, language), _reasons(item, question)
+        figures = own_figures(item, result)
+        if reason is None and figures:
+            made = together(clauses(figures, question), language)
+            told.append(book.say("held", language, variant, title=name, figures=made))
+            continue
         if reason is None:
             told.append(book.say("no_reason", language, variant, title=name))
         else:
             kind = "because" if is_cause(reason) else "reason"
             told.append(book.say(kind, language, variant, title=name, reason=reason, Reason=capital(reason)))
-        figures = own_figures(item, result)
         if len(result.items) == 1:
             figures += tuple(f for f in result.figures if f.of is None)
         if figures:
@@ -106,6 +112,20 @@ def _passage(item: ItemFact, question: Question) -> str:
     if not isinstance(text, str) or not text.strip():
         text = said(item.reason, question.language) if item.reason else ""
     return excerpt(text, question.language) if text.strip() else ""
+
+
+def _reasons(item: ItemFact, question: Question) -> str | None:
+    """Every reason of an item: its own, and others that a product's tool keeps beside it."""
+    first = reason_of(item, question.language)
+    kept = item.attributes.get("reasons")
+    told = kept.get(question.language) if isinstance(kept, Mapping) else None
+    more = (
+        [lowered(text.strip().rstrip(".")) for text in told if isinstance(text, str)]
+        if isinstance(told, list)
+        else []
+    )
+    unique = dict.fromkeys(filter(None, [first, *more]))
+    return "; ".join(unique) or None
 
 
 def _where(result: ToolResult, question: Question) -> dict[str, str]:

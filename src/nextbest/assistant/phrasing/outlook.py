@@ -1,19 +1,19 @@
 """Answers about where a price may be: always a range, always with how the model did on history."""
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import NamedTuple
 
 from nextbest.assistant.base import Figure, Language, ToolResult
-from nextbest.assistant.phrasing.amounts import money_places
 from nextbest.assistant.phrasing.days import in_units, length
 from nextbest.assistant.phrasing.figures import Style, capital, render, title
 from nextbest.assistant.phrasing.parts import Question
 from nextbest.assistant.phrasing.rendering import day
 from nextbest.assistant.phrasing.wordings import wordings
-from nextbest.charts_page.numbers import is_currency
 
 _LOW, _MIDDLE, _HIGH = ("q10", "q05", "low"), ("q50", "median", "middle"), ("q90", "q95", "high")
+STANDING = "standing"
+"""Code of the note that says how a model stood."""
 _CLOSES = ("close", "last", "price")
 
 
@@ -45,6 +45,9 @@ def write_forecast(result: ToolResult, question: Question) -> str:
         parts.append(
             "\n".join([book.say("ranges", language, variant, asset=asset), *(f"- {row}" for row in rows)])
         )
+    coverage = next((f for f in result.figures if f.key == "coverage"), None)
+    if ranges and coverage is not None:
+        parts.append(book.say("coverage", language, variant, value=render(coverage, language)))
     parts.append(_standing(result, question))
     gap = "\n" if len(ranges) > 1 else " "
     return gap.join(filter(None, parts))
@@ -87,10 +90,10 @@ def _filled(section: str, told: Range, asset: str, result: ToolResult, question:
 
 def _places(told: Range) -> int | None:
     """As many places for all bounds as the one that needs most, so that 262.10 doesn't stand beside 311."""
-    if not is_currency(told.low.unit):
+    if told.low.unit == "fraction":
         return None
-    bounds = [float(f.value) for f in told if f is not None and not isinstance(f.value, date)]
-    return max(map(money_places, bounds))
+    shown = [re.search(r"\.(\d+)", render(figure, "en")) for figure in told if figure is not None]
+    return max(len(found[1]) if found else 0 for found in shown)
 
 
 def _until(told: Range, result: ToolResult, question: Question) -> str:
@@ -114,12 +117,18 @@ def _asset(result: ToolResult, language: Language) -> str:
 
 
 def _standing(result: ToolResult, question: Question) -> str:
-    """How the model did on history: of the tool's document; nothing where a note says it already."""
-    if any(note.code == "standing" for note in result.notes):
-        return ""
+    """How the model did on history: of the tool's document; nothing where only a note says it, which is sent anyway."""
     book, language = wordings("forecast"), question.language
+    headline = headline_of(result, language)
+    if headline is not None:
+        return book.say("standing", language, question.variant, headline=headline)
+    if any(note.code == STANDING for note in result.notes):
+        return ""
+    return book.say("untested", language, question.variant)
+
+
+def headline_of(result: ToolResult, language: Language) -> str | None:
+    """How the document says the model stood, in a few words; None where it doesn't."""
     standing = result.document.get("standing")
     headline = standing.get("headline") if isinstance(standing, Mapping) else None
-    if isinstance(headline, Mapping) and headline.get(language):
-        return book.say("standing", language, question.variant, headline=str(headline[language]))
-    return book.say("untested", language, question.variant)
+    return str(headline[language]) if isinstance(headline, Mapping) and headline.get(language) else None

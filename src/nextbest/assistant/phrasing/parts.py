@@ -174,15 +174,16 @@ def people(result: ToolResult, question: Question) -> dict[str, str]:
 
 
 def source(result: ToolResult, language: Language, *, body: str) -> str:
-    """Where figures come from and how old they are, unless the body says that day; empty where there is nothing to say."""
-    book = wordings("parts")
+    """What figures were computed from, and of which day the data are unless the body says that day; empty for things."""
+    kind = "peers" if result.tool == "portfolio_peers" else result.room
+    section = f"source_{kind}"
+    if section not in wordings("parts"):
+        return ""
     until = "" if result.as_of is None else day(result.as_of, language)
-    if until in body:
-        until = ""
-    name = quoted(re.sub(r"\s+", " ", result.source).strip(), language) if result.source.strip() else ""
-    if name:
-        return book.say("source_as_of" if until else "source", language, source=name, day=until)
-    return book.say("as_of", language, day=until) if until else ""
+    name = quoted(re.sub(r"\s+", " ", result.source).strip(), language)
+    if until and until not in body:
+        section += "_as_of"
+    return wordings("parts").say(section, language, source=name, day=until)
 
 
 def excerpt(text: str, language: Language) -> str:

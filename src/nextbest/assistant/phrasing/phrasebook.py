@@ -6,12 +6,13 @@ tool. The same arguments give the same text.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from nextbest.assistant.base import Language, Note, Room, ToolResult, Understood
+from nextbest.assistant.base import Language, Note, ToolResult, Understood
 from nextbest.assistant.phrasing import conversation
 from nextbest.assistant.phrasing.figures import said
+from nextbest.assistant.phrasing.goals import write_plan, write_tracking
 from nextbest.assistant.phrasing.goods import write_explained, write_items, write_passages
-from nextbest.assistant.phrasing.measured import write_peers, write_plan, write_portfolio, write_tracking
-from nextbest.assistant.phrasing.outlook import write_forecast
+from nextbest.assistant.phrasing.measured import write_peers, write_portfolio
+from nextbest.assistant.phrasing.outlook import STANDING, headline_of, write_forecast
 from nextbest.assistant.phrasing.parts import Question, ended, source
 from nextbest.assistant.phrasing.wordings import PLACES, wordings
 
@@ -40,8 +41,6 @@ _NEEDS_ITEMS = frozenset(
         "search_documents",
     }
 )
-_WITH_SOURCE: frozenset[Room] = frozenset({"portfolio", "market"})
-"""Where figures are only worth something with what they were computed from."""
 
 
 class Phrasebook:
@@ -83,16 +82,17 @@ class Phrasebook:
         told, missing, sources = [], [], []
         for result in results:
             if result.is_ok and _holds(result):
-                text = _WRITERS.get(result.tool, write_portfolio)(result, question)
+                text = _writer(result)(result, question)
                 told.append(text)
-                if result.room in _WITH_SOURCE:
-                    sources.append(source(result, understood.language, body=text))
+                sources.append(source(result, understood.language, body=text))
             else:
                 missing.append(self._why_not(result, understood.language, variant))
         unique = dict.fromkeys(filter(None, [*told, *missing, *sources]))
         gap = "\n" if any("\n" in text for text in unique) else " "
         body = gap.join(unique)
-        return "\n\n".join(filter(None, [body, self.notes(results, understood.language)]))
+        return "\n\n".join(
+            filter(None, [body, _notes(_unsaid(results, understood.language), understood.language)])
+        )
 
     def notes(self, results: Sequence[ToolResult], language: Language) -> str:
         """Notes of results, then their disclaimers, each once, a line each; for an answer that a model worded, too."""
@@ -162,6 +162,13 @@ class Phrasebook:
         return book.say(code if code in book else status, language, variant)
 
 
+def _writer(result: ToolResult) -> Callable[[ToolResult, Question], str]:
+    """Who writes a result: by its tool; what is known of an asset is its forecast."""
+    if result.tool == "explain_item" and result.room == "market":
+        return write_forecast
+    return _WRITERS.get(result.tool, write_portfolio)
+
+
 def _told(result: ToolResult, language: Language) -> str:
     return said(result.told, language).strip() if result.told else ""
 
@@ -169,6 +176,16 @@ def _told(result: ToolResult, language: Language) -> str:
 def _holds(result: ToolResult) -> bool:
     """Whether there is anything to say."""
     return bool(result.items) if result.tool in _NEEDS_ITEMS else bool(result.items or result.figures)
+
+
+def _unsaid(results: Sequence[ToolResult], language: Language) -> list[Note]:
+    """Notes that the words of an answer don't hold already: how a model stood is said in its forecast."""
+    return [
+        note
+        for result in results
+        for note in result.notes
+        if note.code != STANDING or headline_of(result, language) is None
+    ]
 
 
 def _notes(notes: Iterable[Note], language: Language) -> str:
