@@ -3,10 +3,12 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from nextbest.assistant.providers.protocol import Piece, ProviderError
 
 TOOLS = (
     {
@@ -72,6 +74,17 @@ DONE = (
     'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],'
     '"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}\n\ndata: [DONE]\n\n'
 )
+
+
+def until_it_breaks(stream: Iterator[Piece]) -> tuple[list[str], ProviderError]:
+    """What a stream delivered, and the error that ended it."""
+    got: list[str] = []
+    try:
+        for piece in stream:
+            got.append(piece.text)  # noqa: PERF401 - what came before the error counts
+    except ProviderError as error:
+        return got, error
+    raise AssertionError("the stream ended well")
 
 
 @dataclass

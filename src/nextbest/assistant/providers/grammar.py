@@ -1,0 +1,93 @@
+"""Grammars (GBNF) under which a model can't misspell a name or a figure: they are literals, only the words between are free.
+
+What llama.cpp's sampler allows is what the grammar derives, so a draft holds each literal once, in the order given, and
+neither a digit nor a quoted name besides.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from nextbest.assistant.base import Language
+from nextbest.errors import InputError
+
+Gaps = Literal["phrases", "words"]
+MAX_LITERALS = 60
+_FIRST: Mapping[Language, tuple[str, ...]] = {
+    "en": ("I would begin with ", "You may well like ", "First of all, ", "Have a look at "),
+    "ru": ("Я бы начал с такого: ", "Вам может понравиться ", "Прежде всего — ", "Обратите внимание: "),
+}
+_NEXT: Mapping[Language, tuple[str, ...]] = {
+    "en": ("Also worth a look: ", "Next to it stands ", "There is also ", "And then: "),
+    "ru": ("Стоит посмотреть и такое: ", "Рядом стоит ", "Есть ещё ", "А также: "),
+}
+_WHY: Mapping[Language, tuple[str, ...]] = {
+    "en": (": ", " - ", ", because of this: "),
+    "ru": (": ", " — ", ", и вот почему: "),
+}
+_LETTERS: Mapping[Language, tuple[str, str]] = {"en": ("A-Z", "a-z"), "ru": ("А-ЯЁ", "а-яё")}
+
+
+def locked_grammar(
+    placeholders: Sequence[Sequence[str]], language: Language, *, gaps: Gaps = "phrases"
+) -> str:
+    """A GBNF of one sentence a group: a few words, its first literal, then each further literal behind a colon, dash or words.
+
+    Parameters
+    ----------
+    placeholders
+        Groups of literals, such as (title, reason) or (figure,), or the placeholders that stand for them ("{i1}", "{r1}").
+    language
+        Of the words between.
+    gaps
+        "phrases": from a closed list, for models that can't be trusted with more. "words": up to eight words of small
+        letters of the language, the first with a capital one.
+
+    Returns
+    -------
+    str
+        Rules from `root` on.
+
+    Raises
+    ------
+    InputError
+        No group, an empty group or literal, more than sixty literals, or an unknown kind of gap.
+
+    >>> print(locked_grammar([["Hades II", "same studio"]], "en").splitlines()[0])
+    root ::= first "Hades II" why "same studio" "."
+    """
+    literals = [literal for group in placeholders for literal in group]
+    if not placeholders or any(not group for group in placeholders) or any(not s.strip() for s in literals):
+        raise InputError("placeholders", "must be groups of one or more texts that aren't empty")
+    if len(literals) > MAX_LITERALS:
+        raise InputError("placeholders", f"must be {MAX_LITERALS} at most", value=len(literals))
+    if gaps not in ("phrases", "words"):
+        raise InputError("gaps", "must be phrases or words", value=gaps)
+    sentences = []
+    for n, (head, *reasons) in enumerate(placeholders):
+        parts = ["first" if n == 0 else "next", _quoted(head)]
+        for reason in reasons:
+            parts += ["why", _quoted(reason)]
+        end = "" if (reasons[-1] if reasons else head).rstrip()[-1] in ".!?" else '"."'
+        sentences.append(" ".join([*parts, end]).strip())
+    rules = ["root ::= " + ' " " '.join(sentences)]
+    if gaps == "phrases":
+        rules += [_one_of("first", _FIRST[language]), _one_of("next", _NEXT[language])]
+    else:
+        large, small = _LETTERS[language]
+        rules += [
+            "first ::= words",
+            "next ::= words",
+            f'words ::= [{large}] [{small}]{{0,15}} (","? " " [{small}]{{1,16}}){{0,7}} ":"? " "',
+        ]
+    rules.append(_one_of("why", _WHY[language]))
+    return "\n".join(rules) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A literal as GBNF writes it; line breaks become blanks."""
+    return json.dumps(" ".join(text.split()), ensure_ascii=False)
+
+
+def _one_of(rule: str, texts: Sequence[str]) -> str:
+    return f"{rule} ::= " + " | ".join(json.dumps(text, ensure_ascii=False) for text in texts)
