@@ -104,6 +104,8 @@ class WatchedShop:
 def open_rooms(
     make: "type[Toolbox]",
     *,
+    live_shop: "Callable[[], Pipeline] | None",
+    live_products: "Callable[[], ProductAdvisor] | None",
     model: str | Path | None,
     workspace: str | Path | None,
     products: str | Path | None,
@@ -128,11 +130,15 @@ def open_rooms(
 
     rooms: dict[str, Any] = {}
     closing: list[Callable[[], None]] = []
-    if (folder := place(model, MODEL, has="")) is not None:
+    if live_shop is not None:
+        rooms["shop"] = Shop(live_shop)
+    elif (folder := place(model, MODEL, has="")) is not None:
         shop = WatchedShop(folder, events=None if store is None else store / EVENTS_FILE, now=now)
         rooms["shop"] = Shop(shop)
         closing.append(shop.close)
-    if (folder := place(products, PRODUCTS, has="")) is not None:
+    if live_products is not None:
+        rooms["products"] = Products(live_products)
+    elif (folder := place(products, PRODUCTS, has="")) is not None:
         clients = store if panel is None else Path(panel)
         rooms["products"] = Products(_watched_products(folder, clients, now=now))
     if (folder := place(portfolio, PORTFOLIO, has=BOOK)) is not None:

@@ -226,7 +226,7 @@ class Portfolio:
             There is no such client, or the book can't answer.
         """
         if about.client is None:
-            raise Nothing("no_client")
+            raise Nothing(about.unknown)
         client = str(about.client)
         with self._lock:
             if not (self.folder / FILE).is_file():
@@ -236,7 +236,7 @@ class Portfolio:
                 try:
                     book.goals(client)
                 except InputError as error:
-                    raise Nothing("unknown_self" if about.is_own else "unknown_client") from error
+                    raise Nothing(about.unknown) from error
                 try:
                     return question(book, client)
                 except (InputError, DataError) as error:

@@ -96,7 +96,7 @@ class Products:
             try:
                 customer = advisor.form.read_id(about.client, at="client")
             except InputError as error:
-                raise Nothing(_unknown(about)) from error
+                raise Nothing(about.unknown) from error
             if not about.is_own and not about.caller.may_ask("products", customer):
                 raise Nothing("not_allowed")  # an id that is read as another one than was asked for
             en, ru = advisor.answer(
@@ -106,7 +106,7 @@ class Products:
                 ]
             )
         if not en.known:
-            raise Nothing(_unknown(about))
+            raise Nothing(about.unknown)
         places = [
             n
             for n, product in enumerate(en.products)
@@ -150,10 +150,6 @@ class Products:
 def _probability(answer: ProductAnswer, place: int) -> Figure:
     product = answer.products[place]
     return figure("probability", product.probability, "fraction", of=product.product_id)
-
-
-def _unknown(about: About) -> str:
-    return "unknown_self" if about.is_own else "unknown_client"
 
 
 def _document(answer: ProductAnswer, facts: Sequence[ItemFact], figures: Sequence[Figure]) -> dict[str, Any]:

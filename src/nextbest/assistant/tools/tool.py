@@ -69,6 +69,13 @@ class About:
     """Id in the tool's room; None: nobody in particular."""
     is_own: bool
 
+    @property
+    def unknown(self) -> str:
+        """Code of the answer where the room knows no such client."""
+        if self.client is None and self.caller.role == "clerk":
+            return "no_client"
+        return "unknown_self" if self.is_own else "unknown_client"
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:

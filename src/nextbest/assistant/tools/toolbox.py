@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nextbest.assistant.tools.portfolio import Portfolio
     from nextbest.assistant.tools.products import Products
     from nextbest.assistant.tools.shop import Shop
+    from nextbest.pipeline.pipeline import Pipeline
+    from nextbest.pipeline.products.advisor import ProductAdvisor
     from nextbest.portfolio.plan.advice import AdviceConfig
 
 log = logging.getLogger(__name__)
@@ -106,6 +108,8 @@ class Toolbox:
         documents: "DocumentIndex | None" = None,
         market_model: str = "rw_hist_sim",
         make_linker: "Callable[[Titles], Links] | None" = None,
+        live_shop: "Callable[[], Pipeline] | None" = None,
+        live_products: "Callable[[], ProductAdvisor] | None" = None,
         advice: "AdviceConfig | None" = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> "Toolbox":
@@ -129,6 +133,8 @@ class Toolbox:
             The forecaster asked.
         make_linker
             As of the constructor.
+        live_shop, live_products
+            Models that somebody else holds in memory, in place of folders.
         advice
             The house's list for callers in mode "advice"; None: individual recommendations are refused.
         now
@@ -147,6 +153,8 @@ class Toolbox:
             documents=documents,
             market_model=market_model,
             make_linker=make_linker,
+            live_shop=live_shop,
+            live_products=live_products,
             advice=advice,
             now=now,
         )
