@@ -332,3 +332,56 @@ def test_a_result_of_another_tool_is_told_by_its_figures() -> None:
 def test_quotes_are_the_languages_own() -> None:
     assert quoted("x", "ru") == "«x»"
     assert quoted("x", "en") == "“x”"
+
+
+def test_things_similar_to_one_that_only_their_reason_names_stand_under_it() -> None:
+    items = tuple(
+        replace(item, reason={"ru": "Похоже на «Hades»", "en": "Similar to “Hades”"})
+        for item in made.games(2)
+    )
+    result = made.recommended(2, tool="similar_items", items=items)
+    assert write(result, "ru") == "Похоже на «Hades»: «Hades II» и «Dead Cells»."
+    understood, _ = made.similar(2)
+    known = replace(result, arguments={"item_id": "g9"})
+    assert BOOK.write(understood, [known]) == "На «Hades» похожи «Hades II» и «Dead Cells»."
+
+
+def test_a_price_without_a_currency_is_called_a_price() -> None:
+    price = Figure("price", 5.0, "ratio", {"ru": "цена", "en": "price"}, of="g0")
+    assert "«Hades II» (цена 5)" in write(made.recommended(1, figures=(price,)), "ru")
+    assert "“Hades II” (€5)" in write(made.recommended(1, figures=(replace(price, unit="EUR"),)), "en")
+
+
+def test_a_time_that_the_list_knows_nothing_of_is_not_said() -> None:
+    note = Note("no_horizon", {"ru": "Без дней.", "en": "No days."})
+    result = made.recommended(1, tool="next_purchases", arguments={"horizon_days": 30}, notes=(note,))
+    assert write(result, "en").startswith("Next time you may need")
+
+
+def test_a_change_that_changes_nothing_and_a_shortfall_of_nothing_are_left_out() -> None:
+    result = made.plan()
+    sure = tuple(
+        replace(f, value=0.0) if f.key in ("shortfall_mean", "required_contribution")
+        else replace(f, value=0.71) if f.key.endswith("_odds") else f
+        for f in result.figures
+    )  # fmt: skip
+    text = write(replace(result, figures=sure), "en")
+    assert "shortfall" not in text
+    assert "would change" not in text
+    assert "needs no further contribution" in text
+
+
+def test_figures_of_a_part_that_is_not_named_are_not_said() -> None:
+    result = made.plan()
+    stray = Figure("proposal_share", 0.123, "fraction", {"ru": "доля", "en": "share"}, of="unknown")
+    assert "12.3%" not in write(replace(result, figures=(*result.figures, stray)), "en")
+
+
+def test_products_tell_all_their_reasons_when_asked_why() -> None:
+    item = replace(
+        made.bank(1).items[0],
+        attributes={"reasons": {"en": ["Popular lately.", "You are new here"], "ru": []}},
+    )
+    result = ToolResult("explain_item", "ok", "products", items=(item,))
+    told = "more popular among clients like you than with others; popular lately; you are new here"
+    assert told in write(result, "en")

@@ -42,11 +42,19 @@ def number(value: float, language: Language, *, places: int | None = None) -> st
 
 
 def share_places(value: float) -> int:
-    """Places after the point of a share in percent: one, more where it is below one percent, none for a whole one."""
+    """Places after the point of a share in percent: one, two or more below one percent, none for a whole one.
+
+    What is less than everything is never shown as 100 %, nor more than nothing as 0 %.
+
+    >>> [share_places(value) for value in (0.12, 0.123, 0.0088, 0.00001, 0.99996, 1.0)]
+    [0, 1, 2, 3, 3, 0]
+    """
     pct = abs(value) * 100
     if pct >= 100 or pct == 0:
         return 0
-    places = 1 if pct >= 1 else min(6, 1 - math.floor(math.log10(pct)))
+    places = 1 if pct >= 1 else min(6, max(2, -math.floor(math.log10(pct))))
+    while round(pct, places) >= 100 and places < 6:
+        places += 1
     while places and round(pct, places) == round(pct, places - 1):
         places -= 1
     return places

@@ -148,7 +148,7 @@ def _said(value: float, figure: Figure, language: Language) -> Iterator[str]:
         places = share_places(value)
         coarsest = _places_of(step(figure) * 100) if value else 0
         for shown, rounded in _roundings(
-            value * 100, range(min(coarsest, places), max(places, 2) + 1), language
+            value * 100, range(min(coarsest, places), max(coarsest, places, 2) + 1), language
         ):
             yield from (f"{shown} %", f"{shown}%")
             words = _words(rounded, language)

@@ -39,16 +39,17 @@ def write_plan(result: ToolResult, question: Question) -> str:
     needed, wanted = (first_figure(figures, key) for key in ("required_contribution", "wanted_probability"))
     if needed is not None and wanted is not None:
         values = {"value": render(needed, language), "odds": render(wanted, language)}
-        parts.append(say(question, "plan", "needed", **values))
+        parts.append(say(question, "plan", "needed" if needed.value else "needed_nothing", **values))
         told += [needed, wanted]
     changes = []
     for key in _CHANGES:
         more, after = first_figure(figures, key), first_figure(figures, f"{key}_odds")
         told += [more, after]
-        if more is not None and after is not None:
+        is_other = after is not None and (odds is None or render(after, language) != render(odds, language))
+        if more is not None and after is not None and is_other:
             amount = render(more, language, case="accusative")
             changes.append(say(question, "plan", key, value=amount, odds=render(after, language)))
-    rest = [figure for figure in figures if figure not in told]
+    rest = [f for f in figures if f not in told and not (f.key.startswith("shortfall") and f.value == 0)]
     if rest:
         parts.append(under_lead("plan", rest[:MOST], question, places=people(result, question)))
     if changes:

@@ -39,11 +39,15 @@ def write_items(result: ToolResult, question: Question) -> str:
     places = people(result, question) | _where(result, question)
     items, n = result.items, len(result.items)
     reason = _shared_reason(items, question)
-    tells = True
+    tells, is_named = True, False
     if reason is not None and "anchor" in places and reason.startswith(("похож", "similar")):
-        reason, tells = None, False  # "similar to X" under the heading "similar to X"
+        is_named = places["anchor"] == wordings("similar").say("anchor", language)
+        if is_named:  # only the reason knows what the things are similar to
+            book = wordings("recommend")
+        else:
+            reason, tells = None, False  # "similar to X" under the heading "similar to X"
     places["options"] = options(n, language)
-    if reason is not None and n > 1:
+    if reason is not None and (n > 1 or is_named):
         kind = "because" if is_cause(reason) else "heading"
         places |= {"reason": reason, "Reason": capital(reason)}
         if n <= FEW:
@@ -137,7 +141,7 @@ def _where(result: ToolResult, question: Question) -> dict[str, str]:
         return {}
     days = result.arguments.get("horizon_days")
     when = wordings("next_purchase").say("when", language)
-    if isinstance(days, int) and days > 0:
+    if isinstance(days, int) and days > 0 and all(note.code != "no_horizon" for note in result.notes):
         when = ahead(days, language)
     return {"when": when, "When": capital(when)}
 

@@ -10,6 +10,7 @@ from nextbest.assistant.phrasing.figures import capital, label, lowered, quoted,
 from nextbest.assistant.phrasing.rendering import day, span
 from nextbest.assistant.phrasing.russian import agreed, in_words
 from nextbest.assistant.phrasing.wordings import wordings
+from nextbest.charts_page.numbers import is_currency
 
 _CAUSE = re.compile(r"(?:потому что|поскольку|так как|ведь|because|since|as)\b", re.IGNORECASE)
 _ENDS = ".!?…"
@@ -112,7 +113,7 @@ def clause(figure: Figure, language: Language, *, on_line: bool = False) -> str:
     if falls and f"{key}_down" in book:
         return book.say(f"{key}_down", language, value=render(figure, language, style="unsigned"))
     value = render(figure, language)
-    if key in book and key not in _SHAPES:
+    if key in book and key not in _SHAPES and (key != "price" or is_currency(figure.unit)):
         return book.say(key, language, value=value)
     is_yearly = figure.unit == "fraction" and (key.endswith("_ann") or key in ("xirr", "treynor", "m2"))
     name = label(figure, language)

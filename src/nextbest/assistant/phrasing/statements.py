@@ -21,14 +21,13 @@ def say(question: Question, book: str, section: str, **places: str) -> str:
 
 
 def general_figures(result: ToolResult) -> tuple[Figure, ...]:
-    """Figures that belong to no item named beside them."""
-    named = {item.item_id for item in result.items}
-    return tuple(figure for figure in result.figures if figure.of is None or figure.of not in named)
+    """Figures of the whole: one of a part isn't said without the part's name."""
+    return tuple(figure for figure in result.figures if figure.of is None)
 
 
 def first_figure(figures: Sequence[Figure], *keys: str) -> Figure | None:
-    """The figure of the first of these names that there is, of the whole and not of a part."""
-    return next((f for key in keys for f in figures if f.key == key and f.of is None), None)
+    """The figure of the first of these names that there is."""
+    return next((f for key in keys for f in figures if f.key == key), None)
 
 
 def figure_of(item: ItemFact, result: ToolResult, key: str) -> Figure | None:
