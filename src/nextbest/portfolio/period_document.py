@@ -20,14 +20,22 @@ FIGURES = tuple(name for name in HEADLINES["metrics"] if name in CATALOGUE and n
 
 
 def period_document(
-    book: Book, client: str, *, start: date, end: date, currency: str | None = None
+    book: Book,
+    client: str,
+    *,
+    end: date,
+    start: date | None = None,
+    n_days: int | None = None,
+    currency: str | None = None,
 ) -> Document:
     """Figures over the days from `start` to `end`, both in: the first return counts from the observation before `start`.
 
     Parameters
     ----------
-    start, end
+    end, start
         Days; where the portfolio began later or is valued less far, its own first and last day count.
+    n_days
+        In place of `start`: so many calendar days up to the last day valued by `end`.
     currency
         In which to count; None = the client's.
 
@@ -39,15 +47,22 @@ def period_document(
     Raises
     ------
     InputError
-        The client or the currency isn't known, or fewer than two observations lie in the period.
+        The client or the currency isn't known, fewer than two observations lie in the period, or both or neither of
+        `start` and `n_days` are given.
     DataError
         The account can't be valued.
     """
+    if (start is None) == (n_days is None):
+        raise InputError("start", "or n_days must be given, not both")
     worth, market = worth_of(book, client, currency=currency, until=end)
     days = np.empty(0, "datetime64[D]") if worth is None else worth.days_T.astype("datetime64[D]")
-    first = max(int(np.searchsorted(days, np.datetime64(start, "D"))) - 1, 0)
+    if n_days is not None and len(days):
+        begin = days[-1] - np.timedelta64(n_days - 1, "D")
+    else:
+        begin = np.datetime64(start or end, "D")
+    first = max(int(np.searchsorted(days, begin)) - 1, 0)
     if worth is None or market is None or len(days) - first < 2:
-        raise InputError("period", "holds fewer than two days with a price", value=f"{start} - {end}")
+        raise InputError("period", "holds fewer than two days with a price", value=f"{begin} - {end}")
     returns_T, regular_T, span_T = (
         each[first + 1 :] for each in (worth.return_T, worth.regular_T, worth.span_T)
     )

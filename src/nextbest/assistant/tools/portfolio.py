@@ -1,18 +1,17 @@
 """Tools over a book of portfolios: how it went, what similar clients hold, a plan, plan against actual.
 
-The documents are the rooms' own (`portfolio.documents`); here figures are read off them. The book is open only while it is
-read; one question at a time.
+The documents are the rooms' own (`portfolio.documents`); here figures are read off them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from nextbest.assistant.base import Note, ToolResult
+from nextbest.assistant.tools.book_reader import BookReader
 from nextbest.assistant.tools.portfolio_facts import (
     allocation_items,
     asset_items,
@@ -28,7 +27,6 @@ from nextbest.assistant.tools.portfolio_facts import (
 from nextbest.assistant.tools.tool import MAX_DAYS, About, AboutClient, Days, Nothing, Tool, disclaimer
 from nextbest.assistant.tools.words import note
 from nextbest.data.holdings.book import Book
-from nextbest.data.holdings.database import FILE
 from nextbest.data.ids import OutsideId
 from nextbest.errors import DataError, InputError
 from nextbest.portfolio import documents
@@ -98,14 +96,12 @@ class Portfolio:
         self, folder: Path, *, now: Callable[[], datetime], advice: "AdviceConfig | None" = None
     ) -> None:
         self.folder, self._now, self._advice = folder, now, advice
-        self._lock = Lock()
-        self._desks = DeskKeeper(folder)
-        self._assets: dict[str, str] = {}
+        self._reader, self._desks = BookReader(folder), DeskKeeper(folder)
 
     def close(self) -> None:
         """Let go of the peers' log."""
-        with self._lock:
-            self._desks.close()
+        self._reader.close()
+        self._desks.close()
 
     # --- tools ------------------------------------------------------------------------------------
     def metrics(self, asked: PortfolioMetrics, about: About) -> ToolResult:
@@ -116,20 +112,17 @@ class Portfolio:
         def answer(book: Book, client: str) -> Document:
             if period is None:
                 return metrics_document(book, client, until=today)
-            end = period[1]
-            if asked.period_days is not None and asked.end is None:  # of what is known, not of the calendar
-                last = metrics_document(book, client, until=end)["as_of"]
-                end = end if last is None else min(end, date.fromisoformat(last))
-                return period_document(book, client, start=end - timedelta(asked.period_days - 1), end=end)
-            return period_document(book, client, start=period[0], end=end)
+            if asked.period_days is not None and asked.start is None:  # of what is known, not of the calendar
+                return period_document(book, client, end=period[1], n_days=asked.period_days)
+            return period_document(book, client, start=period[0], end=period[1])
 
-        document = self._read(about, answer)
+        document = self._read(about, answer, ("metrics", period, asked.period_days))
         if not document["figures"]:
             raise Nothing("nothing_held", document=document)
         return _result(
             "portfolio_metrics",
             document,
-            items=(*allocation_items(document), *asset_items(document, self._assets)),
+            items=(*allocation_items(document), *asset_items(document)),
             figures=(*worth_figures(document), *document_figures(document)),
         )
 
@@ -142,6 +135,7 @@ class Portfolio:
             lambda book, client: documents.peers_document(
                 book, client, self._desks.desk(book, as_of=now.date()), now=now
             ),
+            ("peers",),
         )
         _refuse(document)
         return _result(
@@ -167,13 +161,14 @@ class Portfolio:
                 raise Nothing("other_currency")
             return document
 
-        document = self._read(about, answer)
+        # A recommendation is written into the journal each time it is given: none is kept.
+        document = self._read(about, answer, None if mode == "advice" else ("plan", what_if, asked.currency))
         _refuse(document)
         notes = (note("new_goal"),) if document["tables"]["goal"][0]["goal_id"] == NEW_GOAL else ()
         return _result(
             "portfolio_plan",
             document,
-            items=plan_items(document, self._assets),
+            items=plan_items(document),
             figures=plan_figures(document),
             notes=notes,
         )
@@ -183,7 +178,7 @@ class Portfolio:
         del asked
         today = self._now().date()
         document = self._read(
-            about, lambda book, client: documents.tracking_document(book, client, until=today)
+            about, lambda book, client: documents.tracking_document(book, client, until=today), ("tracking",)
         )
         if document["as_of"] is None:
             raise Nothing("not_tracked", document=document)
@@ -204,11 +199,13 @@ class Portfolio:
         if about.client is None:
             return None
         document = self._read(
-            about, lambda book, client: metrics_document(book, client, until=self._now().date())
+            about,
+            lambda book, client: metrics_document(book, client, until=self._now().date()),
+            ("metrics", None, None),
         )
         items = tuple(
             item
-            for item in (*allocation_items(document), *asset_items(document, self._assets, most=None))
+            for item in (*allocation_items(document), *asset_items(document, most=None))
             if item.item_id == item_id
         )
         if not items:
@@ -217,8 +214,10 @@ class Portfolio:
         return _result("explain_item", document, items=items, figures=figures)
 
     # --- the book ---------------------------------------------------------------------------------
-    def _read(self, about: About, question: Callable[[Book, str], Document]) -> Document:
-        """Ask of a client who is there.
+    def _read(
+        self, about: About, question: Callable[[Book, str], Document], key: tuple[Hashable, ...] | None
+    ) -> Document:
+        """Ask of a client who is there; what `key` names is answered once a day and state of the book.
 
         Raises
         ------
@@ -228,19 +227,28 @@ class Portfolio:
         if about.client is None:
             raise Nothing(about.unknown)
         client = str(about.client)
-        with self._lock:
-            if not (self.folder / FILE).is_file():
-                raise Nothing("not_ready")
-            with Book.open(self.folder) as book:
-                self._assets = dict(book.assets().select("asset_id", "title").iter_rows())
-                try:
-                    book.goals(client)
-                except InputError as error:
-                    raise Nothing(about.unknown) from error
-                try:
-                    return question(book, client)
-                except (InputError, DataError) as error:
-                    raise Nothing(_why(error)) from error
+
+        def answer(book: Book) -> Document:
+            try:
+                book.goals(client)
+            except InputError as error:
+                raise Nothing(about.unknown) from error
+            try:
+                document = question(book, client)
+            except (InputError, DataError) as error:
+                raise Nothing(_why(error)) from error
+            return document | {"asset_titles": _titles(book, document)}
+
+        today = self._now().date()
+        return self._reader.ask(answer, key=None if key is None else (client, today, *key))
+
+
+def _titles(book: Book, document: Document) -> dict[str, str]:
+    """Titles of the assets that a document names."""
+    tables = document["tables"]
+    named = {row["asset_id"] for name in ("assets", "instruments") for row in tables.get(name, ())}
+    titles = book.assets().select("asset_id", "title").iter_rows() if named else ()
+    return {asset: title for asset, title in titles if asset in named}
 
 
 def _period(asked: PortfolioMetrics, today: date) -> tuple[date, date] | None:

@@ -79,15 +79,13 @@ def allocation_items(document: Document) -> tuple[ItemFact, ...]:
     return tuple(_class(row["asset_class"], rank) for rank, row in enumerate(rows, start=1))
 
 
-def asset_items(
-    document: Document, titles: Mapping[str, str], *, most: int | None = MOST_ASSETS
-) -> tuple[ItemFact, ...]:
+def asset_items(document: Document, *, most: int | None = MOST_ASSETS) -> tuple[ItemFact, ...]:
     """The largest assets that the client holds, by their titles in the book."""
     rows = document["tables"].get("assets", ())[:most]
     return tuple(
         ItemFact(
             row["asset_id"],
-            dict.fromkeys(LANGUAGES, titles.get(row["asset_id"]) or row["asset_id"]),
+            _title(document, row["asset_id"]),
             kind="asset",
             rank=rank,
             attributes={"asset_class": row["asset_class"]},
@@ -142,7 +140,7 @@ def plan_figures(document: Document) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def plan_items(document: Document, titles: Mapping[str, str]) -> tuple[ItemFact, ...]:
+def plan_items(document: Document) -> tuple[ItemFact, ...]:
     """Classes of the allocation, largest first; in advice mode the instruments after them."""
     tables = document["tables"]
     rows = sorted(_told(tables.get("drift", ()), "proposal"), key=lambda row: -float(row["proposal"]))
@@ -150,7 +148,7 @@ def plan_items(document: Document, titles: Mapping[str, str]) -> tuple[ItemFact,
     instruments = tuple(
         ItemFact(
             row["asset_id"],
-            dict.fromkeys(LANGUAGES, titles.get(row["asset_id"]) or row["asset_id"]),
+            _title(document, row["asset_id"]),
             kind="asset",
             rank=rank,
             attributes={"weight": row["weight"]},
@@ -190,6 +188,11 @@ def tracking_items(document: Document) -> tuple[ItemFact, ...]:
 def _told(rows: Iterable[dict[str, Any]], *shares: str) -> list[dict[str, Any]]:
     """The rows in which one of these shares is worth a word."""
     return [row for row in rows if any(abs(row.get(share) or 0.0) >= LEAST_SHARE for share in shares)]
+
+
+def _title(document: Document, asset_id: str) -> Words:
+    """An asset by its title in the book, which has one language."""
+    return dict.fromkeys(LANGUAGES, document["asset_titles"].get(asset_id) or asset_id)
 
 
 def _class(asset_class: str, rank: int) -> ItemFact:
