@@ -1,21 +1,25 @@
 """Names and figures kept out of the prompt: a model sees {i1}, {r1}, {f1}; code puts the words in, and drops what isn't from it.
 
-A title that is an instruction can't be followed, because the model never reads it; a figure can't be misspelt.
+A title that is an instruction can't be followed, because the model never reads it; a figure can't be misspelt. How the
+words are put in, so that cases and units agree, is `phrasing.compact`'s.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nextbest.assistant.base import Finding, Language, ToolResult
-from nextbest.assistant.phrasing.rendering import label, render, said, span, title
+from nextbest.assistant.phrasing import compact
+from nextbest.assistant.phrasing.compact import Placeholder
+from nextbest.assistant.phrasing.rendering import label, render, span, title
 
-PLACE = re.compile(r"\{(\w+)\}")
+_PLACE = re.compile(r"\{+\s*([A-Za-z]\w*?)\s*\}+")
 _SENTENCE = re.compile(r".+?(?:[.!?…]+(?=\s|$)|\n|$)\s*", re.DOTALL)
 MAX_ITEMS, MAX_FIGURES = 10, 12
 _WORDS: Mapping[str, Mapping[Language, str]] = {
     "name": {"en": "name", "ru": "название"},
     "reason": {"en": "reason", "ru": "причина"},
+    "of": {"en": "of", "ru": "для"},
 }
 
 
@@ -26,11 +30,12 @@ class Masked:
     rows: tuple[str, ...]
     """One line an item or a figure, most important first."""
     values: Mapping[str, str]
-    """"i1" -> what is put in."""
+    """"i1" -> its words, as they stand alone."""
     required: tuple[str, ...]
-    """Placeholders without which an answer isn't one: the items, or where there are none the first figure."""
+    """Placeholders without which an answer isn't one: items, first figures, ranges of forecasts."""
     groups: tuple[tuple[str, ...], ...]
-    """What belongs into one sentence, as literals of a grammar: ("{i1}", "{r1}"), ("{f1}",)."""
+    """What belongs into one sentence, as literals of a grammar: ("{i1}", "{r1}"), ("return {p1}: {f1}",)."""
+    places: Mapping[str, Placeholder] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,53 +53,77 @@ def masked(results: Sequence[ToolResult], language: Language) -> Masked:
 
     Items beyond the tenth and figures beyond the twelfth stay with the reply's data; they aren't worded.
     """
-    usable = [result for result in results if result.is_ok]
-    items = [item for result in usable for item in result.items][:MAX_ITEMS]
-    own = [figure for result in usable for figure in result.figures if figure.of is None][:MAX_FIGURES]
+    found = compact.compact([result for result in results if result.is_ok], language)[1]
+    items = [place for place in found.values() if place.kind == "item"][:MAX_ITEMS]
+    named = {place.item.item_id: place.name for place in items if place.item is not None}
+    # the figure of an item that isn't shown would belong to nothing; needed ones come first
+    figures = [
+        place
+        for place in found.values()
+        if place.kind == "figure"
+        and place.figure is not None
+        and (place.figure.of is None or place.figure.of in named or place.is_needed)
+    ]
+    figures = sorted(sorted(figures, key=lambda place: not place.is_needed)[:MAX_FIGURES], key=_number)
+    periods = {p.figure.period: p.name for p in found.values() if p.kind == "period" and p.figure}
+    kept: dict[str, Placeholder] = {}
     values: dict[str, str] = {}
     rows: list[str] = []
     groups: list[tuple[str, ...]] = []
-    for n, item in enumerate(items, start=1):
-        values[f"i{n}"] = title(item, language)
-        row, group = f"{_WORDS['name'][language]} {{i{n}}}", [f"{{i{n}}}"]
-        if item.reason is not None:
-            values[f"r{n}"] = said(item.reason, language).rstrip(".")
-            row += f", {_WORDS['reason'][language]} {{r{n}}}"
-            group.append(f"{{r{n}}}")
+    for place in items:
+        assert place.item is not None  # its kind says so
+        kept[place.name], values[place.name] = place, title(place.item, language)
+        row, group = f"{_WORDS['name'][language]} {{{place.name}}}", [f"{{{place.name}}}"]
+        if reason := found.get(f"r{place.name[1:]}"):
+            kept[reason.name] = reason
+            values[reason.name] = compact.fill(f"{{{reason.name}}}", {reason.name: reason}).text.rstrip(".")
+            row += f", {_WORDS['reason'][language]} {{{reason.name}}}"
+            group.append(f"{{{reason.name}}}")
         rows.append(row)
         groups.append(tuple(group))
-    periods = list(dict.fromkeys(figure.period for figure in own if figure.period is not None))
-    for n, figure in enumerate(own, start=1):
-        values[f"f{n}"] = render(figure, language)
-        when = "" if figure.period is None else f", {{p{periods.index(figure.period) + 1}}}"
-        rows.append(f"{{f{n}}} = {label(figure, language)}{when}")
-        groups.append((f"{{f{n}}}",))
-    values.update({f"p{n}": span(period, language) for n, period in enumerate(periods, start=1)})
-    required = tuple(f"i{n}" for n in range(1, len(items) + 1)) or (("f1",) if own else ())
-    return Masked(tuple(rows), values, required, tuple(groups))
+    for place in figures:
+        figure = place.figure
+        assert figure is not None  # its kind says so
+        kept[place.name], values[place.name] = place, render(figure, language)
+        what = label(figure, language)
+        if figure.of in named:
+            what += f" {_WORDS['of'][language]} {{{named[figure.of]}}}"
+        row, phrase = f"{{{place.name}}} = {what}", what
+        if figure.period is not None:
+            period = periods[figure.period]
+            kept[period], values[period] = found[period], span(figure.period, language)
+            row, phrase = f"{row}, {{{period}}}", f"{what} {{{period}}}"
+        rows.append(row)
+        groups.append((f"{phrase}: {{{place.name}}}",))
+    required = tuple(name for name, place in kept.items() if place.is_needed)
+    return Masked(tuple(rows), values, required, tuple(groups), kept)
 
 
 def fill(draft: str, results: Masked) -> Filled:
     """The draft with its placeholders replaced; sentences with one that doesn't exist, or with a digit of their own, are dropped.
 
-    Each required placeholder counts once; a sentence that only repeats what was said is dropped as well.
+    A sentence whose placeholders were all said before is dropped as well: small models go round in circles.
     """
     kept: list[str] = []
     findings: list[Finding] = []
     used: set[str] = set()
-    named = set(re.findall(r"\d+", PLACE.sub("", " ".join(results.rows))))  # "VaR 95 %" may be said
+    told = set(re.findall(r"\d+", _PLACE.sub("", " ".join(results.rows))))  # "VaR 95 %" may be said
     for sentence in _SENTENCE.findall(draft.strip()):
-        places = PLACE.findall(sentence)
-        unknown = [place for place in places if place not in results.values]
-        words = PLACE.sub("", sentence)
-        if unknown or "{" in words or "}" in words:
+        places = [name.lower() for name in _PLACE.findall(sentence)]
+        words = _PLACE.sub("", sentence)
+        if any(place not in results.places for place in places) or "{" in words or "}" in words:
             findings.append(Finding("placeholder", sentence.strip(), "dropped"))
-        elif not named.issuperset(re.findall(r"\d+", words)):
+        elif not told.issuperset(re.findall(r"\d+", words)):
             findings.append(Finding("number", sentence.strip(), "dropped"))
         elif places and used.issuperset(places):
             findings.append(Finding("loop", sentence.strip(), "dropped"))
         else:
             used.update(places)
-            kept.append(PLACE.sub(lambda found: results.values[found[1]], sentence))
+            kept.append(sentence)
     findings += [Finding("missing", f"{{{p}}}", "dropped") for p in results.required if p not in used]
-    return Filled("".join(kept).strip(), tuple(findings), used.issuperset(results.required) and bool(kept))
+    text = compact.fill("".join(kept), results.places).text
+    return Filled(text, tuple(findings), used.issuperset(results.required) and bool(text))
+
+
+def _number(place: Placeholder) -> int:
+    return int(place.name[1:])
