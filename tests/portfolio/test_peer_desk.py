@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from nextbest.cli import main
 from nextbest.data.holdings.book import Book
 from nextbest.portfolio import documents, peer_desk
-from nextbest.portfolio.peer_desk import INDEX_FOLDER, QUERIES_FOLDER, PeerDesk
+from nextbest.portfolio.peer_desk import INDEX_FOLDER, QUERIES_FOLDER, DeskKeeper, PeerDesk
 from nextbest.portfolio.peers.privacy import K_FLOOR, PrivacyConfig, PrivacyGate
 from nextbest.portfolio.peers.query_log import QUERIES_FILE, differing
 from portfolio.investor_books import CLIENT, NOW, workspace
@@ -69,6 +69,23 @@ def test_a_damaged_index_is_made_anew(folder, fits):
     assert len(fits) == before + 1
     opened(folder)
     assert len(fits) == before + 1
+
+
+def test_a_keeper_keeps_a_desk_until_the_book_or_the_day_changes(folder, fits):
+    keeper = DeskKeeper(folder)
+    path, day = folder / "book.duckdb", NOW.date()
+
+    def asked(as_of=day):
+        with Book.open(folder) as book:
+            return keeper.desk(book, as_of=as_of)
+
+    first = asked()
+    assert asked() is first
+    assert asked(day - timedelta(days=7)) is not first
+    second = asked()
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000))
+    assert asked() is not second
+    keeper.close()
 
 
 DAYS = [date(year, month, 28) for year in (2020, 2021) for month in (3, 7, 10) if (year, month) > (2020, 6)]

@@ -20,7 +20,7 @@ from nextbest.portfolio.plan.class_returns import ClassReturns
 from nextbest.portfolio.plan.explain import counterfactuals, drift, nice
 from nextbest.portfolio.plan.goals import Goal, GoalSimulator
 from nextbest.portfolio.plan.journal import Journal
-from nextbest.portfolio.plan.planner import advise, plan
+from nextbest.portfolio.plan.planner import NEW_GOAL, WhatIf, advise, plan
 from nextbest.portfolio.plan.proposal import PlanConfig, PlanRequest, propose
 from nextbest.portfolio.plan.questionnaire import RiskProfile, load_form
 from nextbest.portfolio.plan.suitability import load_limits
@@ -474,6 +474,38 @@ def test_the_gate_is_asked_with_the_clients_own_profile(book):
     assert profile["target_ratio"] == pytest.approx(600_000 / made.request.wealth)
     assert (asker, own) == ("anna", ("anna",))
     assert made.peers == Refusal("too_few_peers")
+    for what_if in (
+        WhatIf(target_amount=5e6, years=3),
+        WhatIf("travel", 5e6, 3),
+    ):  # one question, whatever is supposed
+        plan("anna", book, object(), gate=gate, now=NOW, config=CONFIG, what_if=what_if)  # type: ignore[arg-type]
+        assert gate.asked == (profile, asker, own)
+
+
+def test_a_supposed_goal_takes_the_place_of_the_stored_one(book):
+    def asked(what_if):
+        return plan("anna", book, now=NOW, config=CONFIG, what_if=what_if).request
+
+    own = asked(None)
+    assert asked(WhatIf()) == own
+    richer = asked(WhatIf(target_amount=900_000.0))
+    assert (richer.goal.target, richer.goal.n_months, richer.goal_id) == (
+        900_000.0,
+        own.goal.n_months,
+        own.goal_id,
+    )
+    later = asked(WhatIf("home", years=10))
+    assert (later.goal.target, later.goal.n_months) == (own.goal.target, 120)
+    new = asked(WhatIf("travel", 200_000.0, 2))
+    assert (new.goal_id, new.goal_type, new.goal.target, new.goal.n_months) == (
+        NEW_GOAL,
+        "travel",
+        200_000.0,
+        24,
+    )
+    for half in (WhatIf("travel", 200_000.0), WhatIf("travel", years=2)):
+        with pytest.raises(InputError, match="no such goal"):
+            asked(half)
 
 
 @pytest.mark.parametrize(
