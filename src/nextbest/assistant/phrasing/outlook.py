@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from nextbest.assistant.base import Figure, Language, ToolResult
@@ -27,6 +28,16 @@ class Range(NamedTuple):
 
 def write_forecast(result: ToolResult, question: Question) -> str:
     """The last price, the range of each horizon, how the model stood; no middle is said without its range."""
+    if len(result.items) > 1:  # one answer for each asset, with its own figures
+        parts = (
+            replace(result, items=(item,), figures=tuple(f for f in result.figures if f.of == item.item_id))
+            for item in result.items
+        )
+        return "\n".join(dict.fromkeys(write_forecast(part, question) for part in parts))
+    return _of_one_asset(result, question)
+
+
+def _of_one_asset(result: ToolResult, question: Question) -> str:
     book, language, variant = wordings("forecast"), question.language, question.variant
     asset = _asset(result, language)
     parts = []
