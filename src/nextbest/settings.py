@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from nextbest.errors import InputError
 
@@ -22,6 +22,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     advice: Path | None = None
     """TOML with the house's list of instruments (`NEXTBEST_ADVICE`): set, individual recommendations are switched on."""
+    clerk_token: SecretStr | None = Field(default=None, min_length=16)
+    """Bearer token (`NEXTBEST_CLERK_TOKEN`, 16 characters or more) with which a clerk may ask `POST /chat` about other clients."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -41,4 +43,5 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         except ValidationError as error:
             first = error.errors()[0]
             name = f"NEXTBEST_{first['loc'][0]}".upper()
-            raise InputError(name, first["msg"], value=first["input"]) from error
+            value = None if "TOKEN" in name else first["input"]  # a secret isn't printed, a wrong one neither
+            raise InputError(name, first["msg"], value=value) from error

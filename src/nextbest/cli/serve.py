@@ -10,7 +10,8 @@ EXAMPLES = """\
   nextbest serve --model models/shop --port 8080 --workers 2
   nextbest serve --model models/products                    # a bank's products; its panel is in --store
   nextbest serve --model models/shop --model models/products
-  curl localhost:8000/users/42/recommendations?k=5"""
+  curl localhost:8000/users/42/recommendations?k=5
+  curl localhost:8000/chat -H "Content-Type: application/json" -d '{"user_id": 42, "text": "Что взять дальше?"}'"""
 
 
 def add_parser(commands: Any) -> None:
@@ -56,6 +57,20 @@ def add_parser(commands: Any) -> None:
         help="models that may be asked for forecasts, the first where a request names none "
         "(default: those that are fitted in seconds)",
     )
+    chat = parser.add_argument_group("chat")
+    chat.add_argument(
+        "--no-chat", action="store_true", help="leave out POST /chat, which talks about all that is served"
+    )
+    chat.add_argument(
+        "--chat-provider",
+        metavar="NAME",
+        help="a model that words the answers of POST /chat, as `nextbest chat --provider` (default: none)",
+    )
+    chat.add_argument(
+        "--conversations",
+        metavar="WHERE",
+        help="folder (one worker) or redis:// URL that keeps conversations (default: in the worker, gone with it)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -67,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.market.base import make_forecaster
     from nextbest.service.config import ServiceConfig
     from nextbest.service.server import serve
+    from nextbest.settings import Settings
 
     for name in args.forecasters or ():
         make_forecaster(name)  # a name that isn't one is better told here than at the first request
@@ -78,12 +94,16 @@ def run(args: argparse.Namespace) -> None:
         workers=args.workers,
         store=Path(args.store),
         policy=args.policy,
+        chat=not args.no_chat,
         config=ServiceConfig(
             product_names=args.names,
             needs_panel=not args.profiles_only,
             advice=house_list(),
             decision_log=Path(args.decision_log).absolute() if args.decision_log else None,
             forecasters=tuple(args.forecasters or ServiceConfig().forecasters),
+            chat_provider=args.chat_provider,
+            conversations=args.conversations,
+            clerk_token=Settings.from_env().clerk_token,
         ),
         log_level=args.log_level,
         announce=lambda url: note(args, f"serving {models} at {url} (docs at /docs), Ctrl+C stops"),

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from nextbest.errors import InputError
+from nextbest.service.chat.schemas import AskRequest, ChatRequest, ForgetRequest
 from nextbest.service.config import ServiceConfig
 from nextbest.service.edge import Edge
 from nextbest.service.errors import install_error_border
@@ -18,12 +19,13 @@ from nextbest.service.openapi import install_openapi
 from nextbest.service.portfolio.schemas import PlanRequestBody
 from nextbest.service.products.engine import ProductsEngine
 from nextbest.service.products.schemas import OfferRequest
-from nextbest.service.routes import events, items, market, portfolio, products, recommendations, system
+from nextbest.service.routes import chat, events, items, market, portfolio, products, recommendations, system
 from nextbest.service.state import Service, utc_now
 from nextbest.version import __version__
 
 if TYPE_CHECKING:
     from nextbest.pipeline.pipeline import Pipeline
+    from nextbest.service.chat.opening import OpenAssistant
 
 DESCRIPTION = (
     "What each client needs next, from the logs you already keep. Errors are RFC 9457 problem documents."
@@ -39,9 +41,11 @@ def create_app(
     policy: str | Path | None = None,
     portfolio_folder: str | Path | None = None,
     market_folder: str | Path | None = None,
+    chat_folder: str | Path | None = None,
     config: ServiceConfig | None = None,
     load: "Callable[[Path], Pipeline] | None" = None,
     load_products: Callable[[Path], ProductsEngine] | None = None,
+    open_chat: "OpenAssistant | None" = None,
     now: Callable[[], datetime] = utc_now,
     on_start: Callable[[Service], None] | None = None,
     on_swap: Callable[[], None] | None = None,
@@ -67,12 +71,16 @@ def create_app(
     market_folder
         Workspace with candles (`nextbest market ingest`) and the leaderboard of `nextbest market bench`; None: forecasts
         aren't served.
+    chat_folder
+        Workspace that the assistant talks about, beside the models served here; None: it isn't served.
     config
         Limits and intervals; None: the defaults.
     load
         Reads a pipeline from a folder; None: `Pipeline.load`.
     load_products
         Reads a product model with its panel and rules, given the model's folder; None: `ProductAdvisor.load`.
+    open_chat
+        Makes the assistant, given the event loop; None: over `chat_folder` and what is served.
     now
         Tells the time, UTC.
     on_start
@@ -112,6 +120,8 @@ def create_app(
         service.serve_portfolio(Path(portfolio_folder))
     if market_folder is not None:
         service.serve_market(Path(market_folder))
+    if chat_folder is not None:
+        service.serve_chat(Path(chat_folder), open_one=open_chat)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -135,6 +145,8 @@ def create_app(
         app.include_router(portfolio.router(service, service.portfolio))
     if service.market is not None:
         app.include_router(market.router(service, service.market))
+    if service.chat is not None:
+        app.include_router(chat.router(service, service.chat))
     app.include_router(system.router(service))
     if service.products is not None:
         app.router.routes.insert(0, products.predict_route(service, service.products))
@@ -145,6 +157,7 @@ def create_app(
     posted += [OfferRequest] if service.products is not None else []
     posted += [PlanRequestBody] if service.portfolio is not None else []
     posted += [ForecastRequest] if service.market is not None else []
+    posted += [ChatRequest, AskRequest, ForgetRequest] if service.chat is not None else []
     install_openapi(app, *posted)
     return app
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
 
 from nextbest.portfolio.plan.advice import AdviceConfig
 
@@ -50,6 +50,16 @@ class ServiceConfig(BaseModel, frozen=True, extra="forbid"):
     """Most candles that one POST /forecasts brings along."""
     max_forecasts_pending: PositiveInt = 64
     """Questions about prices waiting in one worker; past them a request is refused with 503."""
+    chat_threads: PositiveInt = 4
+    """Threads on which one worker's assistant answers; a model elsewhere is waited for on one."""
+    max_chats_pending: PositiveInt = 64
+    """Questions in words waiting or being answered in one worker; past them a request is refused with 503."""
+    clerk_token: SecretStr | None = None
+    """Bearer token of requests to POST /chat that may name other clients; None: nobody may."""
+    chat_provider: str | None = None
+    """The model that words answers of POST /chat, as `nextbest chat --provider`; None: the phrasebook."""
+    conversations: str | None = None
+    """Folder or Redis URL that keeps conversations; None: they are kept in the worker and gone with it."""
     max_body_bytes: PositiveInt = 1 << 20
     """Largest request body; a larger one is refused with 413."""
     body_budget_bytes: PositiveInt = 128 << 20

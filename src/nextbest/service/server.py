@@ -62,6 +62,7 @@ class WorkerApp:
     policy: str | None = None
     portfolio_folder: str | None = None
     market_folder: str | None = None
+    chat_folder: str | None = None
 
     def __call__(self) -> "FastAPI":
         """The application, and the settings of its process."""
@@ -82,6 +83,7 @@ class WorkerApp:
             policy=self.policy,
             portfolio_folder=self.portfolio_folder,
             market_folder=self.market_folder,
+            chat_folder=self.chat_folder,
             config=self.config,
             on_start=_reload_on_hangup,
             on_swap=_settle,
@@ -96,6 +98,7 @@ def serve(
     workers: int = 1,
     store: str | Path | None = None,
     policy: str | Path | None = None,
+    chat: bool = True,
     config: ServiceConfig | None = None,
     log_level: str = "info",
     blas_threads: int = 1,
@@ -120,6 +123,8 @@ def serve(
         (`model_folder` is empty then).
     policy
         TOML or JSON with the bank's rules for offers, or the name of shipped ones; None: those of the panel's name.
+    chat
+        Whether POST /chat is served too; it needs a workspace.
     config
         Limits and intervals.
     log_level
@@ -171,6 +176,7 @@ def serve(
         policy=_checked_policy(policy),
         portfolio_folder=_text(portfolio),
         market_folder=_text(market),
+        chat_folder=_text(Path(store).absolute() if store is not None and chat else None),
     )
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nextbest.data.event_log import Event
 from nextbest.errors import ExternalError
 from nextbest.pipeline.model_holder import ModelHolder, Refreshed
+from nextbest.service.chat.part import ChatPart
 from nextbest.service.coalesce import Coalescer
 from nextbest.service.config import ServiceConfig
 from nextbest.service.engine import Question, Reply
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from nextbest.pipeline.pipeline import Pipeline
+    from nextbest.service.chat.opening import OpenAssistant
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Service:
         self.products: ProductsPart | None = None
         self.portfolio: PortfolioPart | None = None
         self.market: MarketPart | None = None
+        self.chat: ChatPart | None = None
         self._on_swap = on_swap
         self._watcher: asyncio.Task[None] | None = None
         self._health: tuple[float, dict[str, Any]] | None = None
@@ -98,6 +101,12 @@ class Service:
         """Add the candles of a workspace; before the start."""
         self.market = MarketPart(folder, config=self.config)
 
+    def serve_chat(self, store: Path, *, open_one: "OpenAssistant | None" = None) -> None:
+        """Add the assistant over a workspace and the other parts; after them, before the start."""
+        from nextbest.service.chat.opening import chat_part
+
+        self.chat = chat_part(self, store, open_one=open_one)
+
     @property
     def parts(self) -> list[Part]:
         """The models that are served, the shop first."""
@@ -120,6 +129,8 @@ class Service:
         await self.refresh(force=True)
         for part in self.parts:
             await part.start()
+        if self.chat is not None:
+            await self.chat.start()
         self._watcher = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
@@ -128,6 +139,8 @@ class Service:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
+        if self.chat is not None:  # first: it asks the others
+            await self.chat.stop()
         for part in self.parts:
             await part.stop()
         if self.portfolio is not None:
@@ -199,7 +212,7 @@ class Service:
             probe_ms = max(probe_ms, took_ms)
             if part.holder.is_loaded and broken is None:
                 broken = part.holder.error
-        for beside in (self.portfolio, self.market):
+        for beside in (self.portfolio, self.market, self.chat):
             if beside is not None:
                 found, took_ms = await beside.check()
                 checks |= found
@@ -224,6 +237,8 @@ class Service:
             yield from part.live_metrics()
         if self.market is not None:
             yield from self.market.live_metrics()
+        if self.chat is not None:
+            yield from self.chat.live_metrics()
 
 
 def check_writable(path: Path) -> None:

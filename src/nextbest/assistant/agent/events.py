@@ -33,7 +33,8 @@ def reply_document(reply: Reply) -> dict[str, Any]:
         "figures": [_figure(figure, render(figure, language), language) for figure in reply.figures],
         "provider": reply.provider,
         "asked_back": reply.asked_back,
-        "findings": [{"kind": f.kind, "text": f.text, "action": f.action} for f in reply.findings],
+        # without their words: what was kept from the client isn't sent beside the answer
+        "findings": [{"kind": f.kind, "action": f.action} for f in reply.findings],
         "results": [_result(result) for result in reply.results],
     }
 

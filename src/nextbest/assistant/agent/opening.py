@@ -11,6 +11,8 @@ from nextbest.data.ids import OutsideId
 
 if TYPE_CHECKING:
     from nextbest.assistant.tools.documents import DocumentIndex
+    from nextbest.pipeline.pipeline import Pipeline
+    from nextbest.pipeline.products.advisor import ProductAdvisor
     from nextbest.portfolio.plan.advice import AdviceConfig
 
 DOCUMENTS, INTENTS = "documents", "intents"
@@ -25,6 +27,8 @@ def open_assistant(
     documents: str | Path | None = None,
     provider: str | None = None,
     memory: str | Path | None = None,
+    live_shop: "Callable[[], Pipeline] | None" = None,
+    live_products: "Callable[[], ProductAdvisor] | None" = None,
     advice: "AdviceConfig | None" = None,
     limits: Limits | None = None,
     on_taken: Callable[[Caller, tuple[OutsideId, ...], datetime], None] | None = None,
@@ -42,6 +46,8 @@ def open_assistant(
         A model that words answers, as `providers.settings.make_provider` reads it; None: the phrasebook speaks.
     memory
         Folder or Redis URL of conversations; None: kept in this process.
+    live_shop, live_products
+        Models that somebody else holds in memory, in place of folders.
     advice
         The house's list for callers in mode "advice".
     limits, on_taken, now
@@ -75,6 +81,8 @@ def open_assistant(
         products=products,
         documents=_documents(workspace, documents),
         make_linker=Linker,
+        live_shop=live_shop,
+        live_products=live_products,
         advice=advice,
         now=now,
     )

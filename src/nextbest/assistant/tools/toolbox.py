@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from nextbest.assistant.base import Caller, Language, Room, ToolCall, ToolResult
 from nextbest.assistant.tools import documents, market, portfolio, products, shop
 from nextbest.assistant.tools.explain import DESCRIPTION, EXPLAIN, ROOMS, ExplainItem, Explains
-from nextbest.assistant.tools.tool import About, Arguments, Nothing, Tool
+from nextbest.assistant.tools.tool import About, Arguments, Nothing, TitleRow, Tool
 from nextbest.assistant.tools.words import DEFAULT_STATUS, TOLD
 from nextbest.data.ids import OutsideId
 from nextbest.errors import ArtifactError, DataError, ExternalError, InputError, NotFittedError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Titles = Mapping[OutsideId, tuple[str, ...]]
+Titles = tuple[TitleRow, ...]
 
 
 def _explain(toolbox: "Toolbox", asked: ExplainItem, about: About) -> ToolResult:
@@ -246,12 +246,9 @@ class Toolbox:
 
     @property
     def titles(self) -> Titles:
-        """Item or product id -> its titles in all languages."""
-        found: dict[OutsideId, tuple[str, ...]] = {}
-        for room in (self._rooms.get("products"), self._rooms.get("shop")):
-            if room is not None:
-                found.update(_quiet(room.titles, {}))
-        return found
+        """Every item and product that has a title: id, Russian, English."""
+        rooms = (self._rooms.get("products"), self._rooms.get("shop"))
+        return tuple(row for room in rooms if room is not None for row in _quiet(room.titles, ()))
 
     @property
     def categories(self) -> tuple[str, ...]:

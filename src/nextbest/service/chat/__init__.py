@@ -1,0 +1,1 @@
+"""The part of the service that talks. Import the modules by name."""
