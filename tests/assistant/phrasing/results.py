@@ -136,7 +136,7 @@ def metrics(*, twr: float = 0.1234, n_more: int = 3, period: tuple[date, date] =
         figure("beta", 0.91, "ratio", "Бета", "Beta", period=period),
     )  # fmt: skip
     figures = (
-        figure("nav", 1234567.8, "RUB", "Стоимость", "Value"),
+        figure("worth", 1234567.8, "RUB", "стоимость портфеля", "worth of the portfolio"),
         figure("twr", twr, "fraction", "Доходность", "Return", period=period),
         *more[:n_more],
     )

@@ -38,7 +38,7 @@ def test_results_are_a_few_lines() -> None:
         "{i1} «Hades II»; {r1} потому что вы выбирали «Hades»",
         "{i2} «Dead Cells»; {r2} часто берут после «Portal 2»",
         "[portfolio_metrics]",
-        "{f1} стоимость = 1 234 568 ₽",
+        "{f1} стоимость портфеля = 1 234 568 ₽",
         "{f2} доходность = 12,3 % {p1} за 12 месяцев до 20 ноября 2026",
         "[bank_products] no_data: too_short",
     ]

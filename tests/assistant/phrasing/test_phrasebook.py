@@ -385,3 +385,14 @@ def test_products_tell_all_their_reasons_when_asked_why() -> None:
     result = ToolResult("explain_item", "ok", "products", items=(item,))
     told = "more popular among clients like you than with others; popular lately; you are new here"
     assert told in write(result, "en")
+
+
+def test_a_figure_that_two_things_have_is_named_once_in_a_sentence_and_on_every_line_of_a_list() -> None:
+    assert write(made.bank(2), "en").count("probability of taking it") == 1
+    assert "“Credit card” (24%;" in write(made.bank(2), "en")
+    assert write(made.bank(4), "en").count("probability of taking it") == 4
+
+
+def test_three_things_with_long_reasons_stand_on_lines() -> None:
+    assert write(made.bank(3), "ru").count("\n") == 3
+    assert "\n" not in write(made.recommended(3), "ru")

@@ -51,7 +51,7 @@ SAMPLES: tuple[tuple[Intent, Language, int, Slots, Sequence[ToolResult], str], .
     ("bank_product", "ru", 0, Slots(), [made.bank(1)],
      "Вам может подойти вклад «Зимний» (вероятность оформления 34 %): среди клиентов вашей группы популярнее, чем у остальных."),
     ("bank_product", "en", 0, Slots(), [made.bank(2)],
-     "“Winter deposit” (probability of taking it 34%; more popular among clients like you than with others) and “Credit card” (probability of taking it 24%; popular with our clients) may suit you."),
+     "“Winter deposit” (probability of taking it 34%; more popular among clients like you than with others) and “Credit card” (24%; popular with our clients) may suit you."),
     ("bank_product", "ru", 0, Slots(), [replace(made.bank(1), arguments={"client": "15889"})],
      "Клиенту 15889 может подойти вклад «Зимний» (вероятность оформления 34 %): среди клиентов вашей группы популярнее, чем у остальных."),
     ("bank_product", "ru", 0, Slots(), [made.passages(1)],
@@ -76,11 +76,11 @@ SAMPLES: tuple[tuple[Intent, Language, int, Slots, Sequence[ToolResult], str], .
     ("peers", "ru", 0, Slots(), [made.peers()],
      "Похожих клиентов нашлось не меньше 50. В сравнении с похожими клиентами: медиана доходности похожих клиентов 9,8 % и медиана самой глубокой просадки похожих клиентов -12 %.\n"
      "По классам:\n"
-     "- акции: у вас 60 %, у похожих клиентов обычно 42 %, у половины из них от 31 % до 55 %\n"
+     "- акции: у вас 60 %, у похожих клиентов обычно 42 %, у многих от 31 % до 55 %\n"
      "- облигации: у вас 60 %, у похожих клиентов обычно 42 %\n"
      "Рассчитано по обобщённым данным клиентов на 20 ноября 2026." + RU_END),
     ("plan", "ru", 0, Slots(), [made.plan()],
-     "Вероятность накопить на жильё по расчёту 71 %, при нынешнем распределении 55 %. В расчёте цель 3 000 000 ₽, срок 5 лет, накоплено 910 000 ₽ и взнос 20 000 ₽ в месяц. Для вероятности 80 % необходимый взнос 25 000 ₽ в месяц. По расчёту средняя нехватка 312 000 ₽. Как менялась бы вероятность: если вносить в месяц на 5 000 ₽ больше, 79 %; если срок продлить на 12 месяцев, 83 %. Распределение в этом расчёте: акции 40 % и облигации 30 % (сейчас 35 %). Рассчитано по сделкам и ценам портфеля на 20 ноября 2026." + RU_END),
+     "Вероятность накопить на жильё по расчёту 71 %, при нынешнем распределении 55 %. В расчёте цель 3 000 000 ₽, срок 5 лет, накоплено 910 000 ₽ и взнос 20 000 ₽ в месяц. Для вероятности 80 % необходимый взнос 25 000 ₽ в месяц. По расчёту средняя нехватка 312 000 ₽. Как менялась бы вероятность: если вносить в месяц на 5 000 ₽ больше, 79 %; если копить на 12 месяцев дольше, 83 %. Распределение в этом расчёте: акции 40 % и облигации 30 % (сейчас 35 %). Рассчитано по сделкам и ценам портфеля на 20 ноября 2026." + RU_END),
     ("plan", "en", 1, Slots(goal="car"), [replace(made.plan(now=False), arguments={})],
      "The calculated probability of saving for the car is 71%. It starts from a target of ₽3,000,000, a time of 5 years, savings of ₽910,000 and a contribution of ₽20,000 a month. A probability of 80% takes ₽25,000 a month by the calculation. The calculation also shows a mean shortfall of ₽312,000. The probability would be different: 79% with ₽5,000 more a month; 83% with 12 months more time. The calculation is for this allocation: shares 40% and bonds 30% (now 35%). Worked out from the trades and prices of the portfolio as of 20 November 2026." + EN_END),
     ("plan", "en", 0, Slots(), [made.tracking()],

@@ -29,6 +29,8 @@ _BOOKS = {
     "next_purchases": "next_purchase",
     "bank_products": "bank_product",
 }
+LONGEST = 220
+"""Characters of three things with their reasons in a sentence."""
 FEW = 3
 """Things that still fit into sentences; more stand on lines."""
 
@@ -51,13 +53,20 @@ def write_items(result: ToolResult, question: Question) -> str:
         kind = "because" if is_cause(reason) else "heading"
         places |= {"reason": reason, "Reason": capital(reason)}
         if n <= FEW:
-            named = listed([inline(item, result, question, with_reason=False) for item in items], language)
+            told = [
+                inline(item, result, question, with_reason=False, after=items[:place])
+                for place, item in enumerate(items)
+            ]
+            named = listed(told, language)
             text = book.say(kind, language, variant, items=named, **places)
         else:
             lead = book.say(f"many_{kind}", language, variant, **places)
             text = lines(lead, (final(item, result, question, with_reason=False) for item in items))
-    elif n <= FEW:
-        named_items = [inline(item, result, question, with_reason=tells) for item in items]
+    elif n <= FEW and (n < FEW or _is_short(result, question)):
+        named_items = [
+            inline(item, result, question, with_reason=tells, after=items[:place])
+            for place, item in enumerate(items)
+        ]
         places |= dict(zip(("first", "second", "third"), named_items, strict=False))
         last = final(items[-1], result, question, with_reason=tells)
         text = book.say(
@@ -69,6 +78,11 @@ def write_items(result: ToolResult, question: Question) -> str:
             (final(item, result, question, with_reason=tells) for item in items),
         )
     return "".join([_opening(question), text, _fewer(result, question)])
+
+
+def _is_short(result: ToolResult, question: Question) -> bool:
+    """Whether things with all that is said of them still read as one sentence."""
+    return sum(len(final(item, result, question)) for item in result.items) <= LONGEST
 
 
 def write_explained(result: ToolResult, question: Question) -> str:

@@ -73,9 +73,25 @@ def own_figures(item: ItemFact, result: ToolResult) -> tuple[Figure, ...]:
     return tuple(f for f in result.figures if f.of is not None and f.of == item.item_id)
 
 
-def inline(item: ItemFact, result: ToolResult, question: Question, *, with_reason: bool = True) -> str:
-    """An item in the middle of a sentence: its title, figures and reason in brackets behind it."""
-    notes = [clause(f, question.language) for f in own_figures(item, result)]
+def inline(
+    item: ItemFact,
+    result: ToolResult,
+    question: Question,
+    *,
+    with_reason: bool = True,
+    after: Sequence[ItemFact] = (),
+) -> str:
+    """An item in the middle of a sentence: its title, figures and reason in brackets behind it.
+
+    A figure that an item `after` which this one stands has too isn't named again: "A (вероятность 34 %) и B (24 %)".
+    """
+    named = {
+        figure.key for other in after for figure in own_figures(other, result) if not has_wording(figure)
+    }
+    notes = [
+        render(figure, question.language) if figure.key in named else clause(figure, question.language)
+        for figure in own_figures(item, result)
+    ]
     if with_reason and (reason := reason_of(item, question.language)):
         notes.append(reason)
     name = title(item, question.language)
