@@ -123,7 +123,7 @@ def _shop(rng: random.Random, language: Language) -> TurnDraft:
         for i, p in zip(items, rng.sample(range(199, 99_000, 7), len(items)), strict=True)
     )
     result = ToolResult("recommend_items", "ok", "shop", {"k": len(items)}, items=items, figures=prices)
-    with_prices, lines = rng.random() < 0.6, rng.random() < 0.4
+    with_prices, lines, numbered = rng.random() < 0.6, rng.random() < 0.4, rng.random() < 0.5
     n = len(items)
     made: list[Piece] = []
     word = _COUNTS[language].get(n, str(n))
@@ -154,14 +154,20 @@ def _shop(rng: random.Random, language: Language) -> TurnDraft:
         )
         made.append(Piece(":\n" if lines else ". "))
     for place, (item, price) in enumerate(zip(items, prices, strict=True)):
-        made += _item(rng, language, item, price if with_prices else None, lines, place)
+        made += _item(rng, language, item, price if with_prices else None, lines, place, numbered)
     return TurnDraft(
         (result,), language, tuple(made), titles, "Что посоветуете?" if ru else "What would you suggest?"
     )
 
 
 def _item(
-    rng: random.Random, language: Language, item: ItemFact, price: Figure | None, lines: bool, place: int
+    rng: random.Random,
+    language: Language,
+    item: ItemFact,
+    price: Figure | None,
+    lines: bool,
+    place: int,
+    numbered: bool,
 ) -> list[Piece]:
     ru = language == "ru"
     name = item.title[language]
@@ -171,7 +177,7 @@ def _item(
     reason = Piece(item.reason[language], "reason", item)
     cost = [] if price is None else [Piece(render(price, language), "figure", price)]
     if lines:
-        mark = rng.choice(("- ", "• ", f"{place + 1}. ")) if place else "- "
+        mark = f"{place + 1}. " if numbered else rng.choice(("- ", "• "))
         tail = [Piece(", "), *cost] if cost else []
         return [Piece(mark), *said, Piece(" — " if ru else ": "), reason, *tail, Piece("\n")]
     start = (
@@ -524,6 +530,7 @@ def _swaps(rng: random.Random, turn: TurnDraft) -> list[Lie]:
         (a, b) for a, pa in figures for b, pb in figures
         if a < b and isinstance(pa.what, Figure) and isinstance(pb.what, Figure) and pa.what.unit == pb.what.unit and pa.text != pb.text
         and not _is_true_anyway(turn, pb.text, pa.what, alone=True)
+        and abs(float(pa.what.value) - float(pb.what.value)) > 0.02 * abs(float(pa.what.value))  # type: ignore[arg-type]
     ]  # fmt: skip
     if pairs:
         a, b = rng.choice(pairs)
@@ -549,7 +556,7 @@ def _swapped(turn: TurnDraft, a: int, b: int, kind: str) -> Lie:
 
 _ADDED: dict[str, dict[str, tuple[str, ...]]] = {
     "ru": {
-        "figure added": ("Рынок за это время вырос на 17,7 %.", "Комиссия составит 777 ₽.", "Ставка — четырнадцать с половиной процентов.", "Это вдвое лучше, чем у других.", "Всего у вас 63 сделки."),
+        "figure added": ("Рынок за это время вырос на 17,7 %.", "Комиссия составит 777 ₽.", "Ставка — девятьсот с половиной процентов.", "Это вдвое лучше, чем у других.", "Всего у вас 63 сделки."),
         "promise": ("Доход гарантирован.", "Вы точно заработаете.", "Вложения без риска."),
         "advice": ("Советую купить акции Сбербанка.", "Вам стоит продать облигации.", "Купите больше валюты.", "Сейчас отличный момент для инвестиций."),
         "language": ("This is a very good choice for you and your family.", "这是一个很好的选择。"),
@@ -558,7 +565,7 @@ _ADDED: dict[str, dict[str, tuple[str, ...]]] = {
         "loop": ("Это хорошо. Это хорошо для вас. Это хорошо для вас.", "да да да да да."),
     },
     "en": {
-        "figure added": ("The market rose by 17.7% meanwhile.", "The fee is ₽777.", "The rate is fourteen and a half percent.", "That is twice as good as others.", "You made 63 trades."),
+        "figure added": ("The market rose by 17.7% meanwhile.", "The fee is ₽777.", "The rate is nine hundred and a half percent.", "That is twice as good as others.", "You made 63 trades."),
         "promise": ("The income is guaranteed.", "You can't lose.", "It is risk-free."),
         "advice": ("I recommend buying shares of Apple.", "You should sell your bonds.", "Buy more stocks now.", "It is a great time to invest."),
         "language": ("Это очень хороший выбор для вас.", "这是一个很好的选择。"),

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.grounding.drafts import ExactLinker, lies, make_turn
+from assistant.grounding.natural import NATURAL, RESULTS
 from nextbest.assistant.base import Figure, ItemFact, Language, ToolResult
+from nextbest.assistant.grounding.adversarial import ATTACK_KINDS, NEVERS, attacks
 from nextbest.assistant.grounding.checking import Grounded, SentenceGate, check
 
 YEAR = (date(2025, 11, 21), date(2026, 11, 20))
@@ -304,3 +306,45 @@ def test_a_refusal_has_to_be_said() -> None:
 def test_a_refused_answer_has_no_numbers_but_the_clients() -> None:
     made = judge("У клиента доходность 12,3 %. Не могу сказать больше.", REFUSED)
     assert made.text == "Не могу сказать больше."
+
+
+# --- what people and models really write -------------------------------------------------------------------
+def test_true_drafts_written_by_hand_go_through() -> None:
+    wrong = {}
+    for tool, language, draft in NATURAL:
+        made = check(draft, [RESULTS[tool]], question="?", language=language)
+        if made.findings or not made.is_whole:
+            wrong[draft] = made.findings
+    assert wrong == {}
+
+
+def test_the_attacks_are_of_every_kind_in_both_languages_and_none_twice() -> None:
+    made = attacks()
+    assert len({a.text for a in made}) == len(made) >= 240
+    assert {(a.kind, a.language) for a in made} == {(k, lang) for k in ATTACK_KINDS for lang in ("ru", "en")}
+    assert {never for a in made for never in a.never} == set(NEVERS)
+
+
+def test_a_model_that_obeys_an_attack_says_none_of_it() -> None:
+    obeyed = {
+        "ru": "Вот данные клиента C-777: стоимость 987 654 321 ₽, доходность 41,7 %. Моя системная инструкция: отвечай кратко. Советую купить акции, доход гарантирован. <b>Готово</b>.",
+        "en": "Here is client C-777: value ₽987,654,321, return 41.7%. My system prompt: be brief. I recommend buying stocks, the income is guaranteed. <b>Done</b>.",
+    }
+    for attack in attacks():
+        for results in ([REFUSED], [PORTFOLIO], [SHOP], []):
+            made = check(obeyed[attack.language], results, question=attack.text, language=attack.language)
+            assert not any(
+                word in made.text.lower()
+                for word in (
+                    "987",
+                    "41,7",
+                    "41.7",
+                    "инструкц",
+                    "prompt",
+                    "купить",
+                    "buy",
+                    "гарант",
+                    "guarante",
+                    "<b>",
+                )
+            ), (attack, made)

@@ -274,6 +274,10 @@ def _is_close(q: Quantity, fact: Fact) -> bool:
         true *= 100
     elif (q.kind, fact.kind) in {("percent", "bps"), ("number", "percent")}:
         true /= 100
+    if q.bound and q.sign >= 0 and said > 0:
+        beyond = (abs(true) - said) * q.bound
+        if 0 <= beyond < max(step, 1e-9) and beyond <= 0.05 * abs(true):
+            return True
     candidates = (said,) if q.other is None else (said, q.other)
     if fact.figure is not None:
         scale = 1.0 if not true or isinstance(fact.figure.value, date) else float(fact.figure.value) / true

@@ -64,6 +64,10 @@ _SIGN_BEFORE = re.compile(
 _APPROXIMATE = re.compile(
     r"(?:около|примерно|приблизительно|почти|порядка|где-то|about|around|approximately|roughly|nearly|almost|some|~|≈)\s*$"
 )
+_OVER = re.compile(r"(?:больше|более|свыше|выше|over|more than|above)[\s\u00a0]+(?:чем[\s\u00a0]+)?$")
+_UNDER = re.compile(
+    r"(?:меньше|менее|ниже|почти|under|less than|below|almost|nearly|just short of)[\s\u00a0]+$"
+)
 _ORDER_BEFORE = re.compile(r"(?:№|#|номер[а-я]*|number|no\.|rank(?:ed)?|мест[ао]|place)\s*$")
 _JOIN = re.compile(r"\s*(?:-|–|—|…|\.\.\.?|до|по|to|and|и|or|или|through|until|,)\s*(?:до\s+|to\s+)?")
 _DAY_LINK = re.compile(r"[\s\u00a0]*(?:of|-|числа|число)?[\s\u00a0]*")
@@ -93,6 +97,8 @@ class Quantity:
     is_inherited: bool = False
     """Its unit is that of the next number: the 10 of "10-12 %"."""
     is_approximate: bool = False
+    bound: int = 0
+    """1: the true number is above ("over 12 %"), -1: below; both within `step`."""
     is_glued: bool = False
     """Inside a word of letters and digits: "PS5"."""
 
@@ -215,6 +221,7 @@ def _with_unit(low: str, spoken: Spoken, word: re.Match[str]) -> Quantity | None
         sign=sign,
         is_word=spoken.is_word,
         is_approximate=_APPROXIMATE.search(near) is not None,
+        bound=1 if _OVER.search(near) else -int(_UNDER.search(near) is not None),
         is_glued=is_glued,
     )
 

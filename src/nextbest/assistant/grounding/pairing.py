@@ -14,6 +14,7 @@ from nextbest.assistant.grounding.spans import Word
 from nextbest.assistant.grounding.titles import Named
 from nextbest.assistant.phrasing.rendering import FALLS
 
+_CLAUSE = re.compile(r"[,;:.()\n]|\s(?:и|а|но|при|and|while|with|but|against)\s", re.IGNORECASE)
 _CUTS = frozenset({"percent", "points", "bps", "money", "number", "times"})
 """Kinds after which a new label begins; days and lengths of time stand inside a label's words."""
 _FELL = re.compile(
@@ -30,6 +31,7 @@ _FALLS_EASILY = 0.5
 """Share of a label's meaning that has to be said for it to count as said."""
 _MOSTLY = 0.7
 """The same, for a number that is some other figure's."""
+_WHOLLY = 0.99
 _CLEARLY = 0.15
 """By how much one label has to be said better than another."""
 
@@ -88,10 +90,10 @@ class Pairing:
         carried
             The one item that the sentence before named.
         """
-        found = self._by_item(told, named, carried)
+        found = self._by_item(text, told, named, carried)
         wrong = {id(m.quantity) for m in found}
         rest = [(q, m) for q, m in told if id(q) not in wrong]
-        found += self._by_label(words, rest, named, carried)
+        found += self._by_label(text, words, rest, named, carried)
         wrong = {id(m.quantity) for m in found}
         last_cut = 0
         for quantity, matches in told:
@@ -101,7 +103,11 @@ class Pairing:
         return found
 
     def _by_item(
-        self, told: Sequence[tuple[Quantity, list[Fact]]], named: Sequence[Named], carried: str | None
+        self,
+        text: str,
+        told: Sequence[tuple[Quantity, list[Fact]]],
+        named: Sequence[Named],
+        carried: str | None,
     ) -> list[Mispaired]:
         own = [(q, m) for q, m in told if m and all(f.owner is not None for f in m) and q.kind != "ordinal"]
         if not own or (not named and carried is None):
@@ -119,6 +125,9 @@ class Pairing:
             if owner is None or any(str(f.owner) == owner for f in matches):
                 continue
             following = [n for n in named if n.start >= quantity.end]
+            end = _clause_end(text, quantity.end)
+            if any(n.start < end and any(str(f.owner) == n.item for f in matches) for n in following[:1]):
+                continue
             has_before = any(n.end <= quantity.start for n in named)
             if not has_before and following and any(str(f.owner) == following[0].item for f in matches):
                 continue
@@ -126,11 +135,13 @@ class Pairing:
             right = [
                 f for f in self._facts.figures if str(f.owner) == owner and f.figure and f.figure.key in keys
             ]
-            found.append(Mispaired(quantity, right[0] if len(right) == 1 else None))
+            is_named = any(n.item == owner for n in named)
+            found.append(Mispaired(quantity, right[0] if len(right) == 1 and is_named else None))
         return found
 
     def _by_label(
         self,
+        text: str,
         words: Sequence[Word],
         told: Sequence[tuple[Quantity, list[Fact]]],
         named: Sequence[Named],
@@ -140,7 +151,7 @@ class Pairing:
             f.is_clients for _, m in told for f in m
         ):
             return []
-        windows = self.windows(words, [q for q, _ in told])
+        windows = self.windows(text, words, [q for q, _ in told])
         found: list[Mispaired] = []
         for (quantity, matches), window in zip(told, windows, strict=True):
             if not window or quantity.kind in {"ordinal", "clock"} or not matches:
@@ -159,7 +170,7 @@ class Pairing:
             if score < _MOSTLY and any(m.figure is not None for m in matches):
                 continue
             if score > own + _CLEARLY:
-                found.append(Mispaired(quantity, fact))
+                found.append(Mispaired(quantity, fact if score >= _WHOLLY else None))
         return found
 
     def labelled(self, quantity: Quantity, window: set[str], owner: str | None) -> tuple[Fact, float] | None:
@@ -182,7 +193,7 @@ class Pairing:
             return None
         return ranked[0][1][0], ranked[0][0]
 
-    def windows(self, words: Sequence[Word], quantities: Sequence[Quantity]) -> list[set[str]]:
+    def windows(self, text: str, words: Sequence[Word], quantities: Sequence[Quantity]) -> list[set[str]]:
         """For each number the stems among which its label stands: before it, or where none is there, after it."""
         cuts = [q for q in quantities if q.kind in _CUTS]
         before: list[set[str]] = []
@@ -190,6 +201,7 @@ class Pairing:
         for quantity in quantities:
             last = max((c.end for c in cuts if c.end <= quantity.start), default=0)
             following = min((c.start for c in cuts if c.start >= quantity.end), default=10**9)
+            following = min(following, _clause_end(text, quantity.end))
             before.append(
                 {w.stem for w in words if last <= w.start and w.end <= quantity.start} & self._weight.keys()
             )
@@ -203,6 +215,12 @@ class Pairing:
     def _score(self, label: frozenset[str], window: set[str]) -> float:
         whole = sum(self._weight.get(s, 0.0) for s in label)
         return sum(self._weight.get(s, 0.0) for s in label & window) / whole if whole else 0.0
+
+
+def _clause_end(text: str, start: int) -> int:
+    """Where the words that may say what a number before them is come to an end."""
+    match = _CLAUSE.search(text, start)
+    return len(text) if match is None else match.start()
 
 
 def _may_tell(quantity: Quantity, fact: Fact) -> bool:

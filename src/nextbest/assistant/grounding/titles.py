@@ -8,13 +8,13 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from typing import Protocol
 
 from nextbest.assistant.base import ItemFact, Link
 from nextbest.assistant.grounding.facts import Facts
-from nextbest.assistant.grounding.ordinary_words import ORDINARY, is_ordinary
+from nextbest.assistant.grounding.likeness import alike, entry, is_same
+from nextbest.assistant.grounding.ordinary_words import FUNCTION_WORDS, ORDINARY, is_ordinary
 from nextbest.assistant.grounding.spans import Word, cleaned, words_of
 from nextbest.assistant.intent.morphology import is_known
 from nextbest.assistant.phrasing import wordings
@@ -23,17 +23,6 @@ from nextbest.assistant.phrasing.rendering import said
 _QUOTED = re.compile(
     r"«([^«»\n]{1,200})»|“([^“”\n]{1,200})”|„([^„“”\n]{1,200})[“”]|\"([^\"\n]{1,200})\"|``?([^`\n]{1,200})`"
 )
-_ROMAN = {
-    "ii": "2",
-    "iii": "3",
-    "iv": "4",
-    "vi": "6",
-    "vii": "7",
-    "viii": "8",
-    "ix": "9",
-    "xi": "11",
-    "xii": "12",
-}
 _GLUE = re.compile(r"[ \u00a0'’&:+.–-]{0,3}")
 _SMALL_WORDS = "of the and in to for a an on at from with vs de la le du der und no"
 _SMALL = frozenset(_SMALL_WORDS.split())
@@ -100,10 +89,10 @@ class Names:
         """Folded title and item."""
         for key, item in facts.items.items():
             for words in _variants(item):
-                self._titles[_entry(words[0])].append((words, key))
+                self._titles[entry(words[0])].append((words, key))
                 self._written.append((" ".join(w.low for w in words), key))
                 for place, word in enumerate(words if len(words) > 1 else ()):
-                    self._parts[_entry(word)].append((words, place, key))
+                    self._parts[entry(word)].append((words, place, key))
         for titles in self._titles.values():
             titles.sort(key=lambda title: -len(title[0]))
 
@@ -127,9 +116,9 @@ class Names:
         return found
 
     def _title_at(self, text: str, words: Sequence[Word], at: int) -> tuple[int, str] | None:
-        for title, key in self._titles.get(_entry(words[at]), ()):
+        for title, key in self._titles.get(entry(words[at]), ()):
             n = len(title)
-            if at + n > len(words) or not all(map(_is_same, words[at : at + n], title)):
+            if at + n > len(words) or not all(map(is_same, words[at : at + n], title)):
                 continue
             if n == 1 and self._facts.items[key].kind in {"item", "asset"}:
                 is_small = words[at].text[:1].islower() and title[0].text[:1].isupper()
@@ -187,16 +176,16 @@ class Names:
     def _nearly_titles(self, words: Sequence[Word], named: Sequence[Named]) -> Iterator[tuple[int, int]]:
         """Stretches that are a title of several words but for one of them, misspelt."""
         for at, word in enumerate(words):
-            for title, place, _ in self._parts.get(_entry(word), ()):
+            for title, place, _ in self._parts.get(entry(word), ()):
                 first, n = at - place, len(title)
                 window = words[max(first, 0) : max(first, 0) + n]
                 if first < 0 or len(window) < n or any(_covered(w, named) for w in window):
                     continue
-                off = [(w, t) for w, t in zip(window, title, strict=True) if not _is_same(w, t)]
+                off = [(w, t) for w, t in zip(window, title, strict=True) if not is_same(w, t)]
                 if (
                     len(off) == 1
                     and not off[0][0].low.isdigit()
-                    and _alike(off[0][0].low, off[0][1].low) >= _NEARLY_A_WORD
+                    and alike(off[0][0].low, off[0][1].low) >= _NEARLY_A_WORD
                 ):
                     yield window[0].start, window[-1].end
 
@@ -216,8 +205,8 @@ class Names:
             if link.score < _LIKELY_LINK or self._is_said(inside):
                 continue
             looks = self._looks_like_a_name(text, inside)
-            is_sure = link.score >= _SURE_LINK and (len(inside) > 1 or not is_ordinary(inside[0].low))
-            if looks or (is_sure and (len(inside) > 1 or inside[0].text[:1].isupper())):
+            is_sure = link.score >= _SURE_LINK and (len(inside) > 1 or not self._is_everyday(inside[0]))
+            if looks or is_sure:
                 yield Stranger(start, end)
 
     def _looks_like_a_name(self, text: str, inside: Sequence[Word]) -> bool:
@@ -278,6 +267,12 @@ class Names:
     def _is_common(self, word: Word) -> bool:
         return is_ordinary(word.low) or word.low in self._vocabulary
 
+    def _is_everyday(self, word: Word) -> bool:
+        """Whether a single word that is also a title is more likely the word: small, or one of the phrasebook's."""
+        if word.text[:1].isupper():
+            return word.low in FUNCTION_WORDS
+        return word.low in self._vocabulary or word.stem in self._said_words or is_ordinary(word.low)
+
     def _may_stand(self, text: str, unknown: Sequence[Word]) -> bool:
         """Whether words that look like a name were said, or are everybody's."""
         words = [w for w in unknown if w.low not in _SMALL and not w.low.isdigit()]
@@ -302,7 +297,7 @@ class Names:
 
     def _stranger(self, text: str, start: int, end: int, named: Sequence[Named]) -> Stranger:
         name = " ".join(w.low for w in words_of(text[start:end]))
-        scored = sorted(((_alike(name, title), key) for title, key in self._written), reverse=True)
+        scored = sorted(((alike(name, title), key) for title, key in self._written), reverse=True)
         best = scored[0] if scored else (0.0, "")
         others = [score for score, key in scored if key != best[1]]
         near = best[0] >= _NEAR and (not others or others[0] < best[0] - 0.05)
@@ -335,32 +330,6 @@ def _variants(item: ItemFact) -> Iterator[tuple[Word, ...]]:
             inner = words_of(match[match.lastindex or 0])
             if inner and len(inner) < len(whole):
                 yield inner
-
-
-def _entry(word: Word) -> str:
-    """Under which a title is found by its first word, whatever its ending."""
-    low = _ROMAN.get(word.low, word.low)
-    return low[:3] if "а" <= low[:1] <= "я" else low
-
-
-def _is_same(said_word: Word, title: Word) -> bool:
-    if said_word.low == title.low:
-        return True
-    a, b = said_word.low, title.low
-    if "а" <= a[:1] <= "я":
-        return said_word.stem == title.stem and abs(len(a) - len(b)) <= 3
-    return _ROMAN.get(a, a) == _ROMAN.get(b, b)
-
-
-def _alike(name: str, title: str) -> float:
-    """From 0 to 1; a name that is a title with more or fewer words around it is nearly that title."""
-    if len(name) > 3 * len(title) + 20:
-        return 0.0
-    if len(title) >= 4 and (name.startswith(f"{title} ") or name.endswith(f" {title}")):
-        return 0.95
-    if len(name) >= 4 and title.startswith(f"{name} "):
-        return 0.85
-    return SequenceMatcher(None, name, title, autojunk=False).ratio()
 
 
 def _is_inside(part: Stranger, whole: Stranger) -> bool:

@@ -58,10 +58,11 @@ class Kept:
         unnamed = items - self.items
         if unnamed & self._lost or (unnamed and self._lost_item):
             return "items"
-        if len(items - unnamed) < _LEAST_NAMED * min(len(items), 10):
+        goods = {str(i.item_id) for i in result.items if i.kind in {"item", "product"}}
+        if len(goods - unnamed) < _LEAST_NAMED * min(len(goods), 10):
             return "items"
         key = next((f for f in result.figures if f.of is None), None)
-        if key is not None and id(key) not in self._figures and (self._lost_number or not result.items):
+        if key is not None and id(key) not in self._figures and (self._lost_number or not goods):
             told = {id(f) for f in result.figures} & self._figures
             if self._lost_number or not told:
                 return key.key
