@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nextbest.assistant.intent.linking import Linker
 from nextbest.assistant.tools.toolbox import Toolbox
 from nextbest.data.holdings.book import Book
 from nextbest.data.prices.reading import check_candles
@@ -60,7 +61,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toolbox(store: Path):
-    opened = Toolbox.open(workspace=store, documents=ScriptedIndex(), now=lambda: NOW)
+    opened = Toolbox.open(workspace=store, documents=ScriptedIndex(), make_linker=Linker, now=lambda: NOW)
     yield opened
     opened.close()
 

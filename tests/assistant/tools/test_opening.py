@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nextbest.assistant.base import Caller, ToolCall
+from nextbest.assistant.intent.linking import Linker
 from nextbest.assistant.tools import opening
 from nextbest.assistant.tools.portfolio import Portfolio
 from nextbest.assistant.tools.shop import Shop
@@ -34,7 +35,7 @@ def looks_always(monkeypatch) -> None:
 
 def test_a_newer_model_answers_without_opening_anew(tmp_path, looks_always) -> None:
     save_shop(tmp_path / "model")
-    toolbox = Toolbox.open(workspace=tmp_path, make_linker=dict)  # type: ignore[arg-type]  # any maker does
+    toolbox = Toolbox.open(workspace=tmp_path, make_linker=Linker)
     linker = toolbox.linker
     assert [item.item_id for item in ask(toolbox, "recommend_items", k=1).items] == ["honey"]
     pipeline({"ann": ["tea"], "bob": ["tea", "cake"]}, name="other").save(
@@ -72,7 +73,7 @@ def test_a_broken_model_a_missing_one_and_a_missing_book_arent_ready(tmp_path) -
         found = ask(toolbox, tool, Caller(user_id="ann", customer_id=1, client_id=CLIENT), **arguments)
         assert (found.status, found.code) == ("failed", "not_ready")
         assert str(tmp_path) not in str(found)
-    assert (toolbox.titles, toolbox.categories, toolbox.assets, toolbox.linker) == ({}, (), (), None)
+    assert (toolbox.titles, toolbox.categories, toolbox.assets, toolbox.linker) == ((), (), (), None)
 
 
 def test_rooms_are_those_that_the_workspace_has(store, tmp_path) -> None:

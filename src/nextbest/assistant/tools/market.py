@@ -18,6 +18,7 @@ from nextbest.market.forecast_desk import Asked, ForecastDesk
 from nextbest.market.forecast_table import BARS_A_STEP
 
 _QUOTE = re.compile(r"[/-]([A-Z]{3,5})$")
+_QUOTED = re.compile(r"[/-]")
 _COVERAGE = 0.8
 """Between q10 and q90, if the model is right."""
 DAY = timedelta(days=1)
@@ -37,6 +38,7 @@ class Market:
 
     def __init__(self, desk: ForecastDesk) -> None:
         self._desk, self._lock = desk, Lock()
+        self._names: tuple[object, Mapping[str, tuple[str, ...]]] | None = None
 
     def forecast(self, asked: MarketForecast, about: About) -> ToolResult:
         """Quantiles of a price ahead, with how the model stood."""
@@ -74,11 +76,16 @@ class Market:
 
     def assets(self) -> tuple[str, ...]:
         """Assets that have candles."""
-        return tuple(self._desk.store.assets()["asset_id"].unique().sort().to_list())
+        return tuple(self.names())
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
-        """Asset -> other names that a text may use: its ticker without the quote currency."""
-        return {asset: tuple({re.split(r"[/-]", asset)[0]} - {asset}) for asset in self.assets()}
+        """Asset -> other names that a text may use: its ticker without the quote currency. Read anew when a file changed."""
+        store = self._desk.store
+        state = tuple(store.state(step) for step in store.steps())
+        if self._names is None or self._names[0] != state:
+            assets = store.assets()["asset_id"].unique().sort().to_list()
+            self._names = state, {asset: tuple({_QUOTED.split(asset)[0]} - {asset}) for asset in assets}
+        return self._names[1]
 
     def _asset(self, wanted: str) -> tuple[str, timedelta]:
         """The asset as the store writes it, with the bars nearest to a day."""

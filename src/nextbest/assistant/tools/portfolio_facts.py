@@ -105,7 +105,8 @@ def peer_figures(document: Document) -> tuple[Figure, ...]:
             ("q75", "peers_q75"),
         ):
             if row[name] is not None:
-                found.append(figure(key, row[name], "fraction", of=row["asset_class"]))
+                share = row[name] if abs(row[name]) >= LEAST_SHARE else 0.0
+                found.append(figure(key, share, "fraction", of=row["asset_class"]))
     for row in document["tables"].get("results", ()):
         if row["median"] is not None and row["result"] in _RESULTS:
             label = _RESULTS[row["result"]]

@@ -5,7 +5,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nextbest.assistant.base import LANGUAGES, Figure, ItemFact, ToolResult
-from nextbest.assistant.tools.tool import About, AboutClient, Denied, K, Nothing, Tool, figure
+from nextbest.assistant.tools.tool import About, AboutClient, Denied, K, Nothing, TitleRow, Tool, figure
 from nextbest.assistant.tools.words import note
 from nextbest.data.ids import OutsideId
 from nextbest.errors import InputError
@@ -68,14 +68,13 @@ class Products:
 
     def explain(self, item_id: OutsideId, about: About) -> ToolResult | None:
         """Why a product is offered to the client; None where the bank has no such product."""
-        if item_id not in self.titles():
+        if item_id not in self._source().schema.product_columns:
             return None
         return self._offered("explain_item", about, only=str(item_id))
 
-    def titles(self) -> Mapping[OutsideId, tuple[str, ...]]:
-        """Product id -> its names."""
-        products = self._source().schema.products
-        return {p.column: tuple(dict.fromkeys((p.name_en, p.name_ru))) for p in products}
+    def titles(self) -> tuple[TitleRow, ...]:
+        """Every product with its names."""
+        return tuple((p.column, p.name_ru, p.name_en) for p in self._source().schema.products)
 
     @property
     def state(self) -> int:

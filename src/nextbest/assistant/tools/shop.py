@@ -19,6 +19,7 @@ from nextbest.assistant.tools.tool import (
     K,
     Nothing,
     Price,
+    TitleRow,
     Tool,
     figure,
 )
@@ -145,14 +146,15 @@ class Shop:
         found = [list(items.columns.codes(column)[2]) for column in self._category_columns()]
         return tuple(dict.fromkeys(value for values in found for value in values if isinstance(value, str)))
 
-    def titles(self) -> Mapping[OutsideId, tuple[str, ...]]:
-        """Item id -> its titles, each once."""
+    def titles(self) -> tuple[TitleRow, ...]:
+        """Every item that has a title, with its titles; a title that is the same in both languages stands once."""
         items = self._source().items
-        found: dict[OutsideId, tuple[str, ...]] = {}
+        rows = []
         for place in range(len(items)):
-            told = (items.title_of(place, lang=language) for language in LANGUAGES)
-            found[items.id_of(place)] = tuple(dict.fromkeys(title for title in told if title))
-        return found
+            ru, en = items.title_of(place, lang="ru"), items.title_of(place, lang="en")
+            if ru or en:
+                rows.append((items.id_of(place), ru if ru != en else None, en))
+        return tuple(rows)
 
     @property
     def state(self) -> int:

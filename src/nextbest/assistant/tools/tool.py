@@ -14,6 +14,8 @@ from nextbest.assistant.base import Caller, Figure, Note, Room, ToolResult, Word
 from nextbest.assistant.tools.words import DEFAULT_STATUS, LABELS
 from nextbest.data.ids import OutsideId
 
+TitleRow = tuple[OutsideId, str | None, str | None]
+"""An item's id, its Russian title, its English title."""
 MAX_K = 50
 """Most items of one answer."""
 MAX_DENIED = 200

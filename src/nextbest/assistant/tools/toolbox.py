@@ -247,8 +247,11 @@ class Toolbox:
     @property
     def titles(self) -> Titles:
         """Every item and product that has a title: id, Russian, English."""
-        rooms = (self._rooms.get("products"), self._rooms.get("shop"))
-        return tuple(row for room in rooms if room is not None for row in _quiet(room.titles, ()))
+        found: list[TitleRow] = []
+        for room in (self._rooms.get("products"), self._rooms.get("shop")):
+            if room is not None:
+                found += _quiet(room.titles, ())
+        return tuple(found)
 
     @property
     def categories(self) -> tuple[str, ...]:
