@@ -48,6 +48,24 @@ def test_a_newer_model_answers_without_opening_anew(tmp_path, looks_always) -> N
     toolbox.close()
 
 
+def test_titles_are_indexed_once_for_a_model_however_it_is_handed_over() -> None:
+    class Handed:
+        """As the service hands its live model over: another wrapping each time."""
+
+        def __init__(self, live) -> None:
+            self._live = live
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._live, name)
+
+    live, made = pipeline(), []
+    toolbox = Toolbox.open(
+        live_shop=lambda: Handed(live), make_linker=lambda titles: made.append(1) or Linker(titles)
+    )  # type: ignore[arg-type,return-value]
+    assert {id(toolbox.linker) for _ in range(5)} == {id(toolbox.linker)}
+    assert len(made) == 1
+
+
 def test_what_was_posted_to_the_service_counts(tmp_path) -> None:
     save_shop(tmp_path / "model")
     toolbox = Toolbox.open(workspace=tmp_path)

@@ -77,9 +77,9 @@ class Products:
         return tuple((p.column, p.name_ru, p.name_en) for p in self._source().schema.products)
 
     @property
-    def state(self) -> int:
-        """Another one after every change of the model."""
-        return id(self._source())
+    def state(self) -> object:
+        """What names are read from."""
+        return self._source().schema
 
     def _offered(
         self,

@@ -157,9 +157,9 @@ class Shop:
         return tuple(rows)
 
     @property
-    def state(self) -> int:
-        """Another one after every change of the model."""
-        return id(self._source())
+    def state(self) -> object:
+        """What titles are read from: another one after every change of the model."""
+        return self._source().items
 
     # --- conditions -------------------------------------------------------------------------------
     def _category_columns(self) -> list[str]:

@@ -239,10 +239,12 @@ class Toolbox:
                 self._linked = state, self._make_linker(titles)
             return self._linked[1]
 
-    def _state(self) -> tuple[int, ...]:
+    def _state(self) -> tuple[object, ...]:
         """Another one after every change of what can be linked."""
         rooms = (self._rooms.get("shop"), self._rooms.get("products"))
-        return tuple(0 if room is None else _quiet(partial(getattr, room, "state"), 0) for room in rooms)
+        return tuple(
+            None if room is None else _quiet(partial(getattr, room, "state"), None) for room in rooms
+        )
 
     @property
     def titles(self) -> Titles:
