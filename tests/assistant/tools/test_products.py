@@ -3,6 +3,7 @@
 import pytest
 
 from nextbest.assistant.base import Caller, ToolCall
+from nextbest.assistant.tools.toolbox import Toolbox
 from nextbest.pipeline.products.advisor import ProductAdvisor
 from nextbest.pipeline.products.query import ProductQuery
 
@@ -35,6 +36,12 @@ def test_offers_are_the_advisors_with_their_probabilities(bank_toolbox, offered)
     names = {p.column: (p.name_en, p.name_ru) for p in answer.decided.decisions.rules.schema.products}
     assert tuple(found.items[0].title[la] for la in ("en", "ru")) == names[first.product_id]
     assert found.as_of == answer.as_of
+
+
+def test_warming_up_asks_about_nobody_and_needs_nothing_ready(bank_toolbox, tmp_path) -> None:
+    bank_toolbox.warm()
+    Toolbox.open(model=tmp_path, products=tmp_path, market=tmp_path).warm()
+    Toolbox().warm()
 
 
 def test_an_id_as_text_is_the_same_client(bank_toolbox, offered) -> None:

@@ -76,6 +76,11 @@ class Products:
         """Every product with its names."""
         return tuple((p.column, p.name_ru, p.name_en) for p in self._source().schema.products)
 
+    def warm(self) -> None:
+        """A first question, about nobody in particular: what is loaded once is loaded then."""
+        with self._lock:
+            self._source().answer([ProductQuery()])
+
     @property
     def state(self) -> object:
         """What names are read from."""

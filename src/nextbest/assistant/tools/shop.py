@@ -156,6 +156,10 @@ class Shop:
                 rows.append((items.id_of(place), ru if ru != en else None, en))
         return tuple(rows)
 
+    def warm(self) -> None:
+        """A first question, about nobody: what is loaded once is loaded then."""
+        self._source().recommend([Query(history=[], k=1)])
+
     @property
     def state(self) -> object:
         """What titles are read from: another one after every change of the model."""

@@ -281,9 +281,11 @@ class Toolbox:
         return "\n".join(f"{tool.name}: {tool.description[language]}" for tool in self._served())
 
     def warm(self) -> None:
-        """Open what the first questions would open, so that nobody waits for it; what isn't ready is told to who asks."""
-        self._state()
-        self.asset_names  # noqa: B018 - reads the candles' folder
+        """Load what the first questions would load, so that no client waits for it; what isn't ready is told to who asks."""
+        for room in (self._rooms.get("shop"), self._rooms.get("products")):
+            if room is not None:
+                _quiet(room.warm, None)
+        _ = self.linker, self.asset_names
 
     def close(self) -> None:
         """Let go of files."""
