@@ -65,7 +65,7 @@ def kinds(grounded: Grounded) -> Sequence[str]:
 
 
 # --- laws ---------------------------------------------------------------------------------------------
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_true_draft_goes_through_as_it_is(seed: int) -> None:
     turn = make_turn(random.Random(seed))
@@ -81,7 +81,7 @@ def test_a_true_draft_goes_through_as_it_is(seed: int) -> None:
     assert made.text == turn.text.strip()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**9))
 def test_one_lie_in_a_true_draft_is_always_found_and_never_sent(seed: int) -> None:
     rng = random.Random(seed)
@@ -93,7 +93,7 @@ def test_one_lie_in_a_true_draft_is_always_found_and_never_sent(seed: int) -> No
         assert not lie.lie or not made.is_whole or lie.lie not in made.text or lie.lie in turn.text, lie
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**9))
 def test_what_a_gate_lets_through_piece_by_piece_is_what_a_check_of_the_whole_leaves(seed: int) -> None:
     rng = random.Random(seed)
@@ -135,6 +135,7 @@ def test_any_text_gets_an_answer(text: str, language: Language) -> None:
         "Доходность — около двенадцати процентов.",
         "Портфель стоит 1 234 568 ₽, или 1,23 млн рублей.",
         "Убыток составил 15 300 рублей, а доходность 12,34 %.",
+        "За последний год доходность 12,3 %.",
         "Доходность за год, с 21 ноября 2025 по 20.11.2026, составила 12 %.",
         "Волатильность: пятнадцать целых одна десятая процента, доходность: 12,3 %.",
     ],
@@ -157,6 +158,7 @@ def test_a_figure_may_be_said_in_any_true_way(draft: str) -> None:
         ("Данные на 21 ноября 2026.", "date:dropped"),
         ("Данные на 20 ноября 2023.", "date:repaired"),
         ("Доходность 12,3 %, это вдвое выше рынка.", "number:dropped"),
+        ("Доходность за месяц 12,3 %.", "number:dropped"),
         ("Разница между ними 2,8 %.", "number:dropped"),
     ],
 )

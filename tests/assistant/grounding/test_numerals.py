@@ -46,6 +46,7 @@ def read(text: str, language: Language = "ru") -> list[tuple[float, str, str]]:
         ("полгода", 0.5, "duration", "years"),
         ("двух с половиной лет", 2.5, "duration", "years"),
         ("трёхлетнего", 3, "duration", "years"),
+        ("за последний год", 1, "duration", "years"),
         ("12-месячная", 12, "duration", "months"),
         ("30 дней", 30, "duration", "days"),
         ("один год", 1, "duration", "years"),

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from nextbest.assistant.base import Figure, ItemFact, Language, ToolResult
@@ -102,7 +103,7 @@ class Facts:
             return texts
         found = [fact for fact in self._alike(q) if _is_close(q, fact)]
         if q.kind == "times":
-            found = [f for f in found if f.kind == "times" or f.figure is not None or f.is_clients]
+            found = [f for f in found if _may_be_times(q, f)]
         if q.kind == "number" and q.step == 1 and 1900 <= q.value <= 2100:
             found += [f for f in self._by_kind["date"] if f.day and f.day[0] == q.value]
         return found
@@ -199,6 +200,7 @@ class Facts:
                     yield Fact("percent", values * 100, owner=owner)
 
 
+@lru_cache(maxsize=2_000)
 def label_stems(label: str) -> frozenset[str]:
     """Stems of a label's words that carry meaning.
 
@@ -206,6 +208,13 @@ def label_stems(label: str) -> frozenset[str]:
     ['год', 'доходност']
     """
     return frozenset(s for s in stems_of(label) if s not in _SHORT and not s.isdigit())
+
+
+def _may_be_times(quantity: Quantity, fact: Fact) -> bool:
+    """Whether "2.5 times" or "twice" may stand for a fact: a word compares, so a figure that is about two isn't meant."""
+    if fact.figure is not None:
+        return not quantity.is_word
+    return fact.kind == "times" or fact.is_clients
 
 
 def _of_figure(figure: Figure, language: Language) -> Iterator[Fact]:
@@ -280,6 +289,8 @@ def _is_close(q: Quantity, fact: Fact) -> bool:
             return True
     candidates = (said,) if q.other is None else (said, q.other)
     if fact.figure is not None:
+        if min(abs(abs(s) - abs(true)) for s in candidates) > 0.06 * abs(true) + step:
+            return False
         scale = 1.0 if not true or isinstance(fact.figure.value, date) else float(fact.figure.value) / true
         return any(
             is_rounding(turned * scale, step * abs(scale), fact.figure)

@@ -13,10 +13,9 @@ from nextbest.assistant.grounding.facts import Fact, Facts
 from nextbest.assistant.grounding.numerals import Quantity, read_quantities
 from nextbest.assistant.grounding.pairing import Pairing
 from nextbest.assistant.grounding.repairs import near_day, nearly, written
-from nextbest.assistant.grounding.spans import Word, cleaned, words_of
+from nextbest.assistant.grounding.spans import Word, cleaned, fold, words_of
 from nextbest.assistant.grounding.titles import Linker, Named, Names
 from nextbest.assistant.grounding.wholeness import Kept
-from nextbest.assistant.intent.number_words import folded
 from nextbest.assistant.phrasing.rendering import day, plain
 
 _INVESTMENT_ROOMS = frozenset({"portfolio", "market"})
@@ -244,6 +243,9 @@ class Judge:
         if q.kind == "number" and q.step == 1 and (_MORE.search(before) or _MORE.search(after)):
             left = len(self._facts.items) - len(self._kept.items)
             return [Fact("number", q.value)] if 0 < q.value <= left else []
+        if q.kind == "duration" and q.value == 1 and not body[q.start : q.end].strip().count(" "):
+            said = words_of(body[q.start : q.end])
+            return [Fact("duration", 1, q.unit)] if any(self._names.was_said(w) for w in said) else []
         if q.is_glued:
             inside = next((w for w in words if w.start <= q.start < w.end), None)
             if inside is not None and any(f" {inside.low} " in f" {told} " for told in self._told):
@@ -342,7 +344,7 @@ def _flat(text: str) -> str:
 
 def _flat_same_length(text: str) -> str:
     """Folded, with ordinary blanks and hyphens; places of one are places of the other."""
-    return plain(folded(text))
+    return plain(fold(text))
 
 
 def _without(body: str, named: Sequence[Named]) -> str:

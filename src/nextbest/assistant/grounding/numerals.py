@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from nextbest.assistant.base import Language
 from nextbest.assistant.grounding import units
 from nextbest.assistant.grounding.number_phrases import Spoken, spoken_at
+from nextbest.assistant.grounding.spans import fold
 from nextbest.assistant.grounding.units import Kind
-from nextbest.assistant.intent.number_words import folded
 
 Day = tuple[int | None, int | None, int | None]
 """Year, month and day, as far as they were said."""
@@ -68,6 +68,11 @@ _OVER = re.compile(r"(?:больше|более|свыше|выше|over|more th
 _UNDER = re.compile(
     r"(?:меньше|менее|ниже|почти|under|less than|below|almost|nearly|just short of)[\s\u00a0]+$"
 )
+_ONE_PERIOD = re.compile(
+    r"(?<!\w)(?:за[\s\u00a0]+(?:(?:последн|прошл|прошедш|минувш|весь|цел|эт)\w*[\s\u00a0]+)?|"
+    r"(?:over|for|during)[\s\u00a0]+(?:(?:the|a|this)[\s\u00a0]+)?(?:(?:past|last|previous|whole)[\s\u00a0]+)?)"
+    r"(?P<u>(?P<days>день|сутки|day)|(?P<weeks>неделю|week)|(?P<months>месяц|month)|(?P<quarters>квартал|quarter)|(?P<years>год|year))(?!\w)"
+)
 _ORDER_BEFORE = re.compile(r"(?:№|#|номер[а-я]*|number|no\.|rank(?:ed)?|мест[ао]|place)\s*$")
 _JOIN = re.compile(r"\s*(?:-|–|—|…|\.\.\.?|до|по|to|and|и|or|или|through|until|,)\s*(?:до\s+|to\s+)?")
 _DAY_LINK = re.compile(r"[\s\u00a0]*(?:of|-|числа|число)?[\s\u00a0]*")
@@ -120,8 +125,8 @@ def read_quantities(text: str, language: Language) -> tuple[Quantity, ...]:
     >>> [(q.value, q.kind, q.unit) for q in read_quantities("От двадцати пяти до 30 %, 1,2 млн ₽ за полтора года", "ru")]
     [(25.0, 'percent', ''), (30.0, 'percent', ''), (1200000.0, 'money', 'RUB'), (1.5, 'duration', 'years')]
     """
-    low = folded(text)
-    found = [*_written_days(low), *_clocks(low)]
+    low = fold(text)
+    found = [*_written_days(low), *_clocks(low), *_single_periods(low)]
     taken = sorted((q.start, q.end) for q in found)
     for quantity in _numbers(low, taken, comma_groups=language == "en"):
         found.append(quantity)  # noqa: PERF402  a generator that looks at what it found before
@@ -147,6 +152,13 @@ def _written_days(low: str) -> Iterator[Quantity]:
 def _clocks(low: str) -> Iterator[Quantity]:
     for match in _CLOCK.finditer(low):
         yield Quantity(int(match[1]) * 60 + int(match[2]), "clock", match.start(), match.end())
+
+
+def _single_periods(low: str) -> Iterator[Quantity]:
+    """ "за год", "over the last month": one of them, though no number is said."""
+    for match in _ONE_PERIOD.finditer(low):
+        unit = next(name for name in ("days", "weeks", "months", "quarters", "years") if match[name])
+        yield Quantity(1, "duration", match.start("u"), match.end(), unit, is_word=True)
 
 
 def _numbers(low: str, taken: list[tuple[int, int]], *, comma_groups: bool) -> Iterator[Quantity]:

@@ -65,13 +65,19 @@ def cleaned(text: str) -> str:
     return "".join(made)
 
 
+def fold(text: str) -> str:
+    """Lower case with е for ё, of the same length: `number_words.folded`, faster where nothing grows in lower case."""
+    low = text.lower()
+    return low.replace("ё", "е") if len(low) == len(text) else folded(text)
+
+
 def words_of(text: str) -> tuple[Word, ...]:
     """Words of a text with their places and stems.
 
     >>> [w.stem for w in words_of("Ещё 3 игры, Baldur's Gate")]
     ['еще', '3', 'игр', 'baldur', 'gate']
     """
-    low = folded(text)
+    low = fold(text)
     found: list[Word] = []
     for match in _WORD.finditer(low):
         start, end = match.span()

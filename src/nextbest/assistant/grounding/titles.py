@@ -127,6 +127,10 @@ class Names:
             return n, key
         return None
 
+    def was_said(self, word: Word) -> bool:
+        """Whether a tool or the client said the word, in whatever form."""
+        return word.stem in self._said_words
+
     def quoted_and_said(self, text: str, words: Sequence[Word]) -> list[Word]:
         """Words in quotation marks that were said so, in whatever language: passages, sources."""
         spans = [match.span(match.lastindex or 0) for match in _QUOTED.finditer(text)]
