@@ -217,10 +217,8 @@ def scores(
         kernel = np.exp(12 * (near[best] - near[best].max()))
         found["replies"][i] = np.log1p(100 * kernel @ replies[best] / kernel.sum())
         found["words"][i] = np.log1p(100 * kernel @ mentions[of[best]] / kernel.sum())
-    for table in found.values():
-        spread = table.std(axis=1, keepdims=True)
-        table /= np.where(spread > 0, spread, 1)
-    return found
+    spreads = {name: table.std(axis=1, keepdims=True) for name, table in found.items()}
+    return {name: table / np.where(spreads[name] > 0, spreads[name], 1) for name, table in found.items()}
 
 
 def places_of(total: Floats, turns: list[Turn]) -> list[list[int]]:
