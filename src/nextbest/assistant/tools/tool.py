@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from nextbest.assistant.base import Caller, Figure, Note, Room, ToolResult, Words
 from nextbest.assistant.tools.words import DEFAULT_STATUS, LABELS
@@ -32,6 +32,7 @@ Denied = Annotated[
 ]
 Client = Annotated[
     str | None,
+    BeforeValidator(lambda named: str(named) if type(named) is int else named),
     Field(
         min_length=1,
         max_length=100,
