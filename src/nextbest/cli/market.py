@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli import market_forecast, market_train
+from nextbest.cli import market_finetune, market_forecast, market_train
 from nextbest.cli.candles import add_candles, add_reading, read_panel
 from nextbest.cli.output import a_day, emit, new_command, note, show_progress, text_file
 from nextbest.errors import InputError
 
 if TYPE_CHECKING:
     from nextbest.data.prices.panel import PricePanel
+    from nextbest.market.base import Forecaster
     from nextbest.market.bench.leaderboard import Leaderboard
     from nextbest.market.bench.origins import Origins
     from nextbest.market.ledger import Ledger
@@ -33,7 +34,8 @@ FETCH_EXAMPLES = """\
 BENCH_EXAMPLES = """\
   nextbest market bench --prices candles/*.parquet --step 1d
   nextbest market bench --prices BTC.csv --models rw_garch_t lgbm_quantile --horizons 1 7 --json
-  nextbest market bench --step 1d --start 2025-08-01      # candles of the workspace; a killed run goes on"""
+  nextbest market bench --step 1d --start 2025-08-01      # candles of the workspace; a killed run goes on
+  nextbest market bench --step 1d --models rw_hist_sim llm   # llm: a folder of `nextbest market finetune` or `train`"""
 VERDICT_EXAMPLES = """\
   nextbest market verdict --prices candles/*.parquet --step 1d --funding 0.0003 --html verdict.html
   nextbest market verdict --prices shares/*.csv --funding 0 --models drift auto_theta --json"""
@@ -77,6 +79,7 @@ def add_parser(commands: Any) -> None:
     verdict.set_defaults(run=run_verdict)
     market_forecast.add_parsers(inner)
     market_train.add_parser(inner)
+    market_finetune.add_parser(inner)
 
 
 def _add_ingest(inner: Any) -> None:
@@ -109,7 +112,11 @@ def _add_fetch(inner: Any) -> None:
 def _add_study(parser: argparse.ArgumentParser) -> None:
     add_candles(parser)
     parser.add_argument(
-        "--models", nargs="+", default=list(MODELS), metavar="NAME", help="default: %(default)s"
+        "--models",
+        nargs="+",
+        default=list(MODELS),
+        metavar="NAME",
+        help="names, and folders of `nextbest market train` and `finetune` (default: %(default)s)",
     )
     parser.add_argument(
         "--horizons",
@@ -233,7 +240,6 @@ def run_verdict(args: argparse.Namespace) -> None:
 def _benched(
     args: argparse.Namespace, panel: "PricePanel", ledger: "Ledger"
 ) -> "tuple[Leaderboard, Origins]":
-    from nextbest.market.base import make_forecaster
     from nextbest.market.bench.harness import bench
     from nextbest.market.bench.origins import origins_of
 
@@ -244,11 +250,19 @@ def _benched(
         every=args.every,
         refit_every=args.refit_every,
     )
-    models = [make_forecaster(name) for name in args.models]
+    models = [_model(name) for name in args.models]
     board = bench(panel, models, origins, ledger=ledger, rng=args.rng, progress=show_progress(args))
     for failure in board.failures[:5]:
         note(args, f"{failure.model} failed at origins {failure.first}-{failure.stop - 1}: {failure.words}")
     return board, origins
+
+
+def _model(name: str) -> "Forecaster":
+    """A forecaster by name, or one that was kept in a folder."""
+    from nextbest.market.base import make_forecaster
+    from nextbest.market.kept import KeptForecaster
+
+    return KeptForecaster(name) if Path(name).is_dir() else make_forecaster(name)
 
 
 def _funding(text: str | None, panel: "PricePanel") -> Any:

@@ -12,7 +12,7 @@ FORECAST_EXAMPLES = """\
   nextbest market forecast --model rw_garch_t --assets BTC/USDT
   nextbest market forecast --prices candles/*.parquet --step 1d --model rw_hist_sim --horizons 1 5 --json
   nextbest market forecast --model har --out forecasts.parquet      # a table for other programs
-  nextbest market forecast --model candles --step 1h                # a folder written by `nextbest market train`"""
+  nextbest market forecast --model candles --step 1h                # a folder of `nextbest market train` or `finetune`"""
 AUDIT_EXAMPLES = """\
   nextbest market audit --model lgbm_quantile --prices candles/*.parquet --step 1d"""
 SIMULATE_EXAMPLES = """\
@@ -56,7 +56,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="NAME",
-        help="a forecaster, as `nextbest market bench` names it; of `forecast` also a folder of `nextbest market train`",
+        help="a forecaster, as `nextbest market bench` names it; of `forecast` also a folder of `nextbest market train` or `finetune`",
     )
     parser.add_argument(
         "--horizons",

@@ -159,13 +159,18 @@ def make_forecaster(name: str, **config: Any) -> Forecaster:
 
 
 def load_forecaster(folder: str | Path) -> Forecaster:
-    """The forecaster that `nextbest market train` wrote there; it has learned already.
+    """The forecaster that `nextbest market train` or `finetune` wrote there; it has learned already.
 
     Raises
     ------
     ArtifactError
-        The folder is missing, incomplete, changed, or holds a model of another kind.
+        The folder is missing, incomplete, changed, or holds a model of another kind; or its base isn't where it was.
     """
+    from nextbest.market.llm import forecaster as llm
+    from nextbest.models.store import read_manifest
+
+    if read_manifest(Path(folder))["kind"] == llm.KIND:
+        return llm.MarketLLM.load(Path(folder))
     from nextbest.market.candles.model import Candles
 
     return Candles.load(Path(folder))

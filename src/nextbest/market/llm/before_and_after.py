@@ -75,6 +75,8 @@ class Comparison:
     """Of each date: the checkpoint may have read of it."""
     loss: dict[str, tuple[float, ...]]
     """Log-loss of each row by date, mean over assets."""
+    failures: dict[str, str]
+    """Variants that could not be asked, and why."""
     config: dict[str, Any]
     source: str
 
@@ -132,6 +134,7 @@ def compare(
     DataError
         The past is too short.
     """
+    every = config.horizon if every is None else every
     chosen_variants = tuple(variants or variants_of(config.window))
     chosen = next((v for v in chosen_variants if v.is_taught and v.base == "pretrained"), None)
     if chosen is None:
@@ -139,9 +142,10 @@ def compare(
     stop = panel.n_bars - panel.period(start).n_bars
     history = panel.until(stop)
     lesson = Lesson.of(history, config, np.random.default_rng(rng))
-    asked = _asked(panel, lesson, config, stop=stop, every=every or config.horizon, assets=assets)
-    judge = Judge(panel, asked, overlap(config.horizon, every or config.horizon), checkpoint.seen_until, rng)
+    asked = _asked(panel, lesson, config, stop=stop, every=every, assets=assets)
+    judge = Judge(panel, asked, overlap(config.horizon, every), checkpoint.seen_until, rng)
     rows: list[Row] = []
+    failures: dict[str, str] = {}
 
     def add(name: str, p_NC: FloatArray, **costs: Any) -> None:
         judge.p[name] = p_NC
@@ -161,7 +165,8 @@ def compare(
             tuple(str(day) for day in judge.days_D),
             tuple(bool(seen) for seen in judge.is_seen_D),
             {name: tuple(judge.log_loss(name).tolist()) for name in judge.p},
-            {**config.model_dump(mode="json"), "every": every or config.horizon, "start": start.isoformat()},
+            dict(failures),
+            {**config.model_dump(mode="json"), "every": every, "start": start.isoformat()},
             checkpoint.source,
         )
 
@@ -170,31 +175,38 @@ def compare(
     add(PERSISTENCE, baselines.last_class(lesson.labels, panel, learned, asked, lesson.prior_C))
     add(REGRESSION, baselines.regression(lesson.labels, panel, learned, asked, lesson.prior_C))
     for variant in chosen_variants:
-        before = time.process_time()
         own = config.model_copy(
             update={"window": variant.window, **({} if variant.is_taught else {"steps": 0})}
         )
-        if taught is not None and variant == chosen:
-            model = taught
-        else:
-            model = TaughtLLM.of(
-                base_of(checkpoint, variant.base, rng),
-                history,
-                own,
-                lesson,
-                rng=rng,
-                all_weights=variant.base == "scratch",
-                progress=progress,
-            )
-        prompts, has_N = prompts_of(panel, asked, model.reader, context=own.n_bars + 1)
-        score_NC = np.full((len(asked), lesson.labels.n_classes), np.nan)
-        score_NC[has_N] = model.scores(prompts)
+        before = time.process_time()
+        try:
+            if taught is not None and variant == chosen:
+                model = taught
+            else:
+                model = TaughtLLM.of(
+                    base_of(checkpoint, variant.base, rng),
+                    history,
+                    own,
+                    lesson,
+                    rng=rng,
+                    all_weights=variant.base == "scratch",
+                    progress=progress,
+                )
+            prompts, has_N = prompts_of(panel, asked, model.reader, context=own.n_bars + 1)
+            score_NC = np.full((len(asked), lesson.labels.n_classes), np.nan)
+            score_NC[has_N] = model.scores(prompts)
+        except InputError as error:
+            # the other windows are asked beside the chosen one: their prompts may be too long for this model
+            if variant == chosen:
+                raise
+            failures[variant.name] = str(error)
+            continue
         add(
             variant.name,
             np.where(has_N[:, None], model.calibration(score_NC), lesson.prior_C),
             raw_NC=score_NC,
             calibration=model.calibration,
-            cpu_s=time.process_time() - before,
+            cpu_s=time.process_time() - before + (model.cpu_s if model is taught else 0.0),
             n_tokens=model.n_tokens,
         )
         on_comparison(so_far())

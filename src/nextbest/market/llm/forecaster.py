@@ -42,6 +42,8 @@ class MarketLLM:
         `models.language.checkpoint.Checkpoint` without an adapter.
     config
         Window, question, training.
+    source
+        Where the checkpoint can be opened again, for `load`; None: its own word.
     checkpoints
         Folder to write to while it learns and to go on from; None: neither.
     progress
@@ -58,10 +60,14 @@ class MarketLLM:
         checkpoint: Any,
         config: LLMConfig | None = None,
         *,
+        source: str | None = None,
         checkpoints: Path | None = None,
         progress: bool = False,
     ) -> None:
         self.base = checkpoint
+        told = checkpoint.source if source is None else source
+        # a path must be found from anywhere
+        self.source = str(Path(told).resolve()) if Path(told).exists() else str(told)
         self.settings = LLMConfig() if config is None else config
         self._checkpoints, self._progress = checkpoints, progress
         self.name = f"llm_{self.settings.window}"
@@ -206,7 +212,7 @@ class MarketLLM:
             files=files,
             about={
                 "horizons": list(self.horizons_),
-                "base": {"digest": self.base.digest, "source": str(self.base.source)},
+                "base": {"digest": self.base.digest, "source": self.source},
                 "seen_until": None if self.seen_until is None else self.seen_until.isoformat(),
                 "taught_until": None if self.taught_until_ is None else self.taught_until_.isoformat(),
                 "labels": labels.described(),

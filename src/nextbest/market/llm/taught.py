@@ -91,6 +91,11 @@ class TaughtLLM:
         """Read in training."""
         return 0 if self.tuned is None else int(self.tuned.metrics()["tokens"])
 
+    @property
+    def cpu_s(self) -> float:
+        """Spent on training."""
+        return 0.0 if self.tuned is None else float(self.tuned.metrics()["cpu_s"])
+
     def scores(self, prompts: Sequence[Prompt]) -> NDArray[np.float64]:
         """Log-probability of each class word, shape (N, C)."""
         from nextbest.market.llm import learning

@@ -1,5 +1,6 @@
 """What a comparison says, in a sentence or three a person can act on, in two languages."""
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from nextbest.evaluation.forecast.dm import DM, diebold_mariano
@@ -17,8 +18,8 @@ def sentences(comparison: "Comparison") -> dict[str, str]:
     mine = by_name.get(comparison.chosen)
     if mine is None:
         return {
-            "en": f"Every origin lies before the day until which the model may have read ({_day(comparison)}): nothing can be said of whether it helps.",
-            "ru": f"Все моменты прогноза не позже дня, до которого модель могла читать ({_day(comparison)}): сказать, помогает ли она, нельзя.",
+            "en": f"Every origin lies before the day until which the model may have read ({_day(comparison)[0]}): nothing can be said of whether it helps.",
+            "ru": f"Все моменты прогноза не позже дня, до которого модель могла читать ({_day(comparison)[1]}): сказать, помогает ли она, нельзя.",
         }
     en, ru = [], []
     won = _is_better(mine.against_prior)
@@ -124,8 +125,6 @@ def _p(dm: DM | None) -> str:
     return "-" if dm is None or dm.p is None else f"{dm.p:.3f}"
 
 
-def _day(comparison: "Comparison") -> str:
-    from datetime import date
-
+def _day(comparison: "Comparison") -> tuple[str, str]:
     day = comparison.seen_until
-    return "unknown" if day in (None, date.max) else str(day)
+    return ("nobody says when", "никто не сказал") if day in (None, date.max) else (str(day), str(day))
