@@ -31,12 +31,10 @@ Denied = Annotated[
     tuple[ItemId, ...], Field(max_length=MAX_DENIED, description="ids that must not be in the answer")
 ]
 Client = Annotated[
-    str | None,
+    Annotated[str, Field(min_length=1, max_length=100)] | None,
     BeforeValidator(lambda named: str(named) if type(named) is int else named),
     Field(
-        min_length=1,
-        max_length=100,
-        description="another client's id, for a clerk who may ask about him; leave out for the caller himself",
+        description="another client's id, for a clerk who may ask about him; leave out for the caller himself"
     ),
 ]
 
