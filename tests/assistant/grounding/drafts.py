@@ -466,7 +466,8 @@ def _other_names(rng: random.Random, turn: TurnDraft, piece: Piece, item: ItemFa
         found.append(("item invented", piece.text.replace(true, rng.choice(INVENTED))))
         letters = [i for i, c in enumerate(true) if c.isalpha() and i > 1]
         at = rng.choice(letters)
-        typo = true[:at] + ("ж" if "а" <= true[at].lower() <= "я" else "x") + true[at + 1 :]
+        other = "ж" if "а" <= true[at].lower() <= "я" else "x"
+        typo = true[:at] + (other if true[at].lower() != other else "щ") + true[at + 1 :]
         longer = rng.choice((f"{true} III", f"{true} Deluxe Edition", f"{true} 7"))
         if "«" not in true:
             found += [

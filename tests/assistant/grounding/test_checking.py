@@ -297,6 +297,12 @@ def test_an_answer_without_its_items_or_figures_is_not_whole() -> None:
     assert not judge("", PORTFOLIO).is_whole
 
 
+def test_names_and_numbers_alone_are_no_answer() -> None:
+    assert not judge("Hades II. Dead Cells.", SHOP).is_whole
+    assert not judge("12,3 %. 1 234 568 ₽.", PORTFOLIO).is_whole
+    assert judge("Подойдут вам Hades II и Dead Cells.", SHOP).is_whole
+
+
 def test_a_refusal_has_to_be_said() -> None:
     assert judge("Я могу говорить только о ваших данных.", REFUSED).is_whole
     assert judge("I can't show that, only your own data.", REFUSED, language="en").is_whole

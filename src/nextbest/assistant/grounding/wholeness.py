@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from nextbest.assistant.base import Finding, ToolResult
 from nextbest.assistant.grounding import lexicon
 from nextbest.assistant.grounding.facts import Fact, Facts
+from nextbest.assistant.grounding.spans import words_of
 from nextbest.assistant.grounding.titles import Named
 
+_FEWEST_WORDS = 1
 _LEAST_NAMED = 0.5
 """Share of a result's items that an answer has to name."""
 
@@ -43,7 +45,19 @@ class Kept:
         """What the results demand and the text doesn't say, in a word for the log; None: nothing."""
         if not text:
             return "text"
+        if (
+            any(r.is_ok and (r.items or r.figures) for r in self._facts.results)
+            and self._n_words(text) < _FEWEST_WORDS
+        ):
+            return "words"
         return next((m for m in map(self._missing_of, self._facts.results) if m), self._unsaid_refusal(text))
+
+    def _n_words(self, text: str) -> int:
+        """Words that are neither in a title nor a unit's sign: names and numbers alone are no answer."""
+        of_titles = {
+            w.low for item in self._facts.items.values() for t in item.title.values() for w in words_of(t)
+        }
+        return sum(w.low.isalpha() and len(w.low) > 2 and w.low not in of_titles for w in words_of(text))
 
     def _unsaid_refusal(self, text: str) -> str | None:
         silent = [r for r in self._facts.results if not r.is_ok]
