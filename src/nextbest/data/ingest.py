@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +28,7 @@ from nextbest.data.staging import Stage
 from nextbest.data.store import Workspace
 from nextbest.data.writing import QuarantineWriter, sweep, write_part
 from nextbest.errors import DataError, ExternalError, InputError
-from nextbest.tables import CATALOG, CLIENTS, ITEM_ID, USER_ID
+from nextbest.tables import CATALOG, CLIENTS, ITEM_ID, USER_ID, TimeKind
 
 log = logging.getLogger(__name__)
 ROWS_PER_BUCKET = 750_000
@@ -47,6 +48,7 @@ def ingest(
     catalog_mapping: Mapping[str, str] | None = None,
     clients_mapping: Mapping[str, str] | None = None,
     config: CleaningConfig | None = None,
+    time_kind: TimeKind | None = None,
     memory_mb: int = 512,
     progress: bool | None = None,
 ) -> IngestReport:
@@ -69,6 +71,8 @@ def ingest(
         Companion tables; a known format finds its own beside the journal.
     config
         Cleaning rules.
+    time_kind
+        What the journal's `time` means; None: what the format says, real moments where there is none.
     memory_mb
         Megabytes of rows that may wait in memory before they go to disk, of the whole a part.
     progress
@@ -100,6 +104,9 @@ def ingest(
         catalog_mapping=catalog_mapping,
         clients_mapping=clients_mapping,
     )
+    if time_kind is not None:
+        inputs_of_kind = tuple(replace(one, time_kind=time_kind) for one in job.journal)
+        job = replace(job, journal=inputs_of_kind, time_kind=time_kind)
     settled = {k: v for k, v in job.cleaning.items() if k not in config.model_fields_set}
     config = config.model_copy(update=settled)
     with disk_errors(workspace.path):
