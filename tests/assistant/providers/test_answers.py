@@ -105,6 +105,8 @@ def test_a_grammar_holds_each_literal_once_and_no_other_digit(language: str) -> 
     text = locked_grammar([["Hades II", "цена 5 ₽"], ['a "b" \\']], language, gaps="words")  # type: ignore[arg-type]
     assert text.count('"Hades II"') == text.count('"цена 5 ₽"') == text.count(json.dumps('a "b" \\')) == 1
     assert text.startswith("root ::= first ")
+    stated = locked_grammar([["return a year {p1}: {f1}"], ["Hades"]], "en")
+    assert stated.splitlines()[0] == 'root ::= states "return a year {p1}: {f1}" "." " " next "Hades" "."'
     with pytest.raises(InputError):
         locked_grammar([], "en")
     with pytest.raises(InputError):

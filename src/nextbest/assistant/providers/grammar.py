@@ -5,6 +5,7 @@ neither a digit nor a quoted name besides.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -21,6 +22,16 @@ _NEXT: Mapping[Language, tuple[str, ...]] = {
     "en": ("Also worth a look: ", "Next to it stands ", "There is also ", "And then: "),
     "ru": ("Стоит посмотреть и такое: ", "Рядом стоит ", "Есть ещё ", "А также: "),
 }
+_STATES: Mapping[Language, tuple[str, ...]] = {
+    "en": ("Your ", "By the figures, your ", "Here is your "),
+    "ru": ("По расчётам, ", "Вот что получилось: ", "Если коротко, "),
+}
+_THEN: Mapping[Language, tuple[str, ...]] = {
+    "en": ("Your ", "The ", "And the "),
+    "ru": ("Далее, ", "Кроме того, ", "И ещё: "),
+}
+_STATEMENT = re.compile(r": (?:\{f\d+\}|[-−]?\d[\d\s.,]*\S{0,3})$")
+"""A label with its figure, as `prompts.placeholders` writes it: "return a year {p1}: {f1}"."""
 _WHY: Mapping[Language, tuple[str, ...]] = {
     "en": (": ", " - ", ", because of this: "),
     "ru": (": ", " — ", ", и вот почему: "),
@@ -36,7 +47,8 @@ def locked_grammar(
     Parameters
     ----------
     placeholders
-        Groups of literals, such as (title, reason) or (figure,), or the placeholders that stand for them ("{i1}", "{r1}").
+        Groups of literals, such as (title, reason), or the placeholders that stand for them ("{i1}", "{r1}"). A group of one
+        that ends with a figure ("return a year: {f1}") is stated rather than proposed.
     language
         Of the words between.
     gaps
@@ -65,19 +77,21 @@ def locked_grammar(
         raise InputError("gaps", "must be phrases or words", value=gaps)
     sentences = []
     for n, (head, *reasons) in enumerate(placeholders):
-        parts = ["first" if n == 0 else "next", _quoted(head)]
+        is_statement = not reasons and bool(_STATEMENT.search(head))
+        kind = ("states" if n == 0 else "then") if is_statement else ("first" if n == 0 else "next")
+        parts = [kind, _quoted(head)]
         for reason in reasons:
             parts += ["why", _quoted(reason)]
         end = "" if (reasons[-1] if reasons else head).rstrip()[-1] in ".!?" else '"."'
         sentences.append(" ".join([*parts, end]).strip())
     rules = ["root ::= " + ' " " '.join(sentences)]
     if gaps == "phrases":
-        rules += [_one_of("first", _FIRST[language]), _one_of("next", _NEXT[language])]
+        texts = {"first": _FIRST, "next": _NEXT, "states": _STATES, "then": _THEN}
+        rules += [_one_of(rule, of[language]) for rule, of in texts.items()]
     else:
         large, small = _LETTERS[language]
         rules += [
-            "first ::= words",
-            "next ::= words",
+            *(f"{rule} ::= words" for rule in ("first", "next", "states", "then")),
             f'words ::= [{large}] [{small}]{{0,15}} (","? " " [{small}]{{1,16}}){{0,7}} ":"? " "',
         ]
     rules.append(_one_of("why", _WHY[language]))
