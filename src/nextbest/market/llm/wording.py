@@ -46,13 +46,14 @@ def sentences(comparison: "Comparison") -> dict[str, str]:
         )
     needs_reading = True
     for control, words in (
+        ("zero-shot", ("the same model before its training", "той же модели до обучения")),
         ("from scratch", ("the same shape taught from scratch", "той же модели, обученной с нуля")),
         ("shuffled", ("the same weights shuffled", "перемешанных весов")),
     ):
         row = next((row for name, row in by_name.items() if name.startswith(control)), None)
         if row is not None:
             dm = _after(comparison, comparison.chosen, row.name)
-            needs_reading &= _is_better(dm)
+            needs_reading &= control == "zero-shot" or _is_better(dm)
             verdict = _told(dm)
             en.append(f"Against {words[0]} ({row.log_loss:.4f}, DM p {_p(dm)}): {verdict[0]}.")
             ru.append(f"Против {words[1]} ({row.log_loss:.4f}, DM p {_p(dm)}): {verdict[1]}.")
