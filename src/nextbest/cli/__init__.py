@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from nextbest.cli import (
+    assistant,
+    chat,
     compare,
     demo,
     explore,
@@ -29,7 +31,22 @@ from nextbest.cli.output import exit_code_of, report_error, set_up_logging
 from nextbest.errors import InputError, NextbestError
 from nextbest.version import __version__
 
-COMMANDS = (demo, ingest, explore, compare, tune, train, renew, recommend, serve, products, portfolio, market)
+COMMANDS = (
+    demo,
+    ingest,
+    explore,
+    compare,
+    tune,
+    train,
+    renew,
+    recommend,
+    serve,
+    products,
+    portfolio,
+    market,
+    chat,
+    assistant,
+)
 
 
 class WrongCall(SystemExit):

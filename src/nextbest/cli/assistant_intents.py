@@ -1,0 +1,118 @@
+"""`nextbest assistant train-intents`: the classifier of questions taught on the project's corpus and on examples of one's own."""
+
+import argparse
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.errors import DataError, ExternalError
+
+if TYPE_CHECKING:
+    from nextbest.assistant.intent.corpus import Example
+
+EXAMPLES = """\
+  nextbest assistant train-intents --out .nextbest/intents                        # `nextbest chat` takes it from there
+  nextbest assistant train-intents --examples own.jsonl --out .nextbest/intents   # {"text": ..., "intent": ..., "language": "ru"}"""
+
+
+def add_parser(inner: Any) -> None:
+    """Declare the command in the group `assistant`."""
+    parser = new_command(
+        inner, "train-intents", summary="Teach the classifier of questions.", examples=EXAMPLES
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write; `intents` in a workspace is found by itself"
+    )
+    where.add_argument("--shipped", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--encoder", choices=("use", "ngrams"), help="of texts (default: the best that is installed)"
+    )
+    parser.add_argument(
+        "--examples", type=Path, metavar="FILE", help="JSON lines of your own beside the project's corpus"
+    )
+    parser.add_argument(
+        "--n-each", type=int, default=8, metavar="N", help="phrasings of a template (default: %(default)s)"
+    )
+    parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Teach, write, print what the folds said."""
+    from nextbest.assistant.intent.train import teach
+    from nextbest.assistant.intent.understander import HEADS
+    from nextbest.text.encoder import make_encoder
+
+    encoder = make_encoder(args.encoder)
+    more = _read(args.examples) if args.examples is not None else []
+    taught = teach(encoder=encoder, rng=args.rng, n_each=args.n_each, more=more, progress=show_progress(args))
+    out = Path(str(files("nextbest.assistant.intent"))) / HEADS / encoder.name if args.shipped else args.out
+    taught.head.save(out)
+    document = {
+        "model": str(out),
+        "encoder": encoder.name,
+        "n_examples": taught.n_examples,
+        "n_own": len(more),
+        "accuracy": taught.accuracy,
+        "asked_back": taught.asked_back,
+        "accuracy_outside_band": taught.outside,
+    }
+    emit(
+        args,
+        document,
+        f"{taught.n_examples:,} examples ({len(more)} of your own), encoder {encoder.name}, written to {out}\n"
+        f"on templates that weren't learned: {taught.accuracy:.1%} right; {taught.asked_back:.1%} are asked back, "
+        f"{taught.outside:.1%} of the others right",
+    )
+
+
+def _read(file: Path) -> "list[Example]":
+    """Examples of one's own.
+
+    Raises
+    ------
+    ExternalError
+        The file can't be read.
+    DataError
+        A line isn't an example.
+    """
+    import json
+    from typing import get_args
+
+    from nextbest.assistant.base import INTENTS, Language
+    from nextbest.assistant.intent.corpus import Example
+
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ExternalError(str(file), f"can't be read: {error.strerror}", retryable=False) from error
+    found: list[Example] = []
+    bad: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            text, intent, language = row["text"], row["intent"], row.get("language", "ru")
+            if (
+                not isinstance(text, str)
+                or not text.strip()
+                or intent not in INTENTS
+                or language not in get_args(Language)
+            ):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError):
+            bad.append(f"line {number}: {line[:80]}")
+            continue
+        found.append(Example(text, intent, language, f"own/{number}"))
+    if bad:
+        raise DataError(
+            file.name,
+            "lines must be objects with a text, an intent and perhaps a language",
+            n_bad=len(bad),
+            examples=bad[:5],
+            remedy=f"intents: {', '.join(INTENTS)}",
+        )
+    return found
