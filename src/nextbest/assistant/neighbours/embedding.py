@@ -59,8 +59,9 @@ class Embedded:
         )
         lines += ["", f"Warm: all items are candidates, targets are {held}."]
         lines += [
-            "Cold: a fifth of the items, drawn, of which only so many events are known; only they are candidates."
+            "Cold: a fifth of the items, drawn, of which only so many events are known, are the only candidates;"
         ]
+        lines += ["`popularity, all events` beside them counts what nobody knows yet."]
         lines += [
             "Coverage: share of the candidates that any list holds. Diversity: mean 1 - cosine of a list's pairs."
         ]
