@@ -32,7 +32,13 @@ CONTEXT = 128
 
 
 def language_folder(
-    folder: Path, *, family: Family = "llama", seed: int = 0, hidden: int = 32, n_layers: int = 2
+    folder: Path,
+    *,
+    family: Family = "llama",
+    seed: int = 0,
+    hidden: int = 32,
+    n_layers: int = 2,
+    context: int = CONTEXT,
 ) -> Path:
     """A folder in transformers' format; `mistral` and `gemma3` look at a sliding window of 8 tokens.
 
@@ -43,7 +49,7 @@ def language_folder(
     tokenizer.save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _model(family, len(tokenizer), hidden, n_layers)
+        model = _model(family, len(tokenizer), hidden, n_layers, context)
     model.save_pretrained(folder)
     return folder
 
@@ -101,7 +107,7 @@ def language_gguf(checkpoint: Checkpoint, path: Path) -> Path:
     return path
 
 
-def _model(family: Family, n_tokens: int, hidden: int, n_layers: int) -> PreTrainedModel:
+def _model(family: Family, n_tokens: int, hidden: int, n_layers: int, context: int) -> PreTrainedModel:
     shape: dict[str, Any] = {
         "vocab_size": n_tokens,
         "hidden_size": hidden,
@@ -109,7 +115,7 @@ def _model(family: Family, n_tokens: int, hidden: int, n_layers: int) -> PreTrai
         "num_hidden_layers": n_layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "max_position_embeddings": CONTEXT,
+        "max_position_embeddings": context,
         "bos_token_id": 0,
         "eos_token_id": 1,
         "pad_token_id": None,
