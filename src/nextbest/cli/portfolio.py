@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.output import a_day, emit, new_command, note, text_file
+from nextbest.cli.portfolio_outlook import add_flags, outlook_of
+from nextbest.cli.portfolio_text import as_text
 from nextbest.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ COMMANDS = {
     "peers": "What similar clients hold and how they did; never fewer than 20 of them.",
     "plan": "Suitable allocations and the odds of the client's goal.",
     "track": "Take new days in for all clients, then plan against actual for one.",
+    "outlook": "What the assets may be worth, by a table of forecasts; never advice.",
     "report": "All of it in one document, or one page.",
 }
 ORDER = (
@@ -68,7 +71,10 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_client_command(commands: Any, name: str, summary: str) -> None:
-    parser = new_command(commands, name, summary=summary, examples=CLIENT_EXAMPLES.replace("{name}", name))
+    examples = CLIENT_EXAMPLES.replace("{name}", name)
+    if name == "outlook":
+        examples = examples.replace("c000001", "c000001 --forecasts forecasts.parquet")
+    parser = new_command(commands, name, summary=summary, examples=examples)
     parser.add_argument("client", metavar="CLIENT", help="id of the client in the book")
     parser.add_argument("--html", type=text_file, metavar="FILE", help="also write a self-contained page")
     parser.add_argument(
@@ -79,7 +85,10 @@ def _add_client_command(commands: Any, name: str, summary: str) -> None:
     )
     if name in ("metrics", "report"):
         parser.add_argument("--benchmark", metavar="ID", help="index of the book to compare with")
+    if name in ("metrics", "outlook", "report"):
         parser.add_argument("--currency", metavar="CODE", help="count in it (default: the client's)")
+    if name in ("outlook", "report"):
+        add_flags(parser, required=name == "outlook")
     parser.add_argument(
         "--as-of", type=a_day, metavar="YYYY-MM-DD", help="as if it were this day (default: today, UTC)"
     )
@@ -169,7 +178,7 @@ def run_client(args: argparse.Namespace) -> None:
         note(args, f"written: {args.html}")
     if document["kind"] == "metrics":
         document = with_metrics(document)
-    emit(args, document, _as_text(document))
+    emit(args, document, as_text(document))
 
 
 def with_metrics(document: dict[str, Any]) -> dict[str, Any]:
@@ -194,6 +203,9 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
         if args.subcommand == "track":
             return documents.tracking_document(book, args.client, until=now.date())
         book.goals(args.client)  # an unknown client is told before all others are read
+        outlook = outlook_of(args, book, now) if args.subcommand in ("outlook", "report") else None
+        if outlook is not None and args.subcommand == "outlook":
+            return outlook
         with _desk(args, book, now) as desk:
             if args.subcommand == "peers":
                 return documents.peers_document(book, args.client, desk, now=now, asked_at=asked_at)
@@ -210,6 +222,7 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
                     asked_at=asked_at,
                     benchmark=args.benchmark,
                     currency=args.currency,
+                    outlook=outlook,
                 )
     if args.keep:
         _keep(args, made)
@@ -352,22 +365,6 @@ def _track(args: argparse.Namespace, day: date) -> None:
     with Book.open(Path(args.store) / FOLDER, read_only=False) as book:
         report = track(book, day, odds=OddsOfBook(book, until=day))
     note(args, f"{len(report.days)} new day(s) taken in for {report.n_clients} client(s)")
-
-
-def _as_text(document: dict[str, Any]) -> str:
-    """What a terminal shows: words first, then the figures."""
-    from nextbest.charts_page.numbers import written
-    from nextbest.charts_page.parts import unit_of
-
-    lines: list[str] = []
-    for part in [document, *document.get("documents", ())]:
-        lines += [part["layout"]["title"]["en"], *part["texts"]["en"]]
-        for figure in part["figures"].values():
-            shown = written(figure["value"], unit=unit_of(figure["unit"], part), language="en")
-            why = "" if figure["value"] is not None else f" ({figure['reason_text']['en']})"
-            lines.append(f"  {figure['title']['en']}: {shown}{why}")
-        lines.append("")
-    return "\n".join([*lines, document["disclaimer"]["en"]])
 
 
 def _now(args: argparse.Namespace) -> datetime:

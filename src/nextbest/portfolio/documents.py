@@ -187,10 +187,11 @@ def report_document(
     asked_at: datetime | None = None,
     benchmark: str | None = None,
     currency: str | None = None,
+    outlook: Document | None = None,
 ) -> Document:
     """Metrics, peers, plan and tracking in one; what can't be said is a section that says why.
 
-    `asked_at`: see `peers_document`.
+    `asked_at`: see `peers_document`. `outlook`: of `outlook.outlook_document`, a section after the metrics.
 
     Raises
     ------
@@ -200,7 +201,7 @@ def report_document(
         The account can't be valued.
     """
     metrics = metrics_document(book, client, benchmark=benchmark, currency=currency, until=now.date())
-    parts = [metrics]
+    parts = [metrics] if outlook is None else [metrics, outlook]
     if desk is not None:
         parts.append(peers_document(book, client, desk, now=now, asked_at=asked_at))
     # A client without a goal, a market of a few months or a book that nobody tracked still has figures: the section says what is missing.

@@ -10,6 +10,7 @@ TITLES: dict[str, Words] = {
     "peers": {"en": "How similar clients invest", "ru": "Как вкладывают похожие клиенты"},
     "plan": {"en": "Plan for the goal", "ru": "План к цели"},
     "tracking": {"en": "Plan against actual", "ru": "План и факт"},
+    "outlook": {"en": "What the assets may be worth", "ru": "Сколько могут стоить активы"},
     "report": {"en": "Portfolio report", "ru": "Отчёт о портфеле"},
 }
 HEADLINES: dict[str, tuple[str, ...]] = {
@@ -21,6 +22,7 @@ HEADLINES: dict[str, tuple[str, ...]] = {
         "goal_probability", "goal_probability_now", "required_contribution", "shortfall_mean", "shortfall_worst",
         "required_months",
     ),
+    "outlook": ("value", "covered"),
 }  # fmt: skip
 _WORDS: dict[str, Words] = {
     "asset_class": {"en": "Class", "ru": "Класс"},
@@ -54,6 +56,14 @@ _WORDS: dict[str, Words] = {
     "kind": {"en": "Alert", "ru": "Предупреждение"},
     "opened": {"en": "Since", "ru": "С"},
     "closed": {"en": "Until", "ru": "По"},
+    "when": {"en": "Time", "ru": "Срок"},
+    "price_q10": {"en": "Price q10", "ru": "Цена q10"},
+    "price_q50": {"en": "Price q50", "ru": "Цена q50"},
+    "price_q90": {"en": "Price q90", "ru": "Цена q90"},
+    "q10": {"en": "Worth q10", "ru": "Стоимость q10"},
+    "q50": {"en": "Worth q50", "ru": "Стоимость q50"},
+    "q90": {"en": "Worth q90", "ru": "Стоимость q90"},
+    "why": {"en": "Why", "ru": "Почему"},
     "worst_value": {"en": "Worst", "ru": "Худшее"},
 }
 _VALUES: dict[str, Words] = {
@@ -125,6 +135,27 @@ _TABLES: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "alerts": (
             {"en": "Alerts", "ru": "Предупреждения"},
             {"kind": "text", "opened": "date", "closed": "date", "worst_value": "fraction"},
+        ),
+    },
+    "outlook": {
+        "ranges": (
+            {"en": "Where prices and worth may be", "ru": "Где могут быть цены и стоимость"},
+            {
+                "asset_id": "text", "when": "text", "now": "money", "q10": "money", "q50": "money", "q90": "money",
+                "price_q10": "ratio", "price_q50": "ratio", "price_q90": "ratio",
+            },
+        ),
+        "assets": (
+            {"en": "Covered, as they are today", "ru": "Охвачено, на сегодня"},
+            {"asset_id": "text", "value": "money", "weight": "fraction"},
+        ),
+        "together": (
+            {"en": "If all moved at once (no quantile of the portfolio)", "ru": "Если всё двинется разом (не квантиль портфеля)"},
+            {"when": "text", "q10": "money", "q50": "money", "q90": "money"},
+        ),
+        "not_covered": (
+            {"en": "Not covered", "ru": "Не охвачено"},
+            {"asset_id": "text", "value": "money", "weight": "fraction", "why": "text"},
         ),
     },
     "report": {},

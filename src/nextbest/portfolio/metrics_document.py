@@ -67,7 +67,7 @@ def metrics_document(
     index = None if benchmark is None else book.benchmark(benchmark)
     worth, market = worth_of(book, client, currency=currency, flow_timing=flow_timing, until=until)
     if worth is None or market is None:
-        return new_document("metrics", client, currency or account.currency, texts=_nothing_held())
+        return new_document("metrics", client, currency or account.currency, texts=nothing_held())
     index = None if index is None else _in_currency(index, market, book.base_currency)
     found = measure(worth, benchmark=index, rf_ann=rf_ann, alpha=alpha)
     figures = {name: measured.json() for name, measured in found.items()}
@@ -104,7 +104,8 @@ def _in_currency(
     return days[known], closes[known] * rates[known]
 
 
-def _nothing_held() -> dict[str, list[str]]:
+def nothing_held() -> dict[str, list[str]]:
+    """What is said of a client without anything to measure."""
     return {
         "en": ["Nothing was ever held, or nothing of it has a price: there are no figures."],
         "ru": ["В портфеле ничего не было, или ни у чего нет цены: показателей нет."],
