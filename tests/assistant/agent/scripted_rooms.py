@@ -48,6 +48,9 @@ class ScriptedToolbox:
     linker: Any = None
     asked: list[tuple[Caller, ToolCall]] = field(default_factory=list)
 
+    def warm(self) -> None:
+        pass
+
     def run(self, caller: Caller, call: ToolCall) -> ToolResult:
         self.asked.append((caller, call))
         return self.answer(call.tool)

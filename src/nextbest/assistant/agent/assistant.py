@@ -168,6 +168,12 @@ class Assistant:
             self._count(reply)
             yield Event("reply", reply.answer, reply)
 
+    def warm(self) -> None:
+        """Load what the first question would load."""
+        self._toolbox.warm()
+        if self._voice is not None:
+            self._voice.warm()
+
     def forget(self, caller: Caller) -> int:
         """Erase every conversation of a caller; how many there were."""
         return self._memory.erase(caller)

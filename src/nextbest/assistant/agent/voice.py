@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nextbest.assistant.base import Finding, Language, Link, Mode, ToolResult, Understood
+from nextbest.assistant.base import LANGUAGES, Finding, Language, Link, Mode, ToolResult, Understood
 from nextbest.assistant.grounding.checking import SentenceGate
 from nextbest.assistant.prompts.placeholders import Masked, fill, masked
 from nextbest.assistant.prompts.prompts import render
@@ -75,6 +75,20 @@ class Voice:
     ) -> None:
         self._provider, self._max_tokens, self._timeout_s = provider, max_tokens, timeout_s
         self._with_grammar = with_grammar and "grammar" in provider.features
+
+    def warm(self) -> None:
+        """Let a local model read the part of the prompt that is always the same; a model elsewhere isn't asked."""
+        warm = getattr(self._provider, "warm", None)
+        if warm is None:
+            return
+        for language in LANGUAGES:
+            try:
+                warm(render(PROMPT, {"question": "", "results": ()}, language=language).messages)
+            except NextbestError as error:  # told again, and answered without it, when it is asked
+                log.warning(
+                    "a model isn't ready", extra={"provider": self._provider.name, "error": str(error)}
+                )
+                return
 
     def say(
         self,

@@ -12,12 +12,14 @@ from nextbest.assistant.base import Caller
 from nextbest.assistant.tools.identities import complete
 from nextbest.data.event_log import Event
 from nextbest.data.ids import OutsideId
+from nextbest.pipeline.products.query import ProductAnswer, ProductQuery
 from nextbest.pipeline.query import Answer, Query
 from nextbest.service.chat.part import ChatPart
 
 if TYPE_CHECKING:
     from nextbest.pipeline.pipeline import Pipeline
     from nextbest.pipeline.products.advisor import ProductAdvisor
+    from nextbest.service.products.part import ProductsPart
     from nextbest.service.shop import ShopPart
     from nextbest.service.state import Service
 
@@ -38,6 +40,21 @@ class ServedShop:
         """As `Pipeline.recommend`; waits for the engine."""
         asked = asyncio.run_coroutine_threadsafe(self._shop.engine.ask_many(list(queries)), self._loop)
         return [cast(Answer, answer) for answer, _ in asked.result(ANSWER_TIMEOUT_S)]
+
+
+class ServedProducts:
+    """The live product model of the service, asked on its own thread."""
+
+    def __init__(self, products: "ProductsPart", loop: asyncio.AbstractEventLoop) -> None:
+        self._products, self._loop, self._advisor = products, loop, products.holder.live.pipeline
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._advisor, name)
+
+    def answer(self, queries: Sequence[ProductQuery]) -> list[ProductAnswer]:
+        """As `ProductAdvisor.answer`; waits for its thread. Offers of chats aren't in the decision log."""
+        asked = asyncio.run_coroutine_threadsafe(self._products.asker.ask_many(list(queries)), self._loop)
+        return [answer for answer, _ in asked.result(ANSWER_TIMEOUT_S)]
 
 
 def chat_part(service: "Service", store: Path, *, open_one: OpenAssistant | None = None) -> ChatPart:
@@ -63,7 +80,7 @@ def chat_part(service: "Service", store: Path, *, open_one: OpenAssistant | None
             live_shop=None if shop is None else (lambda: cast("Pipeline", ServedShop(shop, loop))),
             live_products=None
             if products is None
-            else (lambda: cast("ProductAdvisor", products.holder.live.pipeline)),
+            else (lambda: cast("ProductAdvisor", ServedProducts(products, loop))),
             on_taken=None if shop is None else _events_of(service, loop),
             now=service.now,
         )

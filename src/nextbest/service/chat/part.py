@@ -157,6 +157,7 @@ class ChatPart:
 
     def _opened(self, loop: asyncio.AbstractEventLoop) -> "Assistant":
         assistant = self._open_one(loop)
+        assistant.warm()
         assistant.ask(Caller(user_id="health"), "hello", session="health", language="en")
         return assistant
 
