@@ -185,7 +185,7 @@ class Count:
     n: int = 0
     by_model: int = 0
     lied: int = 0
-    lies_sent: int = 0
+    lies_sent: list[str] = field(default_factory=list)
     """The false words themselves stand in the answer."""
     digits: list[str] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
@@ -197,7 +197,21 @@ class Count:
         self.titles += [f"{t}: {answer!r}" for t in titles_without_a_source(answer, results, question)]
 
     def row(self, name: str) -> str:
-        return f"| {name} | {self.n} | {self.lied} | {self.by_model} | {self.lies_sent} | {len(self.digits)} | {len(self.titles)} |"
+        return f"| {name} | {self.n} | {self.lied} | {self.by_model} | {len(self.lies_sent)} | {len(self.digits)} | {len(self.titles)} |"
+
+
+def worded(request: ChatRequest) -> str:
+    """A true draft with placeholders, a sentence for each row of the prompt."""
+    rows = [line[2:].strip() for line in request.messages[-1].content.splitlines() if line.startswith("| ")]
+    ru = re.search("[а-я]", " ".join(rows)) is not None
+    made = []
+    for row in rows:
+        if figure := re.match(r"(\{f\d+\}) = (.*)$", row):
+            label = figure[2]
+            made.append(f"{label[:1].upper()}{label[1:]}: {figure[1]}.")
+        elif places := re.findall(r"{[ir][0-9]+}", row):
+            made.append(f"{'Вам подойдёт' if ru else 'You may like'} {': '.join(places)}.")
+    return " ".join(made) or "—"
 
 
 def conversations(n: int, seed: int) -> None:
@@ -214,7 +228,7 @@ def conversations(n: int, seed: int) -> None:
         )
     }
     for number in range(n):
-        liar = LiarProvider(seed=seed + number)
+        liar = LiarProvider(truth=worded, seed=seed + number)
         rooms, meaning = Rooms(), Meaning()
         plain = Assistant(meaning, rooms, phrasebook=book, now=lambda: NOW)  # type: ignore[arg-type]
         voiced = Assistant(meaning, rooms, phrasebook=book, voice=Voice(liar), now=lambda: NOW)  # type: ignore[arg-type]
@@ -236,11 +250,14 @@ def conversations(n: int, seed: int) -> None:
                 count.findings.update(f"{f.kind} {f.action}" for f in reply.findings)
                 if name != "phrasebook alone" and len(liar.lies) > told:
                     lie = liar.lies[-1].after
-                    count.lies_sent += (
-                        "{" not in lie
-                        and re.search(rf"(?<![\w,.]){re.escape(lie)}(?![\w,.]?\d)", reply.answer) is not None
+                    stands = re.search(rf"(?<![\w,.]){re.escape(lie)}(?![\w,.]?\d)", reply.answer) is not None
+                    if (
+                        reply.provider != "phrasebook"
+                        and "{" not in lie
+                        and stands
                         and lie not in str(turn.results)
-                    )
+                    ):
+                        count.lies_sent.append(f"{lie}: {reply.answer!r}")
                 count.add(reply.answer, turn.results, turn.question)
             _by_itself(rng, turn, book, counts)
     print(f"## {n} conversations of two questions\n")
@@ -251,7 +268,7 @@ def conversations(n: int, seed: int) -> None:
         print(count.row(name))
     print("\nThe last row is the judge's own check: the same drafts unchecked.")
     for name, count in list(counts.items())[:3]:
-        for example in [*count.digits, *count.titles][:6]:
+        for example in [*count.lies_sent, *count.digits, *count.titles][:6]:
             print(f"- {name}: {example}")
     found = counts["liar over placeholders"].findings
     print("\nFindings over placeholders: " + ", ".join(f"{k} {v}" for k, v in sorted(found.items())) + ".")
@@ -273,7 +290,8 @@ def _by_itself(rng: random.Random, turn: TurnDraft, book: Phrasebook, counts: di
     checked, unchecked = counts["liar that writes names and figures itself"], counts["liar, nothing checked"]
     for count, text in ((checked, answer), (unchecked, lie.draft)):
         count.lied += 1
-        count.lies_sent += bool(lie.lie) and lie.lie in text and lie.lie not in turn.text
+        if lie.lie and lie.lie in text and lie.lie not in turn.text:
+            count.lies_sent.append(f"{lie.lie}: {text!r}")
         count.add(text, turn.results, turn.question)
     checked.by_model += made.is_whole
     unchecked.by_model += 1

@@ -167,6 +167,14 @@ def test_a_false_figure_is_put_right_where_it_is_certain_and_dropped_else(draft:
     assert found in kinds(made)
 
 
+def test_a_label_of_another_length_of_time_is_a_lie() -> None:
+    rate = figure("hit_rate", 0.54, "fraction", "Доля прибыльных месяцев", "Share of winning months")
+    result = replace(PORTFOLIO, figures=(rate,))
+    assert judge("Доля прибыльных месяцев за год — 54 %.", result).findings == ()
+    assert kinds(judge("Доля прибыльных лет — 54 %.", result))
+    assert kinds(judge("The share of winning weeks is 54%.", result, language="en"))
+
+
 def test_a_repaired_figure_is_written_as_we_write_it() -> None:
     assert judge("Доходность 12,8 %.", PORTFOLIO).text == "Доходность 12,3\u00a0%."
     assert judge("Стоимость 1 234 568 $.", PORTFOLIO).text == "Стоимость 1\u00a0234\u00a0568\u00a0₽."

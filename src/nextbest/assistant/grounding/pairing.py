@@ -36,6 +36,14 @@ _CLEARLY = 0.15
 """By how much one label has to be said better than another."""
 
 
+_TIMES = {
+    "ден": "day", "дня": "day", "дне": "day", "дн": "day", "день": "day", "дней": "day", "day": "day",
+    "недел": "week", "week": "week", "месяц": "month", "month": "month", "квартал": "quarter", "quarter": "quarter",
+    "год": "year", "лет": "year", "year": "year",
+}  # fmt: skip
+"""Stems of words for lengths of time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mispaired:
     """A number that stands beside what it isn't of."""
@@ -97,7 +105,10 @@ class Pairing:
         wrong = {id(m.quantity) for m in found}
         last_cut = 0
         for quantity, matches in told:
-            if id(quantity) not in wrong and _is_on_wrong_side(text, quantity, matches, last_cut):
+            if (id(quantity) not in wrong and _is_on_wrong_side(text, quantity, matches, last_cut)) or (
+                id(quantity) not in wrong
+                and self._is_of_other_time(text, words, told, quantity, matches, last_cut)
+            ):
                 found.append(Mispaired(quantity))
             last_cut = quantity.end if quantity.kind in _CUTS else last_cut
         return found
@@ -172,6 +183,31 @@ class Pairing:
             if score > own + _CLEARLY:
                 found.append(Mispaired(quantity, fact if score >= _WHOLLY else None))
         return found
+
+    def _is_of_other_time(
+        self,
+        text: str,
+        words: Sequence[Word],
+        told: Sequence[tuple[Quantity, list[Fact]]],
+        quantity: Quantity,
+        matches: Sequence[Fact],
+        last_cut: int,
+    ) -> bool:
+        """Whether the label beside a number has years where the figure's own has months."""
+        labels = {f.labels for f in matches if f.figure is not None}
+        own = {_TIMES[s] for label in labels for s in label if s in _TIMES}
+        if not own or len(labels) != 1:
+            return False
+        end = _clause_end(text, quantity.end)
+        beside = [
+            w.stem
+            for w in words
+            if (last_cut <= w.start < quantity.start or quantity.end <= w.start < end)
+            and not any(q.start <= w.start < q.end for q, _ in told)
+        ]
+        said = {_TIMES[s] for s in beside if s in _TIMES}
+        rest = next(iter(labels)) - _TIMES.keys()
+        return bool(said) and not said & own and len(rest & set(beside)) >= _FALLS_EASILY * len(rest) > 0
 
     def labelled(self, quantity: Quantity, window: set[str], owner: str | None) -> tuple[Fact, float] | None:
         """The figure whose label stands beside a number, with how much of it; None: none, or not just one."""
