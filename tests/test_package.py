@@ -18,9 +18,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         nextbest.nothing  # noqa: B018  # reading the attribute is the test
 
 
-def test_importing_the_package_and_its_command_line_loads_no_heavy_library() -> None:
+def test_importing_the_package_its_command_line_and_the_assistants_words_loads_no_heavy_library() -> None:
     code = (
-        "import sys, nextbest, nextbest.cli; nextbest.cli.parser();"
+        "import sys, nextbest, nextbest.cli, nextbest.assistant.base; nextbest.cli.parser();"
         "print(sorted({'numpy', 'polars', 'duckdb', 'scipy', 'fastapi', 'implicit', 'pyarrow'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, get_args
 
-from nextbest.data.ids import OutsideId
+from nextbest.data.outside_id import OutsideId
 
 Language = Literal["ru", "en"]
 """What a client reads."""

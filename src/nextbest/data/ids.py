@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nextbest.data.outside_id import OutsideId
 from nextbest.errors import DataError, InputError
 
-OutsideId = int | str
+__all__ = ["UNKNOWN", "IdIndex", "OutsideId"]
 UNKNOWN = -1
 """Row number given to an id that the index doesn't hold."""
 
