@@ -23,8 +23,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from nextbest.assistant.intent.linking import Linker
-from nextbest.assistant.intent.morphology import _analyzer
 from nextbest.assistant.intent.title_words import title_words
+from nextbest.text.russian_dictionary import dictionary
 
 CARRIERS = {
     "ru": ["{}", "посоветуй что-нибудь похожее на {}", "что купить после {}?", "мне понравилось {}, что дальше", "почему мне советуют {}", "расскажи про {} подробнее", "есть ли что-то вроде {} подешевле"],
@@ -147,7 +147,7 @@ def hm_titles(data: Path) -> list[str]:
 
 def russian_titles() -> list[str]:
     """All kinds with all brands, some with an adjective that agrees."""
-    analyzer = _analyzer()
+    analyzer = dictionary()
     titles = []
     for kind in KINDS:
         noun = analyzer.parse(kind)[0]
@@ -223,7 +223,7 @@ def inflected(title: str, rng: random.Random) -> str:
     case = rng.choice(["gent", "datv", "ablt", "loct", "accs"])
     words = []
     for word in re.sub(r"[«»]", "", title).lower().split():
-        parse = _analyzer().parse(word)[0]
+        parse = dictionary().parse(word)[0]
         form = parse.inflect({case}) if re.fullmatch("[а-яё]+", word) else None
         words.append(form.word if form else word)
     return " ".join(words)

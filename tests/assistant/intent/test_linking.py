@@ -156,3 +156,12 @@ def test_without_rapidfuzz_the_standard_library_compares(
     monkeypatch.setattr(builtins, "__import__", without)
     assert similarities(["skirm", "abc"], ["skirim", "xyz"])[0, 0] >= 0.8
     assert linker.link("skyrm", "en")[0].item_id == "skyrim"
+
+
+def test_a_word_that_only_one_title_has_names_it_where_a_title_is_expected() -> None:
+    linker = Linker(
+        [("s", None, "The Shawshank Redemption"), ("p", "Мужской пуховик Аляска", None), ("f", None, "Fargo")]
+    )
+    assert [link.item_id for link in linker.link("something like Shawshank", "en")] == ["s"]
+    assert [link.item_id for link in linker.link("почему мне советуют пуховик", "ru")] == ["p"]
+    assert linker.link("пуховик промок вчера вечером", "ru") == ()

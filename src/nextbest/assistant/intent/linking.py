@@ -6,14 +6,15 @@ it says.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nextbest.assistant.base import Language, Link
 from nextbest.assistant.intent.acronyms import Acronyms
 from nextbest.assistant.intent.common_words import STOP_WORDS
 from nextbest.assistant.intent.gram_index import GramIndex
 from nextbest.assistant.intent.hints import expects_title, is_mentioned
-from nextbest.assistant.intent.matching import Alignment, Matches, align, said_words, word_weight
+from nextbest.assistant.intent.matching import Alignment, Matches, align, is_everyday, said_words, word_weight
+from nextbest.assistant.intent.morphology import lemma
 from nextbest.assistant.intent.sounds import is_cyrillic
 from nextbest.assistant.intent.title_words import TitleWords, Word, title_words, words_of
 from nextbest.data.ids import OutsideId
@@ -23,6 +24,10 @@ LEAST_SCORE = 0.78
 """Share of a title's weight that must be said."""
 MOST_ALTERNATIVES = 5
 """Links that one stretch of text may have where it names several things."""
+_SINGLE_WORD = 0.82
+"""How good a name one word of a title is that no other title has."""
+_SMALL = 2000
+"""Names of a catalogue in which a dictionary's Russian word may stand for the only item that has it."""
 _LEAST_HINTED = 0.6
 """The same where a title is expected and two of its words or more are there."""
 _N_CANDIDATES = 40
@@ -63,7 +68,7 @@ class Linker:
 
     Notes
     -----
-    50,000 titles take about four seconds and 100 MB to index and three CPU-milliseconds a question
+    40,000 titles take about three CPU-seconds and 110 MB to index and three CPU-milliseconds a question
     (benchmarks/assistant_linking.md). `link` is deterministic and safe to call from several threads.
 
     >>> linker = Linker([("w3", None, "The Witcher 3: Wild Hunt"), ("hades", None, "Hades")])
@@ -96,7 +101,7 @@ class Linker:
             for name in others:
                 if name.strip():
                     self._add(item_id, name.strip())
-        self._words = [title_words(title) for title in self._titles]
+        self._words = self._with_single_words([title_words(title) for title in self._titles])
         words = [one.words[:_LONGEST_TITLE] for one in self._words]
         self._index = GramIndex(words)
         self._acronyms = Acronyms(words)
@@ -104,6 +109,25 @@ class Linker:
     def _add(self, item_id: OutsideId, name: str) -> None:
         self._ids.append(item_id)
         self._titles.append(name)
+
+    def _with_single_words(self, titles: list[TitleWords]) -> list[TitleWords]:
+        """Titles with the one word that no other item's title has as one more part: "Shawshank", "пуховик"."""
+        owners: dict[str, set[OutsideId]] = {}
+        for item_id, title in zip(self._ids, titles, strict=True):
+            for word in title.words:
+                owners.setdefault(lemma(word), set()).add(item_id)
+        result = []
+        for title in titles:
+            own = [
+                (i, i + 1, _SINGLE_WORD)
+                for i, word in enumerate(title.words)
+                if len(word) >= 5
+                and sum(not other.isdecimal() for other in title.words) > 1
+                and len(owners[lemma(word)]) == 1
+                and not is_everyday(word, english_only=len(titles) <= _SMALL)
+            ]
+            result.append(replace(title, parts=(*title.parts, *own)) if own else title)
+        return result
 
     def __len__(self) -> int:
         """Names known."""
@@ -186,6 +210,7 @@ class Linker:
             min(found.weight, said) * (0.5 + 0.5 * found.score)
             - 0.02 * min(missing, 10)
             + 0.05 * is_whole
+            - 0.5 * (part[2] == _SINGLE_WORD)
             - (1 - found.score)
         )
         return _Hit(row, self._titles[row], first, last, score, value)
@@ -205,6 +230,8 @@ class Linker:
             return False
         first, last = start + found.first, start + found.last
         hinted = expects_item or expects_title(text, words, first, last)
+        if part[2] == _SINGLE_WORD:
+            return found.score >= 0.9 * part[2] and (hinted or is_mentioned(text, words, first))
         if found.score < LEAST_SCORE * part[2] and not (
             hinted and found.n_words > 1 and found.score >= _LEAST_HINTED * part[2]
         ):

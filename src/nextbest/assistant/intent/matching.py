@@ -59,11 +59,14 @@ class Alignment:
     """Whether every word that says it is an everyday one."""
 
 
-def is_everyday(word: str) -> bool:
+def is_everyday(word: str, *, english_only: bool = False) -> bool:
     """Whether a word may be in any talk: a stop word, a common English or a dictionary's Russian one, a number."""
-    return (
-        word in STOP_WORDS or word in EVERYDAY or word.isdecimal() or (is_cyrillic(word) and is_known(word))
-    )
+    if word in STOP_WORDS or word in EVERYDAY or word.isdecimal():
+        return True
+    if is_cyrillic(word):
+        return not english_only and is_known(word)
+    singular = word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
+    return singular in EVERYDAY
 
 
 def said_words(words: Sequence[Word]) -> list[Said]:

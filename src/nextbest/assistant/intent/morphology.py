@@ -4,24 +4,15 @@ Loading the dictionary takes about a second and 30 MB, so it is done at the firs
 """
 
 import re
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
+
+from nextbest.text.russian_dictionary import dictionary
 
 _ENDINGS = re.compile(
     r"(?:иями|ями|ами|иях|ях|ах|ией|иям|ям|ам|ого|его|ому|ему|ыми|ими|ый|ий|ой|ая|яя|ое|ее|ые|ие|ую|юю|ых|их|ым|им|ом|ем|"
     r"ов|ев|ей|ию|ью|ия|ья|ье|ии|а|я|о|е|у|ю|ы|и|ь|й)$"
 )
 _ENGLISH = re.compile(r"(?:(?<=ch)es|(?<=sh)es|(?<=ss)es|(?<=x)es|(?<=[a-z][^s])s)$")
-
-
-@cache
-def _analyzer() -> Any:
-    """pymorphy3's analyzer, None without the extra."""
-    try:
-        from pymorphy3 import MorphAnalyzer
-    except ImportError:
-        return None
-    return MorphAnalyzer()
 
 
 @lru_cache(maxsize=100_000)
@@ -33,7 +24,7 @@ def lemma(word: str) -> str:
     """
     if not re.fullmatch(r"[а-я]+", word):
         return _ENGLISH.sub("", word) if len(word) > 3 else word
-    analyzer = _analyzer()
+    analyzer = dictionary()
     if analyzer is not None and analyzer.word_is_known(word):
         return str(analyzer.parse(word)[0].normal_form).replace("ё", "е")
     return stem(word)
@@ -42,7 +33,7 @@ def lemma(word: str) -> str:
 @lru_cache(maxsize=100_000)
 def is_known(word: str) -> bool:
     """Whether a dictionary of Russian holds the word; False for all without the extra."""
-    analyzer = _analyzer()
+    analyzer = dictionary()
     return analyzer is not None and bool(analyzer.word_is_known(word))
 
 

@@ -77,7 +77,8 @@ def title_words(title: str) -> TitleWords:
         add(inner[-1], n, 0.93)
     if owner := _OWNER.match(clean):
         first = sum(word.start < owner.end() for word in words)
-        add(first, n, 0.97)
+        if n - first > 1 or len(words[first].text) >= 5:  # "Mod" alone is no name of Garry's
+            add(first, n, 0.97)
         if inner and inner[0] > first:
             add(first, inner[0], 0.93)
     for first, last, quality in tuple(parts):
