@@ -85,9 +85,7 @@ class Voice:
             try:
                 warm(render(PROMPT, {"question": "", "results": ()}, language=language).messages)
             except NextbestError as error:  # told again, and answered without it, when it is asked
-                log.warning(
-                    "a model isn't ready", extra={"provider": self._provider.name, "error": str(error)}
-                )
+                log.warning("%s isn't ready: %s", self._provider.name, error)
                 return
 
     def say(
@@ -147,9 +145,7 @@ class Voice:
             before, filled = filled.text, fill(raw, known)
             gate.push(_after(before, filled.text), ends=True)
         except (ProviderError, NextbestError) as error:
-            log.warning(
-                "a model gave no answer", extra={"provider": self._provider.name, "error": str(error)}
-            )
+            log.warning("%s gave no answer: %s", self._provider.name, error)
             yield Spoken(
                 fallback, PHRASEBOOK, (Finding("missing", type(error).__name__, "fell_back"),), fell_back=True
             )
