@@ -109,6 +109,20 @@ def digits(value: float, places: int, language: Language) -> str:
     return text if value >= 0 or is_zero else MINUS + text
 
 
+def russian_form(n: float) -> Literal["one", "few", "many"]:
+    """Which form a Russian noun takes after a number: 1 год, 2 года, 5 лет; a fraction takes that of 2 (1,5 года).
+
+    >>> [russian_form(n) for n in (1, 2, 5, 11, 21, 112, 1.5, 0, -1)]
+    ['one', 'few', 'many', 'many', 'one', 'many', 'few', 'many', 'one']
+    """
+    if n != int(n):
+        return "few"
+    last, teens = abs(int(n)) % 10, 11 <= abs(int(n)) % 100 <= 14
+    if last == 1 and not teens:
+        return "one"
+    return "few" if last in (2, 3, 4) and not teens else "many"
+
+
 def _day(text: str, language: Language) -> str:
     try:
         day = date.fromisoformat(text[:10])

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from nextbest.charts_page.numbers import russian_form
 from nextbest.data.ids import UNKNOWN
 from nextbest.data.interactions import Histories
 from nextbest.models.base import Recommender
@@ -82,12 +83,8 @@ def _days(days: float, lang: Lang) -> str:
     number = f"{days:g}"
     if lang == "en":
         return f"{number} day" if days == 1 else f"{number} days"
-    if days != int(days):
-        return f"{number} дня"
-    last, teens = int(days) % 10, 11 <= int(days) % 100 <= 14
-    if last == 1 and not teens:
-        return f"{number} день"
-    return f"{number} дня" if last in (2, 3, 4) and not teens else f"{number} дней"
+    noun = {"one": "день", "few": "дня", "many": "дней"}[russian_form(days)]
+    return f"{number} {noun}"
 
 
 def popularity_reason(model: Recommender) -> Reason | None:

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from nextbest.charts_page.numbers import russian_form
 from nextbest.text.russian_dictionary import dictionary
 
 Case = Literal["nominative", "genitive", "accusative"]
@@ -153,15 +154,11 @@ def agreed(n: float, noun: str, *, case: Case = "nominative") -> str:
     >>> agreed(1, "неделя", case="accusative"), agreed(3, "год", case="genitive")
     ('неделю', 'лет')
     """
-    forms = noun_forms(noun)
-    if n != int(n):
-        return forms.few
-    last, teens = abs(int(n)) % 10, 11 <= abs(int(n)) % 100 <= 14
-    if last == 1 and not teens:
+    forms, form = noun_forms(noun), russian_form(n)
+    if form == "one":
         return {"nominative": forms.one, "genitive": forms.few, "accusative": forms.one_accusative}[case]
-    if last in (2, 3, 4) and not teens and case != "genitive":
-        return forms.few
-    return forms.many
+    is_fraction = n != int(n)
+    return forms.few if form == "few" and (case != "genitive" or is_fraction) else forms.many
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from nextbest.charts_page.numbers import russian_form
 from nextbest.data.panel.schema import Family, PanelSchema
 from nextbest.pipeline.query import Lang
 
@@ -319,9 +320,8 @@ def months_words(n: int, lang: Lang) -> str:
     """
     if lang == "en":
         return f"{n} month" if n == 1 else f"{n} months"
-    if n % 10 == 1 and n % 100 != 11:
-        return f"{n} месяц"
-    return f"{n} месяца" if n % 10 in (2, 3, 4) and n % 100 not in (12, 13, 14) else f"{n} месяцев"
+    noun = {"one": "месяц", "few": "месяца", "many": "месяцев"}[russian_form(n)]
+    return f"{n} {noun}"
 
 
 def _with_products(n: int, lang: Lang) -> str:
@@ -330,5 +330,5 @@ def _with_products(n: int, lang: Lang) -> str:
         return "no product" if n == 0 else "1 product" if n == 1 else f"{n} products"
     if n == 0:
         return "без продуктов"
-    ending = "продуктом" if n % 10 == 1 and n % 100 != 11 else "продуктами"
-    return f"с {n} {ending}"
+    noun = "продуктом" if russian_form(n) == "one" else "продуктами"
+    return f"с {n} {noun}"
