@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nextbest.assistant.intent.morphology import stem as russian_stem
 from nextbest.assistant.intent.number_words import folded
+from nextbest.text.morphology import stem as russian_stem
 
 _KEPT = frozenset("\u00a0\u202f\u2009…№™®©½¼¾⅓⅔⅛²³₽€$£")
 """Characters that NFKC would take apart and that an answer may hold."""

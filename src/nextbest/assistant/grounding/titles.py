@@ -16,9 +16,9 @@ from nextbest.assistant.grounding.facts import Facts
 from nextbest.assistant.grounding.likeness import alike, entry, is_same
 from nextbest.assistant.grounding.ordinary_words import FUNCTION_WORDS, ORDINARY, is_ordinary
 from nextbest.assistant.grounding.spans import Word, cleaned, words_of
-from nextbest.assistant.intent.morphology import is_known
 from nextbest.assistant.phrasing import wordings
 from nextbest.assistant.phrasing.rendering import said
+from nextbest.text.morphology import is_known
 
 _QUOTED = re.compile(
     r"«([^«»\n]{1,200})»|“([^“”\n]{1,200})”|„([^„“”\n]{1,200})[“”]|\"([^\"\n]{1,200})\"|``?([^`\n]{1,200})`"

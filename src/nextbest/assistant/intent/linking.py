@@ -14,11 +14,11 @@ from nextbest.assistant.intent.common_words import STOP_WORDS
 from nextbest.assistant.intent.gram_index import GramIndex
 from nextbest.assistant.intent.hints import expects_title, is_mentioned
 from nextbest.assistant.intent.matching import Alignment, Matches, align, is_everyday, said_words, word_weight
-from nextbest.assistant.intent.morphology import lemma
 from nextbest.assistant.intent.sounds import is_cyrillic
 from nextbest.assistant.intent.title_words import TitleWords, Word, title_words, words_of
 from nextbest.data.ids import OutsideId
 from nextbest.errors import InputError
+from nextbest.text.morphology import lemma
 
 LEAST_SCORE = 0.78
 """Share of a title's weight that must be said."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextbest.assistant.intent.common_words import EVERYDAY, STOP_WORDS
-from nextbest.assistant.intent.morphology import is_known, lemma, stem
 from nextbest.assistant.intent.similarity import similarities
 from nextbest.assistant.intent.sounds import english_sound, is_cyrillic, literal_sound
 from nextbest.assistant.intent.title_words import TitleWords, Word
+from nextbest.text.morphology import is_known, lemma, stem
 
 MOST_GAP = 2
 """Words of the text that may stand between two words of a title."""

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nextbest.assistant.intent.marked import STRUCK
-from nextbest.assistant.intent.morphology import lemma
 from nextbest.assistant.intent.number_words import folded
+from nextbest.text.morphology import lemma
 
 _CLIENT = re.compile(
     r"\b(?:клиент|пользовател|покупател|заказчик|customer|client|user|account)[а-я]*"

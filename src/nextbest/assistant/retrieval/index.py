@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nextbest.assistant.intent.morphology import lemma
 from nextbest.assistant.retrieval.passages import TextPassage, cut
 from nextbest.assistant.retrieval.reading import Library, read_folder
 from nextbest.errors import InputError
+from nextbest.text.morphology import lemma
 
 if TYPE_CHECKING:
     from nextbest.text.encoder import Encoder

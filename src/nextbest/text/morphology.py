@@ -1,7 +1,4 @@
-"""Russian words by their dictionary form: pymorphy3 where it is installed, a table of endings else.
-
-Loading the dictionary takes about a second and 30 MB, so it is done at the first word asked and kept.
-"""
+"""Russian words by their dictionary form: by `russian_dictionary` where it is there, by a table of endings else."""
 
 import re
 from functools import lru_cache
