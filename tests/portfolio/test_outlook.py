@@ -27,7 +27,7 @@ STANDING = {"en": "not better than a random walk", "ru": "не лучше слу
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """Ann holds 10 AAA at 100 and 2 CCC at 5 dollars, 90 roubles each: 1,000 + 900 roubles. Bob holds 50 pieces in dollars."""
+    """Ann holds 10 AAA at 100 and 2 CCC at 5 dollars, 90 roubles each: 1,000 + 900 roubles. The others are for one test each."""
     closes = {"AAA": [100.0, 100.0, 100.0], "BBB": [50.0, 50.0, 50.0], "CCC": [5.0, 5.0, 5.0]}
     with plain_book(tmp_path_factory.mktemp("book") / "b", closes, "ann", "idle", "split", "cash") as made:
         made.add("splits", rows_of("asset_id day ratio", ("BBB", START + timedelta(days=2), 2.0)))
@@ -185,7 +185,7 @@ def test_age_is_the_callers_choice(book):
 def test_who_said_it_and_how_he_stood_is_told_and_so_is_that_nobody_said(book):
     named = outlook(book, *BOTH, model="rw_garch_t", standing=STANDING)
     assert named["texts"]["en"][0] == "The forecasts are those of rw_garch_t: not better than a random walk."
-    assert named["texts"]["ru"][0] == "Прогнозы rw_garch_t: не лучше случайного блуждания."
+    assert named["texts"]["ru"][0] == "Прогнозы модели rw_garch_t: не лучше случайного блуждания."
     nobody = outlook(book, *BOTH)["texts"]["en"][0]
     assert "isn't named" in nobody
     assert "isn't told here" in nobody

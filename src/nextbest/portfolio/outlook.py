@@ -282,7 +282,7 @@ def _figures(
                 "en": "last prices and rates in the book, cash in",
                 "ru": "последние цены и курсы, вместе с деньгами",
             },
-            "title": {"en": "Worth today", "ru": "Стоимость сегодня"},
+            "title": {"en": "Worth, last known", "ru": "Стоимость, последняя известная"},
             **own,
         },
         "covered": {
@@ -300,7 +300,7 @@ def _figures(
 
 def _charts(ranges: list[dict[str, Any]], worth_now: dict[str, float]) -> dict[str, Any]:
     """Each asset's range at the last time that is forecast for it."""
-    last = {row["asset_id"]: row for row in ranges}
+    last = {row["asset_id"]: row for row in ranges if row["now"] > 0}  # of what is owed percents say nothing
     if not last:
         return {}
     changes = np.array(

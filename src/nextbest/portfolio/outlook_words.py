@@ -70,7 +70,7 @@ def standing_words(model: str | None, standing: Words | None) -> Words:
     """Who said it, and how it stood in the tests; that nobody said is told too."""
     name: Words = {"en": "a model that isn't named", "ru": "неназванной модели"}
     if model is not None:
-        name = dict.fromkeys(LANGUAGES, model)
+        name = {"en": model, "ru": f"модели {model}"}
     if standing is None:
         return {
             "en": f"The forecasts are those of {name['en']}; how it stood against a random walk isn't told here.",
