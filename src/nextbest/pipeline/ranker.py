@@ -22,6 +22,10 @@ from nextbest.pipeline.selection import top_of_row
 MODEL_STAGE = 0
 """Stage 0 is the model, stage 1 + j fallback j, the last one the catalogue."""
 _FIRST_CHUNK = 64
+_ROUNDING = 2e-6
+"""Of a row's largest score: what float32 sums of the same numbers in another order may differ by."""
+_TINY = 1e-3
+"""Scores above it aren't rounding of any model here, so that most rows needn't be looked at as a whole."""
 
 
 class Pick(NamedTuple):
@@ -113,7 +117,7 @@ class Ranker:
         scores = self.model.score(histories)
         room = np.empty(self._n_model_items, np.float32)
         for place, n in enumerate(asked):
-            self._take_best(rows[n], self._open(rows[n], scores[place], room), MODEL_STAGE)
+            self._take_best(rows[n], self._open(rows[n], scores[place], room), scores[place], MODEL_STAGE)
 
     def _open(self, row: _Row, scores: FloatArray, room: FloatArray) -> FloatArray:
         """The scores with -inf for what the row must not get, written into `room`."""
@@ -127,11 +131,12 @@ class Ranker:
                 room[places if n == len(self._items) else places[places < n]] = -np.inf
         return room
 
-    def _take_best(self, row: _Row, scores: FloatArray, stage: int) -> None:
-        n_wanted, floor = row.n_missing, self._floors[stage]
+    def _take_best(self, row: _Row, scores: FloatArray, raw: FloatArray, stage: int) -> None:
+        """The best of `scores`; `raw` are the row's as the model gave them."""
+        n_wanted = row.n_missing
         if not self._caps:
             places = top_of_row(scores, k=n_wanted)
-            places = places[scores[places] > floor]
+            places = places[scores[places] > self._floor_of(scores[places], raw, stage)]
             row.picks += map(Pick, places.tolist(), scores[places].tolist(), [stage] * len(places))
             return
         n_asked = 4 * n_wanted
@@ -139,13 +144,23 @@ class Ranker:
             places = top_of_row(scores, k=n_asked)
             n_before = len(row.picks)
             counts = [dict(c) for c in row.counts]
-            good = places[scores[places] > floor]
+            good = places[scores[places] > self._floor_of(scores[places], raw, stage)]
             self._walk(row, good, scores[good], stage)
             if row.n_missing <= 0 or len(good) < n_asked:
                 return
             del row.picks[n_before:]
             row.counts = counts
             n_asked *= 4
+
+    def _floor_of(self, best: FloatArray, raw: FloatArray, stage: int) -> float:
+        """What a score must be above: where that is 0, above what rounding makes of 0, too.
+
+        The same history in another batch is summed in another order: 5e-8 alone may be -9e-8 there.
+        """
+        floor = self._floors[stage]
+        if floor != 0 or not len(best) or best.min() > _TINY:
+            return floor
+        return _ROUNDING * float(np.abs(raw[np.isfinite(raw)]).max(initial=0))
 
     def _walk(self, row: _Row, places: NDArray[np.int64], scores: FloatArray, stage: int) -> None:
         """Take items in this order, as the caps let it, until the row is full."""
@@ -198,7 +213,8 @@ class Ranker:
         scores = fallback.model.score(histories.take(asked))
         for place, n in enumerate(asked):
             taken = self._taken(rows[n])[: self._n_model_items]
-            self._take_best(rows[n], np.where(taken, np.float32(-np.inf), scores[place]), stage)
+            open_scores = np.where(taken, np.float32(-np.inf), scores[place])
+            self._take_best(rows[n], open_scores, scores[place], stage)
             rows[n].taken = None
 
 
