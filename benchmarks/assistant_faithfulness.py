@@ -94,6 +94,7 @@ def digits_without_a_source(answer: str, results: tuple[ToolResult, ...], questi
                 values += [n_days, n_days + 1, round(n_days / 30.4), round(n_days / 365), round(n_days / 7)]
             if not isinstance(figure.value, date):
                 values += [abs(figure.value) * scale for scale in (1, 100, 1e-3, 1e-6, 1e-9)]
+                values += [figure.value / 12] if figure.unit == "months" else []
         for day in [result.as_of] if result.as_of else []:
             values += [day.year, day.month, day.day]
         for item in result.items:

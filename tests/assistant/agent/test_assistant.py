@@ -175,6 +175,28 @@ def test_a_model_words_the_answer_and_code_puts_names_in(book) -> None:
     assert "Не является" not in prompt
 
 
+def test_the_catalogue_is_asked_once_about_the_same_words_and_anew_when_it_changed(book) -> None:
+    class Catalogue:
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def link(self, text, language, /):
+            self.asked.append(text)
+            return ()
+
+    assistant, tools = make(book, voice=Voice(Writer(GOOD)))
+    first, second = Catalogue(), Catalogue()
+    tools.linker = first
+    assistant.ask(ANN, "Что взять?")
+    n_asked = len(first.asked)
+    assistant.ask(ANN, "Что взять?")
+    assert n_asked == len(first.asked) > 0
+    assert not any("Hades" in text for text in first.asked)  # of this turn, so nobody asks
+    tools.linker = second
+    assistant.ask(ANN, "Что взять?")
+    assert second.asked == first.asked
+
+
 def test_disclaimers_are_code_s_and_come_whatever_the_model_wrote(book) -> None:
     assistant, _ = make(book, voice=Voice(Writer("Доходность портфеля — {f1}.")))
     events = list(assistant.stream(ANN, "мой портфель"))

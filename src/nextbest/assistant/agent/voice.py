@@ -27,6 +27,8 @@ PROMPT = "phrase"
 PHRASEBOOK = "phrasebook"
 UNWORDED = frozenset({"search_documents"})
 """Tools whose answer is a quotation: no model words it anew."""
+_LONGEST_KEPT, _MOST_KEPT = 60, 4096
+"""Characters of words, and how many, whose titles are remembered: "You may like", "the portfolio is worth"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,21 @@ class Spoken:
 
 
 class _Titles:
-    """A linker that knows the answer's language."""
+    """A linker that knows the answer's language, and what it found in the same few words before."""
 
     def __init__(self, links: "Links", language: Language) -> None:
-        self._links, self._language = links, language
+        self.links, self._language = links, language
+        self._found: dict[str, Sequence[Link]] = {}
 
     def link(self, text: str, /) -> Sequence[Link]:
-        return self._links.link(text, self._language)
+        found = self._found.get(text)
+        if found is None:
+            found = self.links.link(text, self._language)
+            if len(text) <= _LONGEST_KEPT:
+                if len(self._found) >= _MOST_KEPT:
+                    self._found = {}
+                self._found[text] = found
+        return found
 
 
 class Voice:
@@ -75,6 +85,7 @@ class Voice:
     ) -> None:
         self._provider, self._max_tokens, self._timeout_s = provider, max_tokens, timeout_s
         self._with_grammar = with_grammar and "grammar" in provider.features
+        self._titles: dict[Language, _Titles] = {}
 
     def warm(self) -> None:
         """Let a local model read the part of the prompt that is always the same; a model elsewhere isn't asked."""
@@ -126,7 +137,7 @@ class Voice:
             results,
             question=understood.text,
             language=understood.language,
-            linker=None if linker is None else _Titles(linker, understood.language),
+            linker=None if linker is None else self._linked(linker, understood.language),
             mode=mode,
         )
         raw, sent, filled = "", "", fill("", known)
@@ -163,6 +174,13 @@ class Voice:
         if rest := text.removeprefix(sent.strip()):
             yield rest if not sent or sent.strip() == sent else rest.lstrip(" ")
         yield Spoken(text, self._provider.name, findings, fell_back=False)
+
+    def _linked(self, linker: "Links", language: Language) -> _Titles:
+        """The same one as long as the catalogue stays."""
+        titles = self._titles.get(language)
+        if titles is None or titles.links is not linker:
+            titles = self._titles[language] = _Titles(linker, language)
+        return titles
 
     def _request(self, understood: Understood, known: Masked) -> ChatRequest:
         prompt = render(

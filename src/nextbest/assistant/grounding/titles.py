@@ -16,6 +16,7 @@ from nextbest.assistant.grounding.facts import Facts
 from nextbest.assistant.grounding.likeness import alike, entry, is_same
 from nextbest.assistant.grounding.ordinary_words import FUNCTION_WORDS, ORDINARY, is_ordinary
 from nextbest.assistant.grounding.spans import Word, cleaned, words_of
+from nextbest.assistant.grounding.stretches import unexplained
 from nextbest.assistant.phrasing import wordings
 from nextbest.assistant.phrasing.rendering import said
 from nextbest.text.morphology import is_known
@@ -196,8 +197,12 @@ class Names:
     # --- the catalogue ----------------------------------------------------------------------------
     def _linked(self, text: str, words: Sequence[Word], named: list[Named]) -> Iterator[Stranger]:
         assert self._linker is not None
-        for link in self._linker.link(text):
-            start, end = link.span
+        found = (
+            (link, start + link.span[0], start + link.span[1])
+            for start, stop in unexplained(text, words, named, is_plain=self._is_plain, is_said=self._is_said)
+            for link in self._linker.link(text[start:stop])
+        )
+        for link, start, end in list(found):
             inside = [w for w in words if start <= w.start and w.end <= end]
             if not inside or all(_covered(w, named) for w in inside):
                 continue
@@ -212,6 +217,16 @@ class Names:
             is_sure = link.score >= _SURE_LINK and (len(inside) > 1 or not self._is_everyday(inside[0]))
             if looks or is_sure:
                 yield Stranger(start, end)
+
+    def _is_plain(self, word: Word) -> bool:
+        """Whether a word is one that anybody would use in an answer: the phrasebook's, a tool's, a number."""
+        low = word.low
+        return (
+            low.isdigit()
+            or low in self._vocabulary
+            or low in FUNCTION_WORDS
+            or (word.stem in self._said_words and not word.text[:1].isupper())
+        )
 
     def _looks_like_a_name(self, text: str, inside: Sequence[Word]) -> bool:
         first = inside[0]
