@@ -33,7 +33,7 @@ def add_parser(inner: Any) -> None:
         "--examples", type=Path, metavar="FILE", help="JSON lines of your own beside the project's corpus"
     )
     parser.add_argument(
-        "--n-each", type=int, default=8, metavar="N", help="phrasings of a template (default: %(default)s)"
+        "--n-each", type=int, default=5, metavar="N", help="phrasings of a template (default: %(default)s)"
     )
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
     parser.set_defaults(run=run)

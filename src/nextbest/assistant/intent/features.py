@@ -73,14 +73,15 @@ class Features:
     def matrix(self, seen: Sequence[Seen]) -> NDArray[np.float32]:
         """Shape (N, `dim`), float32, never NaN."""
         plain = [self._plain(one.text) for one in seen]
-        words_NK = np.array([lexicon.found(text) for text in plain], np.float32).reshape(len(seen), -1)
+        words_NK = np.array([lexicon.found(text) for text in plain], np.float32)
+        words_NK = words_NK.reshape(len(seen), len(lexicon.NAMES))
         flags_NF = np.array(
             [
                 [name in one.flags for name in FLAGS] + [len(text.split()) <= n for n in _SHORT]
                 for one, text in zip(seen, plain, strict=True)
             ],
             np.float32,
-        ).reshape(len(seen), -1)
+        ).reshape(len(seen), len(FLAGS) + len(_SHORT))
         parts = [self.encoder.encode(plain)] if self._has_meaning else []
         weight = _SPELLING if self._has_meaning else 1.0
         parts += [weight * self._spelling.encode(plain), _WORDS * words_NK, _SLOTS * flags_NF]

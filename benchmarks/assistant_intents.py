@@ -1,0 +1,81 @@
+"""Intents of the project's questions: accuracy by language, on-topic F1, what is asked back, and what a question costs.
+
+    python benchmarks/assistant_intents.py [--part dev] [--encoder use] [--misses]
+
+Questions that stand alone and have one right intent count; those of the band (nobody could tell) are told apart: right is
+to ask back. Part "dev" may be looked at while templates are written; "test" is for the figures that are reported.
+"""
+
+import argparse
+import datetime
+import time
+from importlib.resources import as_file, files
+
+import numpy as np
+
+from nextbest.assistant.intent.linking import Linker
+from nextbest.assistant.intent.questions import load_catalogue, load_questions
+from nextbest.assistant.intent.understander import HEADS, Understander
+from nextbest.text.encoder import make_encoder
+
+TODAY = datetime.date(2026, 11, 23)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", choices=("dev", "test"), default="dev")
+    parser.add_argument("--encoder", choices=("use", "ngrams", "both"), default="both")
+    parser.add_argument("--misses", action="store_true", help="print them; only of part dev")
+    args = parser.parse_args()
+    things = [named for named in load_catalogue() if named.kind != "asset"]
+    linker = Linker(
+        {named.item_id: named.title for named in things},
+        aliases={named.item_id: named.also for named in things},
+    )
+    assets = {
+        named.item_id: (named.title, *named.also) for named in load_catalogue() if named.kind == "asset"
+    }
+    for encoder in ("use", "ngrams") if args.encoder == "both" else (args.encoder,):
+        measure(encoder, args.part, linker, assets, show=args.misses and args.part == "dev")
+
+
+def measure(name: str, part: str, linker: Linker, assets: dict[str, tuple[str, ...]], *, show: bool) -> None:
+    with as_file(files("nextbest.assistant.intent") / HEADS / name) as folder:
+        understander = Understander.load(folder)
+    assert make_encoder(name).name == understander.head.encoder
+    understander.understand("hello", linker=linker, assets=assets, today=TODAY)  # reads the encoder
+    accuracy, costs = {}, []
+    for language in ("ru", "en"):
+        rows = []
+        for question in load_questions(part, language):
+            start = time.process_time()
+            got = understander.understand(question.text, linker=linker, assets=assets, today=TODAY)
+            costs.append(1000 * (time.process_time() - start))
+            rows.append((question, got))
+        clear = [(q, u) for q, u in rows if q.intent is not None]
+        band = [u for q, u in rows if q.intent is None]
+        right = np.array([q.intent == u.intent for q, u in clear])
+        sure = np.array([u.is_sure for _, u in clear])
+        on = np.array([q.intent != "off_topic" for q, _ in clear])
+        said = np.array([u.intent != "off_topic" for _, u in clear])
+        accuracy[language] = float(right.mean())
+        print(
+            f"{name:6} {part} {language}: n {len(clear)}, accuracy {right.mean():.3f}, on-topic F1 "
+            f"{2 * (on & said).sum() / (on.sum() + said.sum()):.3f}, asked back {1 - sure.mean():.3f}, right of the "
+            f"others {right[sure].mean():.4f} ({(~right[sure]).sum()} wrong)"
+            + (f", band asked back {sum(not u.is_sure for u in band)} of {len(band)}" if band else "")
+        )
+        if show:
+            for (q, u), ok in zip(clear, right, strict=True):
+                if not ok:
+                    print(f"    {q.text!r} is {q.intent}, got {u.intent} {u.probability:.2f}")
+    print(
+        f"{name:6} {part}: gap {abs(accuracy['ru'] - accuracy['en']):.3f}; a question with its slots "
+        f"{np.mean(costs):.1f} CPU-ms, p95 {np.quantile(costs, 0.95):.1f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
