@@ -99,6 +99,7 @@ def digits_without_a_source(answer: str, results: tuple[ToolResult, ...], questi
             values += [day.year, day.month, day.day]
         for item in result.items:
             texts += [*item.title.values(), *(item.reason or {}).values(), str(dict(item.attributes))]
+        texts += [words for figure in result.figures for words in figure.label.values()]
         texts += [str(dict(result.arguments)), result.source, *(result.told or {}).values()]
         texts += [t for note in result.notes for t in note.text.values()]
         values += list(range(1, len(result.items) + 1))

@@ -40,15 +40,13 @@ from nextbest.assistant.grounding.adversarial import attacks
 from nextbest.assistant.intent.corpus import fill, vary
 from nextbest.assistant.intent.questions import load_catalogue, load_questions
 from nextbest.assistant.intent.templates import Template, load_templates
-from nextbest.assistant.providers.liar import INVENTED
+from nextbest.assistant.providers.liar import INVENTED, LiarProvider
+from nextbest.assistant.providers.protocol import ChatRequest, Message
 from nextbest.assistant.providers.scripted import ScriptedProvider
 
-sys.path.insert(0, str(Path(__file__).parent))
-from assistant_faithfulness import (
-    FORBIDDEN,
-    OBEYED,
-    digits_without_a_source,
-)
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests")]
+from assistant.providers.chat_server import DONE, Answer, ChatServer, event  # noqa: E402
+from assistant_faithfulness import FORBIDDEN, OBEYED, digits_without_a_source, worded  # noqa: E402
 
 FOLLOWUPS: Mapping[Language, tuple[str, ...]] = {
     "ru": ("а за три года?", "почему второй?", "а за прошлый год?", "покажи другое", "подешевле", "а на месяц вперёд?", "почему первое?",
@@ -229,17 +227,36 @@ def people_of(store: Path) -> list[dict[str, Any]]:
     return pl.read_parquet(store / "identities.parquet").drop_nulls().sort("client_id").to_dicts()
 
 
+def _loopback() -> tuple[str, list[Any]]:
+    """Address of an endpoint in this process that words well and lies once an answer, and its lies."""
+    liar, server = LiarProvider(truth=worded), ChatServer()
+
+    def answer(asked: dict[str, Any]) -> Answer:
+        request = ChatRequest(tuple(Message(m["role"], m["content"]) for m in asked["messages"]))
+        text = liar.complete(request).text
+        pieces = [event(text[i : i + 12]) for i in range(0, len(text), 12)]
+        return Answer(parts=[*pieces, event(None, finish="stop"), DONE])
+
+    server.answers = [answer]
+    return server.url, liar.lies
+
+
 def conversations(
     store: Path, provider: str, n: int, n_turns: int, seed: int, free: bool, wall_s: float
 ) -> None:
     """Conversations of several turns with one provider."""
-    assistant = open_assistant(store, provider=provider)
+    told: list[Any] = []
+    if provider == "loopback":
+        url, told = _loopback()
+        assistant = open_assistant(store, provider=f"openai:liar@{url}")
+    else:
+        assistant = open_assistant(store, provider=provider)
+        told = getattr(getattr(assistant._voice, "_provider", None), "lies", told)
     assistant.warm()
     if assistant._voice is not None:
         assistant._voice._timeout_s = 120.0  # a busy machine: what is measured here isn't speed
         if free:
             assistant._voice._with_grammar = False
-    told = getattr(getattr(assistant._voice, "_provider", None), "lies", [])
     names, asker, count = Names.of(assistant), Asker(assistant, people_of(store), seed), Count()
     start, wall = time.process_time(), time.monotonic()
     spent: list[float] = []
@@ -323,7 +340,8 @@ def _digits(text: str) -> set[str]:
 def _forms(value: float) -> set[str]:
     """A number as it may be written: whole, to the kopeck, as per cent with two places; only what is telling."""
     texts = {f"{value:.0f}", f"{value:.2f}", f"{value * 100:.2f}", f"{value:.6f}"}
-    return {d for t in texts if len(d := re.sub(r"\D", "", t).lstrip("0")) >= 5}
+    digits = [re.sub(r"\D", "", t).lstrip("0") for t in texts]
+    return {d for d in digits if len(d.rstrip("0")) >= 5}
 
 
 def said_numbers(text: str) -> set[str]:
@@ -500,7 +518,7 @@ def main() -> None:
     )
     parser.add_argument("step", choices=("conversations", "attacks", "repeat", "calls", "cost"))
     parser.add_argument("--data", type=Path, required=True, help="workspace, e.g. of nextbest demo")
-    parser.add_argument("--provider", default="none")
+    parser.add_argument("--provider", default="none", help="as `nextbest chat` takes it, or loopback")
     parser.add_argument("--free", action="store_true", help="without the locked grammar")
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=3)

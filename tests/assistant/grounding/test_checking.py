@@ -256,6 +256,8 @@ def test_text_inside_a_title_is_a_name_and_no_instruction() -> None:
         ("Вложения без риска.", "promise"),
         ("Советую купить акции.", "advice"),
         ("Вам стоит увеличить долю облигаций.", "advice"),
+        ("Вам подойдут облигации.", "advice"),
+        ("Облигации вам понравятся.", "advice"),
         ("Your portfolio is doing very well today.", "language"),
         ("Подробнее на https://example.ru.", "injection"),
         ("<b>Важно</b>.", "injection"),
@@ -291,6 +293,7 @@ def test_advice_may_be_given_in_advice_mode_and_about_games() -> None:
         == ()
     )
     assert judge("Советую взять Hades II и Dead Cells.", SHOP).findings == ()
+    assert judge("Вам подойдут Hades II и Dead Cells.", SHOP).findings == ()
 
 
 def test_a_sentence_said_twice_is_sent_once() -> None:

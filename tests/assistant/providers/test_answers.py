@@ -1,6 +1,7 @@
 """JSON of a schema, bounded schemas, grammars, folders: what is checked before anyone uses an answer."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from assistant.providers.chat_server import TOOLS, until_it_breaks
 from language_checkpoints import language_folder
+from nextbest.assistant.base import Language
+from nextbest.assistant.grounding.lexicon import advice
 from nextbest.assistant.providers import answers
 from nextbest.assistant.providers.folder import FolderProvider, closed_choices
 from nextbest.assistant.providers.grammar import locked_grammar
@@ -113,6 +116,23 @@ def test_a_grammar_holds_each_literal_once_and_no_other_digit(language: str) -> 
         locked_grammar([["a", " "]], "en")
     with pytest.raises(InputError):
         locked_grammar([["a"]] * 61, "en")
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_what_is_only_shown_has_no_opening_that_advises(language: Language) -> None:
+    def advised(*, proposes: bool) -> list[str]:
+        rules = locked_grammar([["{i1}"], ["{i2}"]], language, proposes=proposes).splitlines()
+        openings = [
+            words
+            for rule in rules
+            if rule.startswith(("first ", "next "))
+            for words in re.findall(r'"([^"]+)"', rule)
+        ]
+        assert len(openings) >= 6
+        return [words for words in openings if advice(words, about_investments=True, only_shows=True)]
+
+    assert advised(proposes=True)
+    assert not advised(proposes=False)
 
 
 @pytest.fixture(scope="module")

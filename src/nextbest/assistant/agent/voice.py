@@ -27,6 +27,8 @@ PROMPT = "phrase"
 PHRASEBOOK = "phrasebook"
 UNWORDED = frozenset({"search_documents"})
 """Tools whose answer is a quotation: no model words it anew."""
+_INVESTMENT_ROOMS = frozenset({"portfolio", "market"})
+"""Rooms whose items are shown and never proposed."""
 _LONGEST_KEPT, _MOST_KEPT = 60, 4096
 """Characters of words, and how many, whose titles are remembered: "You may like", "the portfolio is worth"."""
 
@@ -142,7 +144,7 @@ class Voice:
         )
         raw, sent, filled = "", "", fill("", known)
         try:
-            pieces = self._provider.stream(self._request(understood, known))
+            pieces = self._provider.stream(self._request(understood, known, results))
             with closing(pieces):  # type: ignore[type-var]  # a generator, or an iterator with its close
                 for piece in pieces:
                     raw += piece.text
@@ -182,15 +184,17 @@ class Voice:
             titles = self._titles[language] = _Titles(linker, language)
         return titles
 
-    def _request(self, understood: Understood, known: Masked) -> ChatRequest:
+    def _request(self, understood: Understood, known: Masked, results: Sequence[ToolResult]) -> ChatRequest:
         prompt = render(
             PROMPT,
             {"question": understood.text[:500], "results": known.rows},
             language=understood.language,
         )
+        proposes = not any(result.room in _INVESTMENT_ROOMS for result in results)
+        grammar = locked_grammar(known.groups, understood.language, proposes=proposes)
         return ChatRequest(
             prompt.messages,
-            grammar=locked_grammar(known.groups, understood.language) if self._with_grammar else None,
+            grammar=grammar if self._with_grammar else None,
             max_tokens=self._max_tokens,
             timeout_s=self._timeout_s,
         )

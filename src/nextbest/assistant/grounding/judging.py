@@ -62,9 +62,8 @@ class Judge:
         self._facts = Facts(results, question=question, language=language)
         self._names = Names(self._facts, linker=linker, vocabulary=allowed_vocabulary)
         self._pairing = Pairing(self._facts)
-        self._is_investment = any(
-            r.room in _INVESTMENT_ROOMS for r in results
-        ) or lexicon.is_about_investments(question)
+        self._only_shows = any(r.room in _INVESTMENT_ROOMS for r in results)
+        self._is_investment = self._only_shows or lexicon.is_about_investments(question)
         self._has_things = any(i.kind in {"item", "product"} for i in self._facts.items.values())
         self._reasons = _reasons(self._facts, language)
         self._told = [_flat(text) for text in self._facts.texts[1:]]
@@ -136,7 +135,7 @@ class Judge:
         if not is_told and (found := lexicon.promise(bare)):
             return Finding("promise", found, "dropped")
         if self._mode == "information" and not is_told:
-            found = lexicon.advice(bare, about_investments=self._is_investment)
+            found = lexicon.advice(bare, about_investments=self._is_investment, only_shows=self._only_shows)
             if found:
                 return Finding("advice", found, "dropped")
         if self._is_foreign(body, words, named):

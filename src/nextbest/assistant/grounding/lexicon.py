@@ -45,6 +45,12 @@ _ADVICE = re.compile(
     r"|\b(?:good|great|perfect|right|best|ideal)\s+(?:time|moment|investment|opportunity|buy|bet)\b|\bstrong\s+(?:buy|sell)|\bmove\s+(?:your|all|some)\s|\bput\s+(?:your|all|some|more)\s|\bworth\s+(?:buying|investing|adding)|\btime\s+to\s+(?:buy|sell|invest)|\bbetter\s+(?:to\s+)?(?:buy|sell|invest)|\bgo\s+all[- ]in|\bif\s+i\s+were\s+you",
     _I,
 )
+_SUITS = re.compile(
+    r"\bвам\s+(?:\w+\s+){0,2}(?:подойд|подойти|понрав|приглян)\w*|\b(?:подойд|понрав|приглян)\w+\s+вам\b|\bдля\s+вас\s+(?:подойд|хорош)\w+|\bя\s+бы\s+начал\w*|\bi(?:'d|\s+would)\s+(?:begin|start)\s+with\b"
+    r"|\byou\s+(?:may|might|will|would|could|are\s+likely\s+to)\s+(?:\w+\s+)?(?:like|enjoy|love)\b|\bsuits?\s+you\b|\b(?:right|good|suitable|fit|perfect|ideal)\s+for\s+you\b",
+    _I,
+)
+"""Praise that is a shop's everyday word, and advice where the turn shows investments."""
 _INJECTION = re.compile(
     r"<\|?/?[a-zа-я_!][^<>\n]{0,120}>?|\[/?(?:inst|system|sys|user|assistant)\]|```|~~~|<<|>>|\{\{|\}\}|\{[ifn]?\d*\}|\{%|\$\{|#{2,}\s|={4,}|-{5,}|\*{3,}|!\[[^\]]*\]\(|\]\(\s*\w+:"
     r"|\bhttps?:|\bwww\.|\bmailto:|\bjavascript:|\bdata:\w+/|\b[\w.+-]+@[\w-]+\.\w{2,}|\b[a-z0-9-]{2,}\.(?:com|ru|net|org|io|info|biz|xyz|рф|su|me|co)\b(?:/|\b)"
@@ -110,7 +116,7 @@ def promise(text: str) -> str | None:
     return None
 
 
-def advice(text: str, *, about_investments: bool) -> str | None:
+def advice(text: str, *, about_investments: bool, only_shows: bool = False) -> str | None:
     """Words that advise on an investment; None: none.
 
     Parameters
@@ -120,15 +126,21 @@ def advice(text: str, *, about_investments: bool) -> str | None:
     about_investments
         The turn is about a portfolio or a market, so that any advice is such; else the sentence itself has to name
         something to invest in.
+    only_shows
+        What is named in this turn is held, or computed, and not proposed: "you may like" is advice as well.
 
     >>> advice("Советую купить акции", about_investments=False), advice("Советую Hades II", about_investments=False)
     ('Советую', None)
+    >>> [advice("You may like bonds", about_investments=True, only_shows=shown) for shown in (True, False)]
+    ['You may like', None]
     """
     if not about_investments and not _INVESTMENT.search(text):
         return None
-    for found in _ADVICE.finditer(text):
-        if not _NEGATED.search(text, 0, found.start()):
-            return found[0]
+    patterns = (_ADVICE, _SUITS) if only_shows else (_ADVICE,)
+    for pattern in patterns:
+        for found in pattern.finditer(text):
+            if not _NEGATED.search(text, 0, found.start()):
+                return found[0]
     return None
 
 

@@ -22,6 +22,14 @@ _NEXT: Mapping[Language, tuple[str, ...]] = {
     "en": ("Also worth a look: ", "Next to it stands ", "There is also ", "And then: "),
     "ru": ("Стоит посмотреть и такое: ", "Рядом стоит ", "Есть ещё ", "А также: "),
 }
+_SHOWS: Mapping[Language, tuple[str, ...]] = {
+    "en": ("Here is ", "First of all, ", "By the figures: "),
+    "ru": ("Вот что есть: ", "Прежде всего — ", "По расчётам: "),
+}
+_ALSO: Mapping[Language, tuple[str, ...]] = {
+    "en": ("There is also ", "Next to it stands ", "And then: "),
+    "ru": ("Есть ещё ", "Рядом стоит ", "А также: "),
+}
 _STATES: Mapping[Language, tuple[str, ...]] = {
     "en": ("Your ", "By the figures, your ", "Here is your "),
     "ru": ("По расчётам, ", "Вот что получилось: ", "Если коротко, "),
@@ -40,7 +48,11 @@ _LETTERS: Mapping[Language, tuple[str, str]] = {"en": ("A-Z", "a-z"), "ru": ("А
 
 
 def locked_grammar(
-    placeholders: Sequence[Sequence[str]], language: Language, *, gaps: Gaps = "phrases"
+    placeholders: Sequence[Sequence[str]],
+    language: Language,
+    *,
+    gaps: Gaps = "phrases",
+    proposes: bool = True,
 ) -> str:
     """A GBNF of one sentence a group: a few words, its first literal, then each further literal behind a colon, dash or words.
 
@@ -54,6 +66,9 @@ def locked_grammar(
     gaps
         "phrases": from a closed list, for models that can't be trusted with more. "words": up to eight words of small
         letters of the language, the first with a capital one.
+    proposes
+        Whether what is named is something to choose. False: it is only shown, as what a client holds or a calculation says has
+        to be; "you may like" would be advice there.
 
     Returns
     -------
@@ -86,7 +101,8 @@ def locked_grammar(
         sentences.append(" ".join([*parts, end]).strip())
     rules = ["root ::= " + ' " " '.join(sentences)]
     if gaps == "phrases":
-        texts = {"first": _FIRST, "next": _NEXT, "states": _STATES, "then": _THEN}
+        first, following = (_FIRST, _NEXT) if proposes else (_SHOWS, _ALSO)
+        texts = {"first": first, "next": following, "states": _STATES, "then": _THEN}
         rules += [_one_of(rule, of[language]) for rule, of in texts.items()]
     else:
         large, small = _LETTERS[language]
