@@ -208,3 +208,24 @@ def test_after_an_explanation_places_and_wishes_are_still_those_of_the_list() ->
     taken = resolve(asked("беру первую", slots=Slots(ordinal=1)), conversation)
     assert taken.taken == ("g1",)
     assert taken.understood.intent == "recommend"
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "slots", "right"),
+    [
+        ("forecast for the month", "forecast", Slots(period_days=30), Slots(horizon_days=30)),
+        ("что сделал портфель за полгода", "portfolio", Slots(horizon_days=182), Slots(period_days=182)),
+        ("за последний год откладывал", "plan", Slots(period_days=365), Slots(period_days=365)),
+        ("портфель в ближайший год", "portfolio", Slots(horizon_days=365), Slots(horizon_days=365)),
+        ("forecast after the last month", "forecast", Slots(period_days=30), Slots(period_days=30)),
+    ],
+)
+def test_a_time_without_direction_looks_where_the_intent_does(
+    text: str, intent: Intent, slots: Slots, right: Slots
+) -> None:
+    assert resolve(asked(text, intent, slots, p=0.9, sure=True), Past()).understood.slots == right
+
+
+def test_a_sure_wish_for_reasons_is_about_what_was_shown() -> None:
+    wish = resolve(asked("аргументируй свой выбор", "explain", p=0.9, sure=True), past())
+    assert [s.item_id for s in wish.about] == ["g1", "g2", "g3"]

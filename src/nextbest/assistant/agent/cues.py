@@ -54,6 +54,12 @@ TRACKING = re.compile(
     r"|ahead\s+of\s+(?:plan|schedule)|progress|deadline|how\s+far\s+(?:am|are|is)|how\s+close)",
     _IGNORE,
 )
+DIRECTED = re.compile(
+    r"\b(?:прошл|последн|предыдущ|минувш|прошедш|ближайш|следующ|предстоящ|будущ)\w*"
+    r"|\b(?:last|past|previous|next|coming|following|upcoming|ago|since|until|by|с|к|до|назад|через)\b",
+    _IGNORE,
+)
+"""The text itself says whether it looks back or ahead."""
 NOT = re.compile(r"\b(?:не|нет|don(?:'|’)?t|not|no|never)\b", _IGNORE)
 
 _SLOT_WORDS = re.compile(

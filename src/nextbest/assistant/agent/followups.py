@@ -105,7 +105,11 @@ def _takes(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
 
 
 def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
-    asks = cues.WHY.search(understood.text) or cues.TELL.search(understood.text)
+    asks = (
+        cues.WHY.search(understood.text)
+        or cues.TELL.search(understood.text)
+        or (understood.is_sure and understood.intent == "explain")
+    )
     if not asks or not past.shown or understood.slots.items:
         return None
     if pointed or cues.n_words(understood.text) <= _SHORT:
@@ -226,8 +230,12 @@ def _as_followup(understood: Understood, intent: Intent, slots: Slots) -> Unders
 
 
 def _with_memory(wish: Wish, past: Past) -> Wish:
-    """What was turned down in this session isn't proposed again."""
-    if wish.understood.intent not in LISTS:
+    """Time looks where the intent does, and what was turned down in this session isn't proposed again."""
+    understood = wish.understood
+    slots = _in_direction(understood.slots, understood.intent)
+    if slots is not understood.slots and not cues.DIRECTED.search(understood.text):
+        wish = replace(wish, understood=replace(understood, slots=slots))
+    if understood.intent not in LISTS:
         return wish
     return replace(wish, deny=_once([*wish.deny, *wish.rejected, *past.rejected]))
 
