@@ -4,7 +4,7 @@ import pytest
 
 from nextbest.assistant.agent import cues
 from nextbest.assistant.agent.followups import resolve
-from nextbest.assistant.base import Intent, Language, Link, Money, Shown, Slots, Turn, Understood
+from nextbest.assistant.base import Intent, Language, Link, Money, Shown, Slots, ToolCall, Turn, Understood
 from nextbest.assistant.memory.past import Past
 
 LIST = tuple(Shown(f"g{n}", {"ru": f"Игра {n}", "en": f"Game {n}"}, price=10.0 * n) for n in (1, 2, 3))
@@ -229,3 +229,14 @@ def test_a_time_without_direction_looks_where_the_intent_does(
 def test_a_sure_wish_for_reasons_is_about_what_was_shown() -> None:
     wish = resolve(asked("аргументируй свой выбор", "explain", p=0.9, sure=True), past())
     assert [s.item_id for s in wish.about] == ["g1", "g2", "g3"]
+
+
+def test_a_list_goes_on_within_the_price_and_without_what_was_shown_before() -> None:
+    cheaper = ToolCall("recommend_items", {"max_price": 20.0, "deny": ["g7"]})
+    conversation = past(calls=(cheaper,))
+    wish = resolve(asked("не эту, первую не хочу", slots=Slots(ordinal=1, rejects=True)), conversation)
+    assert wish.max_price == 20.0
+    assert set(wish.deny) == {"g1", "g2", "g3", "g7"}
+    assert wish.rejected == ("g1",)
+    new = resolve(asked("посоветуй игру", "recommend", p=0.99, sure=True), conversation)
+    assert new.max_price is None

@@ -147,13 +147,17 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
     rejected = tuple(shown.item_id for shown in refused)
     prices = [shown.price for shown in (pointed or past.shown) if shown.price is not None]
     bound = None if not slots.cheaper or not prices else (min(prices) if len(prices) == 1 else median(prices))
-    deny = tuple(shown.item_id for shown in past.shown)
+    before = last.calls[0].arguments if last.calls else {}
+    deny = (*(shown.item_id for shown in past.shown), *before.get("deny", ()))
+    bound = (
+        before.get("max_price") if bound is None else bound
+    )  # cheap ones stay wanted until something else is
     return Wish(
         _as_followup(understood, last.intent, _merged(replace(slots, ordinal=None), last)),
         pointed,
         deny=deny,
         max_price=bound,
-        no_prices=slots.cheaper and bound is None,
+        no_prices=slots.cheaper and not prices,
         rejected=rejected,
     )
 
