@@ -109,6 +109,7 @@ def run_ingest(args: argparse.Namespace) -> "IngestReport":
 
     settings = _settings(args)
     memory = Settings.from_env().memory_limit_mb
+    limits: dict[str, Any] = {} if memory is None else {"memory_mb": memory}
     report = ingest(
         args.store,
         args.files,
@@ -120,7 +121,7 @@ def run_ingest(args: argparse.Namespace) -> "IngestReport":
         clients_mapping={**settings.clients_map, **mapping(args.clients_map, name="--clients-map")} or None,
         config=cleaning_rules(settings.clean, args.rules),
         progress=show_progress(args),
-        **({} if memory is None else {"memory_mb": memory}),
+        **limits,
     )
     if args.report:
         write_text(args.report, report.to_markdown())
