@@ -86,8 +86,9 @@ def run_ask(args: argparse.Namespace) -> None:
     """One question, one answer."""
     from nextbest.assistant.agent.events import reply_document
 
+    caller = _caller(args)
     with closing(_assistant(args)) as assistant:
-        reply = assistant.ask(_caller(args), args.text, session=args.session, language=args.language)
+        reply = assistant.ask(caller, args.text, session=args.session, language=args.language)
     emit(args, reply_document(reply), reply.answer)
 
 

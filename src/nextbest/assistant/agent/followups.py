@@ -71,7 +71,7 @@ def resolve(understood: Understood, past: Past) -> Wish:
 def _answer_to_question_back(understood: Understood, past: Past) -> Understood | None:
     """The question back answered: with one of the offered intents, or with what was missing."""
     waiting = past.waiting
-    if waiting is None or cues.n_words(understood.text) > 2 * _SHORT:
+    if waiting is None or cues.n_words(understood.text) > 2 * _SHORT or cues.WHY.search(understood.text):
         return None
     merged = _merged(understood.slots, waiting)
     if waiting.offered:
