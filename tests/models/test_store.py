@@ -133,23 +133,6 @@ def test_a_full_disk_leaves_the_old_model_and_no_rubbish(folder, monkeypatch):
     assert [p.name for p in folder.parent.iterdir()] == ["m"]
 
 
-def test_a_failed_rename_puts_the_old_model_back(folder, monkeypatch):
-    rename = type(folder).rename
-
-    def broken(self, target):
-        if self.name.endswith(".tmp"):
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
-
-    monkeypatch.setattr(type(folder), "rename", broken)
-    with pytest.raises(ExternalError, match="Input/output error"):
-        make_model("popularity").fit(random_log()).save(folder)
-    assert load_model(folder).n_items == 12
-    with pytest.raises(ExternalError, match="Input/output error"):
-        make_model("popularity").fit(random_log()).save(folder.with_name("fresh"))
-    assert [p.name for p in folder.parent.iterdir()] == ["m"]
-
-
 def test_an_unknown_kind_lists_the_known_ones():
     with pytest.raises(InputError, match=r"kind: must be one of \['als'"):
         model_class("oracle")

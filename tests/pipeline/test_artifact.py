@@ -126,41 +126,6 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
         full_shop().save(tmp_path / "m")
 
 
-def test_without_an_exchange_of_names_the_old_folder_steps_aside(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(artifact.sys, "platform", "other")
-    shop(model=make_model("ease")).save(folder)
-    assert Pipeline.load(folder).manifest["model"] == "ease"
-    assert [p.name for p in folder.parent.iterdir()] == ["m"]
-
-
-def test_a_failed_rename_puts_the_old_folder_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rename = Path.rename
-
-    def fail(self: Path, target: Any) -> Any:
-        if Path(target) == folder and "-old" not in self.name:
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
-
-    monkeypatch.setattr(artifact, "_exchange", lambda a, b: False)
-    monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(ExternalError, match="Input/output error"):
-        shop(model=make_model("ease")).save(folder)
-    assert Pipeline.load(folder).manifest["model"] == "item_knn"
-    assert [p.name for p in folder.parent.iterdir()] == ["m"]
-
-
-def test_a_system_library_without_the_exchange_is_no_obstacle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def lacks(*_: Any, **__: Any) -> Any:
-        raise OSError("no such library")
-
-    monkeypatch.setattr(artifact.ctypes, "CDLL", lacks)
-    assert not artifact._exchange(tmp_path, tmp_path)
-
-
 def test_a_full_disk_leaves_the_old_folder_and_no_rest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
@@ -176,9 +141,9 @@ def test_a_full_disk_leaves_the_old_folder_and_no_rest(folder: Path, monkeypatch
 DIES = """
 import os, sys
 from pathlib import Path
-from nextbest.pipeline import artifact
+from nextbest.data import whole_folder
 from nextbest.pipeline.pipeline import Pipeline
-artifact._replace = lambda *_: os._exit(9)
+whole_folder._take_name = lambda *_: os._exit(9)
 Pipeline.load(sys.argv[1]).save(sys.argv[1], recipe="never seen")
 """
 
@@ -186,19 +151,6 @@ Pipeline.load(sys.argv[1]).save(sys.argv[1], recipe="never seen")
 def test_a_process_killed_while_saving_leaves_the_old_folder(folder: Path) -> None:
     assert subprocess.run([sys.executable, "-c", DIES, str(folder)], check=False).returncode == 9
     assert Pipeline.load(folder).manifest["recipe"] is None
-
-
-def test_files_that_refuse_fsync_are_an_error_folders_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: int) -> None:
-        raise OSError(22, "Invalid argument")
-
-    monkeypatch.setattr(artifact.os, "fsync", refuse)
-    artifact._fsync(tmp_path)
-    (tmp_path / "f").touch()
-    with pytest.raises(OSError, match="Invalid"):
-        artifact._fsync(tmp_path / "f")
 
 
 @pytest.mark.parametrize(

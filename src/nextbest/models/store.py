@@ -5,8 +5,6 @@ Nothing here is ever pickled: a folder from a stranger can be wrong, it can't ru
 
 import hashlib
 import json
-import shutil
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.ids import IdIndex
-from nextbest.errors import ArtifactError, DataError, ExternalError, InputError
+from nextbest.data.whole_folder import whole_folder
+from nextbest.errors import ArtifactError, DataError, InputError
 from nextbest.version import __version__
 
 FORMAT = 1
@@ -49,9 +48,7 @@ def write_folder(
     """
     folder = Path(folder)
     check_free(folder)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        temporary.mkdir(parents=True)
+    with whole_folder(folder) as temporary:
         np.savez(
             temporary / ARRAYS, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()}
         )
@@ -70,11 +67,6 @@ def write_folder(
             "files": {name: _sha256(temporary / name) for name in written},
         }
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-        _swap(temporary, folder)
-    except OSError as error:
-        raise ExternalError("disk", f"could not write {folder}: {error}", retryable=True) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_free(folder: Path) -> None:
@@ -195,18 +187,3 @@ def _is_model(folder: Path) -> bool:
 
 def _is_empty_folder(folder: Path) -> bool:
     return folder.is_dir() and next(folder.iterdir(), None) is None
-
-
-def _swap(temporary: Path, folder: Path) -> None:
-    """Put `temporary` where `folder` is; a folder can't be replaced in one step, so the old one steps aside."""
-    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
-    was_there = folder.exists()
-    if was_there:
-        folder.rename(aside)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        if was_there:
-            aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -3,15 +3,9 @@
 Touches files. Knows what a folder holds, not what a pipeline does with it. Never reads or writes pickle.
 """
 
-import ctypes
-import errno
 import hashlib
 import json
-import os
 import platform
-import secrets
-import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,7 +20,8 @@ from pydantic import ValidationError
 
 from nextbest.data.ids import IdIndex
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.errors import ArtifactError, ExternalError, InputError, NextbestError
+from nextbest.data.whole_folder import whole_folder
+from nextbest.errors import ArtifactError, InputError, NextbestError
 from nextbest.models import load_model
 from nextbest.models.base import Recommender
 from nextbest.models.store import read_manifest as read_model_manifest
@@ -37,7 +32,6 @@ FORMAT = 1
 """Version of the folder's layout."""
 KIND = "nextbest pipeline"
 MANIFEST = "manifest.json"
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +82,7 @@ def describe(parts: Parts) -> dict[str, Any]:
 def write_pipeline(folder: str | Path, parts: Parts) -> dict[str, Any]:
     """Write the folder and return its manifest.
 
-    Everything goes to a hidden folder beside it, reaches the disk, and then takes the name in one rename;
-    a folder that was there is exchanged for it and removed. A process killed at any point leaves the old
-    one whole.
+    A process killed at any point leaves the old one whole (`data.whole_folder`).
 
     Raises
     ------
@@ -102,10 +94,7 @@ def write_pipeline(folder: str | Path, parts: Parts) -> dict[str, Any]:
     folder = Path(folder)
     check_target(folder)
     moment = parts.info.created or datetime.now(UTC)
-    temporary = folder.parent / f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
+    with whole_folder(folder) as temporary:
         _write_parts(temporary, parts)
         files = sorted(p for p in temporary.rglob("*") if p.is_file())
         manifest = describe(parts) | {
@@ -114,20 +103,6 @@ def write_pipeline(folder: str | Path, parts: Parts) -> dict[str, Any]:
         }
         text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
         (temporary / MANIFEST).write_text(text, encoding="utf-8")
-        for path in [*temporary.rglob("*"), temporary]:
-            _fsync(path)
-        _replace(temporary, folder)
-        _fsync(folder.parent)
-    except (OSError, pl.exceptions.PolarsError) as e:
-        code = getattr(e, "errno", None)
-        raise ExternalError(
-            "disk",
-            f"{folder}: {getattr(e, 'strerror', None) or e}",
-            retryable=code == errno.ENOSPC,
-            remedy="nothing was changed",
-        ) from e
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return manifest
 
 
@@ -178,46 +153,6 @@ def _write_parts(folder: Path, parts: Parts) -> None:
     parts.model.save(folder / "model")
     for n, model in enumerate(parts.fallbacks.values()):
         model.save(folder / f"fallback_{n}")
-
-
-def _replace(temporary: Path, folder: Path) -> None:
-    """Give `temporary` the name `folder`; where both exist they change names in one step if the system can."""
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    if _exchange(temporary, folder):
-        return
-    aside = temporary.with_name(temporary.name + "-old")
-    folder.rename(aside)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _exchange(a: Path, b: Path) -> bool:
-    """Linux's renameat2(RENAME_EXCHANGE); False where the system or the file system lacks it."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return False
-    done: int = renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE)
-    return done == 0
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as e:  # a few file systems refuse fsync on folders
-        if not path.is_dir() or e.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _digest(path: Path) -> str:

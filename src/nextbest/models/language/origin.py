@@ -6,14 +6,13 @@ it stands. Ours do, and say which weights they mean by checksum. Knows no torch.
 
 import hashlib
 import json
-import shutil
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from nextbest.errors import ArtifactError, ExternalError, InputError
+from nextbest.data.whole_folder import whole_folder
+from nextbest.errors import ArtifactError, InputError
 from nextbest.version import __version__
 
 ORIGIN = "origin.json"
@@ -94,9 +93,7 @@ def write_weights(
         raise InputError(
             "folder", "is there and isn't empty", value=str(folder), remedy="choose a new folder"
         )
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        temporary.mkdir(parents=True)
+    with whole_folder(folder) as temporary:
         save(temporary)
         weights = weights_digest(temporary)
         known = origin or Origin(digest=weights, source=str(folder), **said)  # type: ignore[arg-type]
@@ -111,11 +108,4 @@ def write_weights(
         (temporary / ORIGIN).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
         if known.notice:
             (temporary / "NOTICE").write_text(known.notice, encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except OSError as error:
-        raise ExternalError("disk", f"could not write {folder}: {error}", retryable=True) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder

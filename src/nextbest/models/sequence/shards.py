@@ -5,8 +5,6 @@ vouches for them. Knows no torch, no model and no journal; segments of users are
 """
 
 import json
-import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 
 from nextbest.data.buckets import bucket_of
 from nextbest.data.interactions import Histories, Interactions
-from nextbest.errors import ArtifactError, DataError, ExternalError, InputError
+from nextbest.data.whole_folder import whole_folder
+from nextbest.errors import ArtifactError, DataError, InputError
 from nextbest.models.base import Rng
 from nextbest.models.checks import check_items
 from nextbest.models.sequence.shard_files import (
@@ -247,21 +246,12 @@ def write_shards(
         blocks = _numbered(log, n_shards=n_shards)
     if n_items is None or n_items < 1:
         raise InputError("n_items", "must be given for blocks of histories, 1 or more", value=n_items)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        temporary.mkdir(parents=True)
+    with whole_folder(folder) as temporary:
         manifest = _write(
             blocks, temporary, n_items=n_items, item_ids_digest=item_ids_digest, n_shards=n_shards
         )
         text = json.dumps(manifest.model_dump(mode="json"), separators=(",", ":"))
         (temporary / MANIFEST).write_text(text, encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except OSError as error:
-        raise ExternalError("disk", f"could not write {folder}: {error}", retryable=True) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return manifest
 
 
