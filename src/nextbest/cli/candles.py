@@ -1,6 +1,7 @@
 """Candles for a command: of files or of the workspace, on one clock."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextbest.cli.output import note
@@ -29,6 +30,28 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--asset", metavar="ID", help="the one asset of the files (default: a column, else the file's name)"
     )
     parser.add_argument("--zone", default="UTC", help="zone of times without one (default: %(default)s)")
+
+
+def add_horizons(parser: argparse.ArgumentParser) -> None:
+    """The flag that says how far ahead is forecast."""
+    parser.add_argument(
+        "--horizons",
+        nargs="+",
+        type=int,
+        default=[1, 6, 24],
+        metavar="BARS",
+        help="bars ahead (default: 1 6 24)",
+    )
+
+
+def add_teaching(parser: argparse.ArgumentParser) -> None:
+    """Flags of a command that teaches a forecaster and writes a folder: `--out`, `--horizons`, `--checkpoints`, `--rng`."""
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write; replaced in one step")
+    add_horizons(parser)
+    parser.add_argument(
+        "--checkpoints", type=Path, metavar="DIR", help="keep the training's state here; a killed one goes on"
+    )
+    parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
 
 
 def read_panel(args: argparse.Namespace) -> "PricePanel":

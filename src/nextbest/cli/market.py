@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.cli import market_finetune, market_forecast, market_train
-from nextbest.cli.candles import add_candles, add_reading, read_panel
+from nextbest.cli.candles import add_candles, add_horizons, add_reading, read_panel
 from nextbest.cli.output import a_day, emit, new_command, note, show_progress, text_file
 from nextbest.errors import InputError
 
@@ -118,14 +118,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="names, and folders of `nextbest market train` and `finetune` (default: %(default)s)",
     )
-    parser.add_argument(
-        "--horizons",
-        nargs="+",
-        type=int,
-        default=[1, 6, 24],
-        metavar="BARS",
-        help="bars ahead (default: 1 6 24)",
-    )
+    add_horizons(parser)
     parser.add_argument(
         "--start", type=a_day, metavar="YYYY-MM-DD", help="of the test (default: the newest fifth)"
     )

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli.candles import add_candles, read_panel
+from nextbest.cli.candles import add_candles, add_teaching, read_panel
 from nextbest.cli.output import a_day, emit, new_command, note, show_progress
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_parser(inner: Any) -> None:
         metavar="MODEL",
         help="a folder in transformers' format, a .gguf file, package:NAME (weights that a package ships), hub:OWNER/NAME",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write; replaced in one step")
+    add_teaching(parser)
     parser.add_argument(
         "--window",
         choices=("text", "tokens", "patches"),
@@ -60,14 +60,6 @@ def add_parser(inner: Any) -> None:
     parser.add_argument("--learning-rate", type=float, metavar="RATE", help="default: 0.0004")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of training (default: float32)")
     parser.add_argument(
-        "--horizons",
-        nargs="+",
-        type=int,
-        default=[1, 6, 24],
-        metavar="BARS",
-        help="bars ahead that quantiles are kept of (default: 1 6 24)",
-    )
-    parser.add_argument(
         "--until",
         type=a_day,
         metavar="YYYY-MM-DD",
@@ -89,10 +81,6 @@ def add_parser(inner: Any) -> None:
     parser.add_argument(
         "--every", type=int, metavar="BARS", help="of --compare: between two origins (default: --ahead)"
     )
-    parser.add_argument(
-        "--checkpoints", type=Path, metavar="DIR", help="keep the training's state here; a killed one goes on"
-    )
-    parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
     parser.set_defaults(run=run)
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nextbest.cli.candles import add_candles, read_panel
+from nextbest.cli.candles import add_candles, add_horizons, read_panel
 from nextbest.cli.output import emit, new_command, note, text_file
 from nextbest.errors import ExternalError, InputError
 
@@ -58,14 +58,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a forecaster, as `nextbest market bench` names it; of `forecast` also a folder of `nextbest market train` or `finetune`",
     )
-    parser.add_argument(
-        "--horizons",
-        nargs="+",
-        type=int,
-        default=[1, 6, 24],
-        metavar="BARS",
-        help="bars ahead (default: 1 6 24)",
-    )
+    add_horizons(parser)
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
 
 

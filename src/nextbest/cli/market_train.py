@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from nextbest.cli.candles import add_candles, read_panel
+from nextbest.cli.candles import add_candles, add_teaching, read_panel
 from nextbest.cli.output import a_day, emit, new_command, show_progress
 
 EXAMPLES = """\
@@ -21,23 +21,11 @@ def add_parser(inner: Any) -> None:
         inner, "train", summary="Our own transformer learns from candles of many assets.", examples=EXAMPLES
     )
     add_candles(parser)
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write; replaced in one step")
+    add_teaching(parser)
     parser.add_argument(
         "--until", type=a_day, metavar="YYYY-MM-DD", help="learn nothing of this day or later (default: all)"
     )
-    parser.add_argument(
-        "--horizons",
-        nargs="+",
-        type=int,
-        default=[1, 6, 24],
-        metavar="BARS",
-        help="bars ahead (default: 1 6 24)",
-    )
     parser.add_argument("--members", type=int, default=1, metavar="N", help="networks whose mean answers")
-    parser.add_argument(
-        "--checkpoints", type=Path, metavar="DIR", help="keep the state after each epoch here"
-    )
-    parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
