@@ -3,7 +3,6 @@
 Ties the room's modules together. Outside ids come in and go out here; between, only row numbers.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +23,7 @@ from nextbest.pipeline.artifact import Parts, describe, model_loader, read_pipel
 from nextbest.pipeline.config import PipelineConfig, PipelineInfo
 from nextbest.pipeline.fallback import Fallback, named_chain
 from nextbest.pipeline.filters import Clients, Filters
+from nextbest.pipeline.following import LogFollower
 from nextbest.pipeline.items import ItemSpace
 from nextbest.pipeline.live import LiveHistories, pack
 from nextbest.pipeline.query import Answer, Lang, Query, RecommendedItem
@@ -36,7 +36,6 @@ __all__ = ["Pipeline", "PipelineConfig", "PipelineInfo"]
 _BLOCK_FLOATS = 16_000_000
 """Scores held at once, 64 MB of them."""
 _MAX_BLOCK = 256
-_READ_EVENTS = 10_000
 
 
 class Pipeline:
@@ -88,9 +87,7 @@ class Pipeline:
         self._writer = Writer(self._items, main, steps)
         self._live = LiveHistories(interactions, config.live)
         self._resolver = Resolver(interactions, self._items, self._filters, self._clients, self._live, config)
-        self._log: EventLog | None = None
-        self._read_rowid, self._is_behind = 0, False
-        self._sync_lock = threading.Lock()
+        self._follower = LogFollower(self._live)
         self._block = max(1, min(_MAX_BLOCK, _BLOCK_FLOATS // max(1, len(self._items))))
 
     @classmethod
@@ -277,10 +274,7 @@ class Pipeline:
         for event in events:
             if not isinstance(event, Event):
                 raise InputError("events", "must hold Event objects", value=event)
-        if self._log is None:
-            return self._live.add(events)
-        self._log.append(events)
-        return self.sync()
+        return self._follower.add(events)
 
     def attach(self, event_log: EventLog, *, after: int = 0) -> int:
         """Take events from this log, and store new ones there; the number it held that was new here.
@@ -288,25 +282,11 @@ class Pipeline:
         `after`: row number in the log from which on to read; what the journal of the training held
         already is recognised and passed over in any case.
         """
-        with self._sync_lock:
-            self._log, self._read_rowid = event_log, after
-            return self._pull(event_log)
+        return self._follower.attach(event_log, after=after)
 
     def sync(self) -> int:
         """Take over what other processes stored since the last call; costs microseconds if nothing."""
-        if self._log is None:
-            return 0
-        with self._sync_lock:
-            self._is_behind |= self._log.changed()  # stays set where reading fails
-            return self._pull(self._log) if self._is_behind else 0
-
-    def _pull(self, event_log: EventLog) -> int:
-        n_added = 0
-        while rows := event_log.read_after(self._read_rowid, limit=_READ_EVENTS):
-            n_added += self._live.add(row.event for row in rows)
-            self._read_rowid = rows[-1].rowid
-        self._is_behind = False
-        return n_added
+        return self._follower.sync()
 
     def adopt_live(self, other: "Pipeline") -> int:
         """Take over the posted events of an older pipeline, before this one answers in its place.
