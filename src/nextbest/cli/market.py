@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.cli import market_finetune, market_forecast, market_train
 from nextbest.cli.candles import add_candles, add_horizons, add_reading, read_panel
+from nextbest.cli.market_models import add_seen_until, model_of
 from nextbest.cli.output import a_day, emit, new_command, note, show_progress, text_file
 from nextbest.errors import InputError
 
 if TYPE_CHECKING:
     from nextbest.data.prices.panel import PricePanel
-    from nextbest.market.base import Forecaster
     from nextbest.market.bench.leaderboard import Leaderboard
     from nextbest.market.bench.origins import Origins
     from nextbest.market.ledger import Ledger
@@ -35,7 +35,8 @@ BENCH_EXAMPLES = """\
   nextbest market bench --prices candles/*.parquet --step 1d
   nextbest market bench --prices BTC.csv --models rw_garch_t lgbm_quantile --horizons 1 7 --json
   nextbest market bench --step 1d --start 2025-08-01      # candles of the workspace; a killed run goes on
-  nextbest market bench --step 1d --models rw_hist_sim llm   # llm: a folder of `nextbest market finetune` or `train`"""
+  nextbest market bench --step 1d --models rw_hist_sim llm   # llm: a folder of `nextbest market finetune` or `train`
+  nextbest market bench --step 1d --models rw_hist_sim llm:ollama:llama3.1 --llm-seen-until 2023-12-31 --every 7"""
 VERDICT_EXAMPLES = """\
   nextbest market verdict --prices candles/*.parquet --step 1d --funding 0.0003 --html verdict.html
   nextbest market verdict --prices shares/*.csv --funding 0 --models drift auto_theta --json"""
@@ -116,8 +117,9 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=list(MODELS),
         metavar="NAME",
-        help="names, and folders of `nextbest market train` and `finetune` (default: %(default)s)",
+        help="names, folders of `nextbest market train` and `finetune`, llm:PROVIDER as of `nextbest chat` (default: %(default)s)",
     )
+    add_seen_until(parser)
     add_horizons(parser)
     parser.add_argument(
         "--start", type=a_day, metavar="YYYY-MM-DD", help="of the test (default: the newest fifth)"
@@ -243,19 +245,11 @@ def _benched(
         every=args.every,
         refit_every=args.refit_every,
     )
-    models = [_model(name) for name in args.models]
+    models = [model_of(name, seen_until=args.llm_seen_until) for name in args.models]
     board = bench(panel, models, origins, ledger=ledger, rng=args.rng, progress=show_progress(args))
     for failure in board.failures[:5]:
         note(args, f"{failure.model} failed at origins {failure.first}-{failure.stop - 1}: {failure.words}")
     return board, origins
-
-
-def _model(name: str) -> "Forecaster":
-    """A forecaster by name, or one that was kept in a folder."""
-    from nextbest.market.base import make_forecaster
-    from nextbest.market.kept import KeptForecaster
-
-    return KeptForecaster(name) if Path(name).is_dir() else make_forecaster(name)
 
 
 def _funding(text: str | None, panel: "PricePanel") -> Any:
