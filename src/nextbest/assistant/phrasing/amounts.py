@@ -31,13 +31,13 @@ CURRENCIES: Mapping[str, Currency] = {
 
 
 def number(value: float, language: Language, *, places: int | None = None) -> str:
-    """A number; by itself it is whole where the value is, or from a thousand on, else it keeps two or three figures.
+    """A number; by itself it is whole where the value is, or from a thousand on, else it keeps two figures.
 
-    >>> number(1234567, "ru"), number(0.851, "en"), number(-3, "ru")
-    ('1\\xa0234\\xa0567', '0.85', '−3')
+    >>> number(1234567, "ru"), number(0.851, "en"), number(0.02614, "en"), number(-3, "ru")
+    ('1\\xa0234\\xa0567', '0.85', '0.026', '−3')
     """
     if places is None:
-        places = 0 if _is_whole(value) or abs(value) >= 1000 else ratio_places(value)
+        places = 0 if _is_whole(value) or abs(value) >= 1000 else max(2, ratio_places(value) - 1)
     return digits(value, places, language)
 
 
