@@ -111,6 +111,9 @@ class Slots:
     """The same with its days, both in, where the text names them ("за 2024 год")."""
     horizon_days: int | None = None
     """Looking ahead."""
+    undirected_days: int | None = None
+    """Of a time that doesn't say itself whether it looks back or ahead ("за год", "this week"): which of the two fields above it
+    stands in is by the text's verbs, and `agent.followups` goes by the intent."""
     amount: Money | None = None
     goal: str | None = None
     """house, education, pension, cushion, travel, car, growth."""

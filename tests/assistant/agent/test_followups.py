@@ -65,8 +65,8 @@ def test_why_with_nothing_shown_stays_as_it_was_understood() -> None:
     ("last", "text", "slots", "kept"),
     [
         ("portfolio", "а за три года?", Slots(period_days=1095), {"period_days": 1095}),
-        ("portfolio", "and over three years?", Slots(horizon_days=1095), {"period_days": 1095, "horizon_days": None}),
-        ("plan", "а если за пять лет?", Slots(period_days=1826), {"horizon_days": 1826, "period_days": None}),
+        ("portfolio", "and over three years?", Slots(horizon_days=1095, undirected_days=1095), {"period_days": 1095, "horizon_days": None}),
+        ("plan", "а если за пять лет?", Slots(period_days=1826, undirected_days=1826), {"horizon_days": 1826, "period_days": None}),
         ("plan", "а на машину?", Slots(goal="car"), {"goal": "car"}),
         ("plan", "а с 2 миллионами рублей", Slots(amount=Money(2e6, "RUB")), {"amount": Money(2e6, "RUB")}),
         ("forecast", "а биткоин?", Slots(asset="BTC"), {"asset": "BTC"}),
@@ -213,8 +213,18 @@ def test_after_an_explanation_places_and_wishes_are_still_those_of_the_list() ->
 @pytest.mark.parametrize(
     ("text", "intent", "slots", "right"),
     [
-        ("forecast for the month", "forecast", Slots(period_days=30), Slots(horizon_days=30)),
-        ("что сделал портфель за полгода", "portfolio", Slots(horizon_days=182), Slots(period_days=182)),
+        (
+            "forecast for the month",
+            "forecast",
+            Slots(period_days=30, undirected_days=30),
+            Slots(horizon_days=30),
+        ),
+        (
+            "что сделал портфель за полгода",
+            "portfolio",
+            Slots(horizon_days=182, undirected_days=182),
+            Slots(period_days=182),
+        ),
         ("за последний год откладывал", "plan", Slots(period_days=365), Slots(period_days=365)),
         ("портфель в ближайший год", "portfolio", Slots(horizon_days=365), Slots(horizon_days=365)),
         ("forecast after the last month", "forecast", Slots(period_days=30), Slots(period_days=30)),

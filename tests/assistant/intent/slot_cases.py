@@ -29,6 +29,11 @@ def days(first: tuple[int, int, int], last: tuple[int, int, int]) -> dict[str, A
     return {"period": (a, b), "period_days": (b - a).days + 1}
 
 
+def until(year: int, month: int, day: int) -> dict[str, Any]:
+    """A horizon by its last day."""
+    return {"horizon_days": (date(year, month, day) - TODAY).days}
+
+
 def money(value: float, currency: str | None = None) -> dict[str, Any]:
     return {"amount": Money(value, currency)}
 
@@ -283,7 +288,7 @@ WRITTEN_AFTER_RU: list[Case] = [
     ("дай 3 штуки", {"k": 3}),
     ("посоветуй ещё две", {"k": 2}),
     ("тысяча игр", {}),
-    ("вторую не надо", {"rejects": True}),
+    ("вторую не надо", {"rejects": True, "ordinal": 2}),
     ("пятый пункт", {"ordinal": 5}),
     ("клиент Иванов", {}),
     ("клиенту с номером 77 нужен вклад", {"client": "77"}),

@@ -180,7 +180,7 @@ def _elliptic(understood: Understood, past: Past, last: Turn, pointed: tuple[Sho
         and understood.probability >= _CLEAR
     ):
         return None
-    slots = _in_direction(understood.slots, last.intent)
+    slots = in_direction(understood.slots, last.intent)
     return Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed)
 
 
@@ -215,18 +215,16 @@ def _merged(slots: Slots, last: Turn) -> Slots:
     return replace(replace(last.slots, ordinal=None, rejects=False, cheaper=False), **changes)
 
 
-def _in_direction(slots: Slots, intent: Intent) -> Slots:
-    """A bare "three years" looks ahead for a plan and back for a portfolio."""
-    if intent in _AHEAD and slots.horizon_days is None and slots.period_days is not None:
-        return replace(slots, horizon_days=slots.period_days, period_days=None)
-    if (
-        intent in _BACK
-        and slots.period_days is None
-        and slots.period is None
-        and slots.horizon_days is not None
-    ):
-        return replace(slots, period_days=slots.horizon_days, horizon_days=None)
-    return slots
+def in_direction(slots: Slots, intent: Intent) -> Slots:
+    """A bare "three years" looks ahead for a plan and back for a portfolio; a time that says its way keeps it."""
+    days = slots.undirected_days
+    if days is None:
+        return slots
+    if intent in _AHEAD:
+        return replace(slots, horizon_days=days, period_days=None, period=None, undirected_days=None)
+    if intent in _BACK and slots.horizon_days is not None:
+        return replace(slots, period_days=days, horizon_days=None, undirected_days=None)
+    return replace(slots, undirected_days=None)
 
 
 def _as_followup(understood: Understood, intent: Intent, slots: Slots) -> Understood:
@@ -236,8 +234,8 @@ def _as_followup(understood: Understood, intent: Intent, slots: Slots) -> Unders
 def _with_memory(wish: Wish, past: Past) -> Wish:
     """Time looks where the intent does, and what was turned down in this session isn't proposed again."""
     understood = wish.understood
-    slots = _in_direction(understood.slots, understood.intent)
-    if slots is not understood.slots and not cues.DIRECTED.search(understood.text):
+    slots = in_direction(understood.slots, understood.intent)
+    if slots != understood.slots:
         wish = replace(wish, understood=replace(understood, slots=slots))
     if understood.intent not in LISTS:
         return wish

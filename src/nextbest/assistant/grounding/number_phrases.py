@@ -6,7 +6,7 @@
 import re
 from dataclasses import dataclass
 
-from nextbest.assistant.intent.number_words import UNITS
+from nextbest.text.number_words import SCALES, UNITS, VAGUE, ordinal_value
 
 _DIGITS = re.compile(
     r"\d{1,3}(?:[ \u00a0\u202f\u2009'’]\d{3})+(?!\d)(?:[.,]\d+(?!\d))?"
@@ -20,36 +20,11 @@ _ORDINAL_MARK = re.compile(
 )
 _CARDINAL_MARK = re.compile(r"[-‐‑](?:ти|и|мя|х|ми|ью|ех|ем)(?!\w)")
 _GLUED_SCALE = re.compile(r"(k|к|m|mn|mln|bn|b|тыс|млн|млрд|трлн)(?![^\W\d_])\.?")
-_SCALES = (
-    (1e3, r"тысяч(?:а|и|у|е|ей|ью|ам|ами|ах|)|тыс|тыщ[аиу]?|k|thousands?|grand"),
-    (1e6, r"миллион(?:а|ов|у|ам|ом|ами|ах|е|ы|)|млн|лям(?:а|ов|)|m|mln|mn|mio|millions?"),
-    (1e9, r"миллиард(?:а|ов|у|ам|ом|ами|ах|е|ы|)|млрд|b|bn|billions?"),
-    (1e12, r"триллион(?:а|ов|у|ам|ом|ами|ах|е|ы|)|трлн|tn|trillions?"),
-)
 _ABBREVIATED = frozenset({"тыс", "млн", "млрд", "трлн", "mln", "bn"})
 _GOES_ON = re.compile(r"\.[\s\u00a0]*[a-zа-я₽$€£%]")
 """A dot of an abbreviation: something follows that isn't a new sentence's number or the end."""
-_SCALE = re.compile("|".join(f"(?P<s{i}>{words})" for i, (_, words) in enumerate(_SCALES)))
+_SCALE = re.compile("|".join(f"(?P<s{i}>{words})" for i, (_, words) in enumerate(SCALES)))
 _AND_A_HALF = re.compile(r"[\s\u00a0]+(?:с[\s\u00a0]+половиной|and[\s\u00a0]+a[\s\u00a0]+half)(?!\w)")
-_ADJECTIVE = r"(?:ый|ий|ой|ая|яя|ое|ее|ого|его|ому|ему|ым|им|ом|ем|ую|юю|ою|ей|ые|ие|ых|их|ыми|ими)"
-_ORDINAL_STEMS = (
-    (1, r"перв"), (2, r"втор"), (4, r"четверт"), (5, r"пят"), (6, r"шест"), (7, r"седьм"), (8, r"восьм"), (9, r"девят"),
-    (10, r"десят"), (11, r"одиннадцат"), (12, r"двенадцат"), (13, r"тринадцат"), (14, r"четырнадцат"), (15, r"пятнадцат"),
-    (16, r"шестнадцат"), (17, r"семнадцат"), (18, r"восемнадцат"), (19, r"девятнадцат"), (20, r"двадцат"),
-    (30, r"тридцат"), (40, r"сороков"), (50, r"пятидесят"), (60, r"шестидесят"), (70, r"семидесят"),
-    (80, r"восьмидесят"), (90, r"девяност"), (100, r"сот"), (200, r"двухсот"), (300, r"трехсот"), (400, r"четырехсот"),
-    (500, r"пятисот"), (1000, r"тысячн"), (2000, r"двухтысячн"),
-)  # fmt: skip
-_THIRD_RU = re.compile(r"трет(?:ий|ья|ье|ьего|ьему|ьим|ьем|ью|ьей|ьи|ьих|ьими)")
-_ORDINAL_RU = re.compile("|".join(f"(?P<n{n}>{stem}){_ADJECTIVE}" for n, stem in _ORDINAL_STEMS))
-_ORDINAL_WORDS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-)
-_TENTH_WORDS = "thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth"
-_ORDINALS_EN = {word: n for n, word in enumerate(_ORDINAL_WORDS.split(), start=1)} | {
-    word: 10 * n for n, word in enumerate(_TENTH_WORDS.split(), start=3)
-}
 _FRACTIONS = (
     (1 / 2, r"половин(?:а|ы|е|у|ой|ою|ка|ку|ки)|half|halves"),
     (1 / 3, r"треть|трети|третей|thirds"),
@@ -78,8 +53,6 @@ _TIMES = {
     "вчетверо": 4, "четырежды": 4, "quadrupled": 4, "fourfold": 4, "впятеро": 5, "вшестеро": 6, "вдесятеро": 10,
     "tenfold": 10,
 }  # fmt: skip
-_VAGUE = frozenset({"пара", "пару", "парой", "парочка", "парочку", "парочкой"})
-"""Words that the tables of a question take for two and an answer uses for "some"; the currency pair is one, too."""
 _SIGNS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3, "⅛": 0.125}
 
 
@@ -165,7 +138,7 @@ def _scaled(text: str, value: float, step: float, end: int) -> tuple[float, floa
 
 def _size(word: str) -> float | None:
     match = _SCALE.fullmatch(word)
-    return None if match is None else next(size for i, (size, _) in enumerate(_SCALES) if match[f"s{i}"])
+    return None if match is None else next(size for i, (size, _) in enumerate(SCALES) if match[f"s{i}"])
 
 
 def _words(text: str, first: re.Match[str]) -> Spoken | None:
@@ -193,27 +166,13 @@ def _words(text: str, first: re.Match[str]) -> Spoken | None:
     return _cardinal(text, start)
 
 
-def ordinal_value(word: str) -> int | None:
-    """Place that a word names, in either language and any case.
-
-    >>> [ordinal_value(w) for w in ("третьего", "двадцатый", "first", "дом")]
-    [3, 20, 1, None]
-    """
-    if word in _ORDINALS_EN:
-        return _ORDINALS_EN[word]
-    if _THIRD_RU.fullmatch(word):
-        return 3
-    match = _ORDINAL_RU.fullmatch(word)
-    return None if match is None or match.lastgroup is None else int(match.lastgroup[1:])
-
-
 def _cardinal(text: str, start: int) -> Spoken | None:
     """A number in words: hundreds, tens and ones, scales; the last word may be an ordinal."""
     total, part, last, step = 0.0, 0.0, float("inf"), 1.0
     at, end, n_words, is_ordinal, part_step = start, start, 0, False, 1.0
     while word := _WORD.match(text, at):
         said = word[0]
-        value = None if said in _VAGUE else UNITS.get(said)
+        value = None if said in VAGUE else UNITS.get(said)
         if (
             said == "and"
             and (part >= 100 or (total and not part))
@@ -277,7 +236,7 @@ def _decimal(text: str, whole: Spoken, word: re.Match[str]) -> Spoken:
     if word[0] == "point":
         digits = ""
         end = whole.end
-        while (said := _WORD.match(text, at)) and UNITS.get(said[0], 10) < 10 and said[0] not in _VAGUE:
+        while (said := _WORD.match(text, at)) and UNITS.get(said[0], 10) < 10 and said[0] not in VAGUE:
             digits, end = digits + str(int(UNITS[said[0]])), said.end()
             at = _skip(text, end)
         if not digits:

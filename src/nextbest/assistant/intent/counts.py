@@ -9,16 +9,32 @@ MOST = 100
 _NOUN = (
     r"(?:игр[а-я]*|игруш[а-я]+|товар[а-я]*|вариант[а-я]*|предложени[а-я]+|рекомендаци[а-я]+|совет[а-я]*|иде[а-я]+|фильм[а-я]*|"
     r"вещ[а-я]+|штук[а-я]*|акци[а-я]+|продукт[а-я]*|бумаг[а-я]*|облигаци[а-я]+|фонд[а-я]*|книг[а-я]*|позици[а-я]+|пункт[а-я]*|"
-    r"тайтл[а-я]*|монет[а-я]*|карт[а-я]*|games?|items?|things?|products?|options?|suggestions?|recommendations?|"
+    r"тайтл[а-я]*|монет[а-я]*|карт[а-я]*|сериал[а-я]*|подарк[а-я]+|шт\b\.?|покупк[а-я]+|куртк[а-я]+|плать[а-я]+|наряд[а-я]*|блюд[а-я]*|"
+    r"tv\s+shows?|shows?|gifts?|presents?|purchases?|dresses|jackets?|series|offers?|positions?|games?|items?|things?|products?|options?|suggestions?|recommendations?|"
     r"picks?|ideas?|films?|movies?|stocks?|shares?|bonds?|funds?|titles?|books?|assets?|coins?|cards?|choices?|ones)\b"
 )
+_ADJECTIVES = r"(?:[^\W\d_]+\s+){0,2}?"
+_GROUPS = {
+    "парочк": 2, "тройк": 3, "четверк": 4, "пятерк": 5, "пяток": 5, "пятка": 5, "шестерк": 6, "семерк": 7, "десятк": 10, "десяток": 10, "дюжин": 12,
+}  # fmt: skip
 _COUNTS = (
     re.compile(r"\b(?:топ|top|лучшие|best|первые|first)[\s-]*<(?P<mark>\d+)>"),
-    re.compile(rf"<(?P<mark>\d+)>[\s-]+(?:[^\W\d_]+\s+){{0,2}}?{_NOUN}"),
-    re.compile(rf"\b(?P<pair>a\s+couple\s+of|couple\s+of)\s+(?:[^\W\d_]+\s+){{0,2}}?{_NOUN}"),
+    re.compile(r"\b(?:топ|top)-?(?P<digits>\d{1,3})\b"),
+    re.compile(r"\b(?:список\s+из|list\s+of)\s+<(?P<mark>\d+)>"),
+    re.compile(rf"(?P<half>\bhalf\s+(?:an?\s+)?)?<(?P<mark>\d+)>[\s-]*{_ADJECTIVES}{_NOUN}"),
+    re.compile(rf"\b(?P<pair>a\s+couple\s+of|couple\s+of)\s+{_ADJECTIVES}{_NOUN}"),
+    re.compile(rf"\b(?:a|just\s+one)\s+(?P<single>single)\s+{_NOUN}"),
+    re.compile(rf"\b(?P<group>{'|'.join(_GROUPS)})[ауи]?\s+{_ADJECTIVES}{_NOUN}"),
+    re.compile(rf"\b(?:перв|лучш)[а-я]+\s+(?P<group>{'|'.join(_GROUPS)})[ауи]?\b"),
     re.compile(
-        r"\b(?:дай|покажи|посоветуй|подбери|предложи|порекомендуй|назови|give\s+me|show\s+me|suggest|recommend|name)(?:те)?"
-        r"(?:\s+(?:мне|me|ещ[её]))?\s+<(?P<mark>\d+)>(?=\s*(?:$|[?!.,]|пожалуйста|please))"
+        r"<(?P<mark>\d+)>\s+(?:more|others?|another|ещ[её]|друг[а-я]+|штук[а-я]*)\b(?!\s+(?:лет|год|дн|недел|месяц|years?|days?|weeks?|months?|than))"
+    ),
+    re.compile(
+        r"\b(?:дай|покажи|посоветуй|подбери|предложи|порекомендуй|назови|выведи|хватит|нужно|give\s+me|show(?:\s+me)?|suggest|recommend|name|list|another|"
+        r"ещ[её])(?:те)?(?:\s+(?:мне|me|ещ[её]|лишь|только|just|only))?\s+<(?P<mark>\d+)>(?=\s*(?:$|[?!.,)]|пожалуйста|please|(?:для|for)\b))"
+    ),
+    re.compile(
+        r"^\W*(?:а|и|and|or|или|лучше|make\s+it|just|только|лишь)\s+<(?P<mark>\d+)>(?=\s*(?:$|[?!.,)]))"
     ),
 )
 _PLACES = (
@@ -35,14 +51,19 @@ _PLACES = (
 )
 _LAST = r"последн(?:ий|яя|ее|юю|его|ей|ему|им|ем)|last"
 _ORDINAL = rf"(?P<place>{'|'.join(_PLACES)}|{_LAST})"
-_ONE = rf"(?:\s+(?:<\d+>|из\s+(?:них|списка)|of\s+(?:them|these)|in\s+the\s+list|в\s+списке|{_NOUN}))"
+_ONE = rf"(?:\s+(?:<\d+>|из\s+(?:них|списка|предложенн[а-я]+)|of\s+(?:them|these|those)|(?:in|on|from)\s+(?:the|your)\s+list|в\s+списке|мест[оаеу]\b|place\b|{_NOUN}))"
+_ASKS = r"почему|зачем|чем|расскаж|объясн|поясн|обоснуй|аргумент|подробнее|откуда|лучше|хуже|так\b|там\b|не\b|тоже|why|better|explain|what\s+for"
 _ORDINALS = (
     re.compile(rf"\b{_ORDINAL}{_ONE}"),
     re.compile(
-        rf"\b(?:а|и|про|о|об|почему|why|the|and)\s+{_ORDINAL}(?=\s*(?:$|[?!.,;:\x00]|—|-\s|и\b|and\b|лучше|better|так|так|там))"
+        rf"\b(?:а|и|или|про|о|об|насчет|именно|почему|зачем|объясн[а-я]+|поясн[а-я]+|обоснуй[а-я]*|аргументируй|опиши|(?:предлож|выбра|посоветова|показа|постави)[а-я]+|"
+        r"беру|возьму|хочу|не|кроме|на|вместо|чем|why|the|and|or|exactly|about|explain|than|except|like)\s+"
+        rf"{_ORDINAL}(?=\s*(?:$|[?!.,;:)\x00]|—|-\s|и\b|and\b|{_ASKS}))"
     ),
-    re.compile(rf"^\W*{_ORDINAL}\W*$"),
-    re.compile(r"(?:№|#|\bномер|\bпункт|\bnumber|\bno\.|\boption)\s*<(?P<mark>\d+)>"),
+    re.compile(rf"^\W*(?:the\s+)?{_ORDINAL}\s*(?:[,—-]\s*)?(?=\W*$|{_ASKS})"),
+    re.compile(
+        r"(?:№|#|\bномер(?:ом|а|у)?|\bпункт(?:ом|а|у)?|\bвариант(?:ом|а|у)?|\bnumber|\bno\.|\boption|\bitem|\bpoint)\s*<(?P<mark>\d+)>"
+    ),
 )
 
 
@@ -50,12 +71,23 @@ def find_k(said: Marked) -> int | None:
     """How many items a text asks for, 1 to 100; None where it doesn't say. What was read is struck."""
     for regex in _COUNTS:
         for match in regex.finditer(said.text):
-            groups = match.groupdict()
-            value = 2.0 if groups.get("pair") else said.number(groups["mark"]).value
+            value = _count(said, match.groupdict())
             if value == int(value) and 1 <= value <= MOST:
                 said.strike(match)
                 return int(value)
     return 2 if re.search(r"\b(?:парочк[уаой]+|a\s+couple)\b", said.text) else None
+
+
+def _count(said: Marked, groups: dict[str, str | None]) -> float:
+    if groups.get("pair"):
+        return 2.0
+    if groups.get("single"):
+        return 1.0
+    if digits := groups.get("digits"):
+        return float(digits)
+    if group := groups.get("group"):
+        return float(_GROUPS[group])
+    return said.number(groups["mark"] or "").value / (2 if groups.get("half") else 1)
 
 
 def find_ordinal(said: Marked) -> int | None:

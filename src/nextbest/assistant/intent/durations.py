@@ -1,24 +1,35 @@
-"""Units of time as both languages say them, their length in days, and the patterns that periods and horizons share.
+"""Lengths of time as both languages say them, in days, and the patterns that a time back and a time ahead share.
 
 A year is 365 days and a month a twelfth of it, rounded at the end (30, 61, 91, 182, 548 for 18 months); where the calendar
-is meant ("прошлый месяц"), its own days count.
+is meant ("прошлый месяц"), its own days count (`calendar_words`).
 """
 
 import re
-from datetime import date, timedelta
 
 from nextbest.assistant.intent.marked import Marked
 
-DAYS_OF = {"day": 1.0, "week": 7.0, "month": 365 / 12, "quarter": 365 / 4, "year": 365.0}
-_UNITS = {
-    "day": r"день|дня|дней|дни|дням|днями|сутки|суток|days?",
-    "week": r"недел[а-я]+|weeks?",
-    "month": r"месяц[а-я]*|мес|months?",
-    "quarter": r"квартал[а-я]*|quarters?",
-    "year": r"год(?:а|у|ом|е|ы|ик|ика|иков)?|лет|years?|yrs?",
+DAYS_OF = {
+    "day": 1.0,
+    "week": 7.0,
+    "fortnight": 14.0,
+    "month": 365 / 12,
+    "quarter": 365 / 4,
+    "half": 365 / 2,
+    "year": 365.0,
+    "decade": 3650.0,
 }
-_HALF_YEAR = r"полгод[а-я]|полугоди[а-я]|half\s+(?:of\s+)?(?:a\s+)?year"
-_YEAR_AND_HALF = r"(?:an?\s+|<\d+>\s+)?year\s+and\s+a\s+half"
+_UNITS = {
+    "day": r"день|дня|дней|дни|дням|днями|денек|денька|деньков|дн|сутки|суток|days?",
+    "week": r"недел[а-я]+|нед|weeks?|wks?|w",
+    "fortnight": r"fortnights?",
+    "month": r"месяц[а-я]*|месяч(?:ишк|ок)[а-я]*|мес|months?|mths?|mos?",
+    "quarter": r"квартал[а-я]*|quarters?",
+    "half": r"полгод[а-я]*|полугод[а-я]*|half(?:\s+of)?[\s-]+(?:an?[\s-]+)?years?|half-years?",
+    "year": r"год(?:а|у|ом|е|ы|ик|ика|иков|ок|ка|ков)?|лет|years?|yrs?|y",
+    "decade": r"десятилети[а-я]+|decades?",
+}
+_LETTERS = r"(?<![\d>])(?:w|y|mo)\b"
+"""One-letter units count only right after digits."""
 _MONTHS = (
     r"январ[а-я]+|jan(?:uary)?",
     r"феврал[а-я]+|feb(?:ruary)?",
@@ -33,28 +44,32 @@ _MONTHS = (
     r"ноябр[а-я]+|nov(?:ember)?",
     r"декабр[а-я]+|dec(?:ember)?",
 )
-QUARTERS = (
-    r"перв[а-я]+|first|1st|i",
-    r"втор[а-я]+|second|2nd|ii",
-    r"трет[а-я]+|third|3rd|iii",
-    r"четверт[а-я]+|fourth|4th|iv",
+MONTH = r"(?:" + "|".join(_MONTHS) + r")\b"
+UNIT = rf"(?!{_LETTERS})(?:" + "|".join(f"(?:{words})" for words in _UNITS.values()) + r")\b"
+_AND_HALF = r"(?:an?\s+|<\d+>\s*)?(?:year\s+and\s+a\s+half|год[ау]?\s+с\s+половиной)"
+_COUPLE = rf"(?:an?\s+)?couple\s+(?:of\s+)?{UNIT}"
+_COUNTED = rf"{_AND_HALF}|{_COUPLE}|<\d+>[\s-]*{UNIT}|(?:an?\s+)?(?:{_UNITS['half']})\b|an?\s+{UNIT}"
+_STEMS = {
+    "полутора": 1.5, "двух": 2, "трех": 3, "четырех": 4, "пяти": 5, "шести": 6, "семи": 7, "восьми": 8, "девяти": 9,
+    "десяти": 10, "двенадцати": 12, "пятнадцати": 15, "двадцати": 20, "тридцати": 30,
+}  # fmt: skip
+_ADJECTIVES = {"day": "дневн", "week": "недельн", "month": "месячн", "year": "летн|годичн|годов"}
+_LONG = (
+    r"(?:" + "|".join(_STEMS) + r"|<\d+>-?(?:ти|х|и)?-?\s?)(?:" + "|".join(_ADJECTIVES.values()) + r")[а-я]+"
 )
-_UNIT = r"(?:" + "|".join(_UNITS.values()) + r")\b"
-_COUNTED = rf"{_HALF_YEAR}|{_YEAR_AND_HALF}|<\d+>[\s-]*{_UNIT}|an?\s+{_UNIT}|one\s+{_UNIT}"
+"""An adjective with its number: "трёхлетний", "5-летнем"."""
+_SHORT = r"(?:недельн|месячн|квартальн|полугодов|годов)(?!ых)[а-я]+(?=\s+(?:прогноз|план|горизонт|отч|результат|итог|срок|перспектив))"
+_SHORTS = {"недельн": "week", "месячн": "month", "квартальн": "quarter", "полугодов": "half", "годов": "year"}
 _MACROS = {
     "COUNTED": rf"(?P<length>{_COUNTED})",
-    "LENGTH": rf"(?P<length>{_COUNTED}|{_UNIT})",
-    "UNIT": rf"(?P<unit>{_UNIT})",
-    "MONTH": r"(?P<month>(?:" + "|".join(_MONTHS) + r")\b)",
-    "ENDMONTH": r"(?P<until>(?:" + "|".join(_MONTHS) + r")\b)",
-    "ENDYEAR": r"<(?P<until>\d+)>(?:\s*(?:год(?:а|у|ом|е)?|г)\b\.?)?",
-    "YEAR": r"<(?P<year>\d+)>(?:\s*(?:год(?:а|у|ом|е)?|г)\b\.?)?",
-    "ORDINAL": r"(?P<word>" + "|".join(QUARTERS) + r")\b",
+    "LENGTH": rf"(?P<length>{_COUNTED}|{_LONG}|{UNIT})",
+    "ADJECTIVE": rf"(?P<length>{_LONG}|{_SHORT})",
+    "UNIT": rf"(?P<unit>{UNIT})",
 }
 
 
 def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression with this module's stretches by name: LENGTH, COUNTED, UNIT, MONTH, YEAR, ENDYEAR, ...
+    """A regular expression with this module's stretches by name: LENGTH, COUNTED, ADJECTIVE, UNIT.
 
     The texts matched are in lower case, so a name in capitals is always one of ours.
     """
@@ -69,38 +84,29 @@ def unit_of(word: str) -> str:
 
 
 def days_in(said: Marked, length: str) -> int | None:
-    """Days of a length that LENGTH or COUNTED matched, None where it is beyond any plan (a thousand years)."""
-    if re.fullmatch(_HALF_YEAR, length):
-        return 182
-    if re.fullmatch(_YEAR_AND_HALF, length):
-        return 548
-    unit = unit_of(re.split(r"[\s>-]+", length)[-1])
-    mark = re.match(r"<(\d+)>", length)
-    days = (said.number(mark[1]).value if mark else 1.0) * DAYS_OF[unit]
+    """Days of a length that one of the patterns matched, None where it is beyond any plan (a thousand years)."""
+    mark = re.search(r"<(\d+)>", length)
+    count = said.number(mark[1]).value if mark else 2.0 if "couple" in length else 1.0
+    if re.fullmatch(_LONG, length):
+        stem = next((stem for stem in _STEMS if length.startswith(stem)), None)
+        count = _STEMS[stem] if stem else count
+        unit = next(name for name, words in _ADJECTIVES.items() if re.search(words, length))
+    elif short := next((stem for stem in _SHORTS if length.startswith(stem)), None):
+        unit = _SHORTS[short]
+    elif re.fullmatch(_AND_HALF, length):
+        count, unit = 1.5 if count == int(count) else count, "year"
+    elif match := re.search(rf"(?:{_UNITS['half']})$", length):
+        unit = "half"
+        count = 1.0 if match.start() == 0 else count
+    else:
+        unit = unit_of(re.split(r"[\s>-]+", length)[-1])
+    days = count * DAYS_OF[unit]
     return round(days) if 1 <= days <= 36_500 else None
 
 
 def month_of(word: str) -> int:
     """1 to 12 of a month's name in any case."""
     return next(i + 1 for i, words in enumerate(_MONTHS) if re.fullmatch(words, word))
-
-
-def first_day(unit: str, day: date) -> date:
-    """First day of the calendar's unit that holds a day; weeks begin on Monday."""
-    if unit == "day":
-        return day
-    if unit == "week":
-        return day - timedelta(days=day.weekday())
-    month = {"year": 1, "quarter": 3 * ((day.month - 1) // 3) + 1}.get(unit, day.month)
-    return date(day.year, month, 1)
-
-
-def last_day(unit: str, day: date) -> date:
-    """Last day of the calendar's unit that holds a day."""
-    if unit == "day":
-        return day
-    longest = {"week": 7, "month": 31, "quarter": 92, "year": 366}[unit]
-    return first_day(unit, first_day(unit, day) + timedelta(days=longest)) - timedelta(days=1)
 
 
 def year_of(said: Marked, mark: str | None) -> int | None:

@@ -1,25 +1,44 @@
-"""Time ahead that a text speaks of: "через три года", "over the next month", "к 2030 году", "завтра"; always in days."""
+"""Time ahead that a text speaks of: "через три года", "over the next month", "к лету", "by 2030", "завтра"; always in days."""
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 
-from nextbest.assistant.intent.durations import DAYS_OF, days_in, last_day, pattern, unit_of, year_of
+from nextbest.assistant.intent.calendar_words import read_stretch
+from nextbest.assistant.intent.durations import DAYS_OF, days_in, pattern, unit_of
 from nextbest.assistant.intent.marked import Marked
 
 _LOOKS_AHEAD = re.compile(
-    r"накоп|\bкоп(?:лю|ить|им|ят|ишь)|отклад|отлож|вложи|вклад|инвестир|прогноз|\bбуд(?:ет|у|ут)|станет|хватит|"
+    r"накоп|\bкоп(?:лю|ить|им|ят|ишь)|скоп|собрать|отклад|отлож|вложи|вклад|инвестир|прогноз|\bбуд(?:ет|у|ут)|станет|хватит|"
     r"ожида|предска|предвид|перспектив|\b(?:куплю|потрачу|закажу|возьму|понадобится|изменится|заработаю|смогу|хочу)\b|"
-    r"\b(?:вырас|упад|подорожа|подешеве|пойд)[а-я]*(?:ет|ёт|ут|ит)\b|\bоткладыва|\b(?:going\s+to|gonna|would|likely|outlook)\b|'ll\b|"
-    r"\bsav(?:e|ing)|\binvest(?:ing)?\b|\bforecast|\bpredict|\bwill\b|\bplan\b|\bput\b|\bretire|\bgoal\b|\bhold\b|\bexpect"
+    r"\b(?:вырас|упад|подорожа|подешеве|пойд|двин)[а-я]*(?:ет|ёт|ут|ит)\b|\bоткладыва|\b(?:going\s+to|gonna|would|likely|outlook)\b|'ll\b|"
+    r"\bsav(?:e|ing)|\binvest(?:ing)?\b|\bforecast|\bpredict|\bwill\b|\bplan\b|\bput\b|\bretire|\bgoal\b|\bhold\b|\bexpect|\bheading\b"
 )
 """Words by which "за три года" and "for three years" mean years to come."""
-
-
 _LOOKS_BACK = re.compile(
-    r"заработал|получил|потерял|\bбыл[аио]?\b|вырос|упал|\b(?:did|was|were|have\s+i|made|lost|earned)\b"
+    r"заработал|получил|потерял|\bбыл[аио]?\b|вырос|упал|изменил[а-я]*\b|\b(?:did|was|were|have\s+i|has|made|lost|earned)\b"
 )
-_OF_LIVING = pattern(r"\b(?:на|for)\s+LENGTH\s+(?:жизни|расходов|трат|of\s+(?:living|expenses))\b")
+_OF_LIVING = pattern(
+    r"(?:\b(?:на|for)\s+)?LENGTH(?:['’]s?)?\s+(?:жизни|расходов|трат|без\s+работы|of\s+(?:living|expenses|spending)|expenses)\b"
+)
+_OF_AGE = (
+    pattern(
+        r"\b(?:мне|ему|ей|нам|сыну|дочери|ребенку|жене|мужу|старше|младше|моложе)\s+(?:уже\s+|сейчас\s+|пока\s+)?LENGTH"
+    ),
+    pattern(r"(?<!\w)COUNTED[\s-]+(?:old|of\s+age)\b"),
+)
+_UNTIL = re.compile(r"\b(?:к|до|by|until|till?|before|through|up\s+to)\s+")
+_IN_YEAR = re.compile(r"\b(?:по|на|в|in|for)\s+(?=<\d+>)")
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Days ahead."""
+
+    days: int
+    is_bare: bool = False
+    """Nothing in the words themselves says that they look ahead ("на год", "в течение месяца")."""
 
 
 def is_about_future(text: str) -> bool:
@@ -27,21 +46,49 @@ def is_about_future(text: str) -> bool:
     return _LOOKS_AHEAD.search(text) is not None and _LOOKS_BACK.search(text) is None
 
 
-def find_horizon(said: Marked, *, today: date) -> int | None:
+def find_horizon(said: Marked, *, today: date) -> Horizon | None:
     """Days ahead that a text speaks of, None where it speaks of none; what was read is struck.
 
-    "Until the end of the year" counts to its last day, "by 2030" to that year's first.
+    "Until the end of the year" counts to its last day, "by 2030" to that year's first. A length that could as well look
+    back ("за три года") is one only where the text's verbs look ahead (`is_about_future`).
     """
     looks_ahead = is_about_future(said.text)
-    if living := _OF_LIVING.search(said.text):  # how large a reserve is to be, not when
-        said.strike(living)
-    for regex, read, needs_cue in _HORIZONS:
-        if needs_cue and not looks_ahead:
+    for none_of_it in (_OF_LIVING, *_OF_AGE):  # how large a reserve is to be, how old somebody is: not when
+        if match := none_of_it.search(said.text):
+            said.strike(match)
+    if (days := _until(said, today)) is not None:
+        return Horizon(days)
+    for regex, read, kind in _HORIZONS:
+        if kind == "cue" and not looks_ahead:
             continue
         for match in regex.finditer(said.text):
             days = read(said, match, today)
             if days is not None and days > 0:
                 said.strike(match)
+                return Horizon(days, is_bare=kind != "ahead")
+    return None
+
+
+def find_bare_length(said: Marked) -> int | None:
+    """A length that stands alone ("six months bitcoin forecast", "портфель 5 лет"): its days; what was read is struck."""
+    if match := _ALONE.search(said.text):
+        days = days_in(said, match["length"])
+        if days is not None:
+            said.strike(match)
+        return days
+    return None
+
+
+def _until(said: Marked, today: date) -> int | None:
+    """ "к лету", "by the end of 2028", "до 15 марта": days to the first day named."""
+    for anchors, is_year in ((_UNTIL, False), (_IN_YEAR, True)):
+        for anchor in anchors.finditer(said.text):
+            stretch = read_stretch(said, anchor.end(), today=today, is_ahead=True)
+            if stretch is None or (is_year and (stretch.last - stretch.first).days < 364):
+                continue
+            days = (stretch.first - today).days
+            if 0 < days <= 36_500:
+                said.strike_places(anchor.start(), stretch.end)
                 return days
     return None
 
@@ -56,23 +103,11 @@ def _next_unit(said: Marked, match: re.Match[str], today: date) -> int | None:
     return round(DAYS_OF[unit_of(match["unit"])])
 
 
-def _to_end(said: Marked, match: re.Match[str], today: date) -> int | None:
-    del said
-    return (last_day(unit_of(match["unit"]), today) - today).days
-
-
-def _to_new_year(said: Marked, match: re.Match[str], today: date) -> int | None:
-    del said, match
-    return (last_day("year", today) - today).days
-
-
-def _by_year(said: Marked, match: re.Match[str], today: date) -> int | None:
-    year = year_of(said, match["year"])
-    return (date(year, 1, 1) - today).days if year is not None and year > today.year else None
-
-
-def _by_day(said: Marked, match: re.Match[str], today: date) -> int | None:
-    return (said.day(match["day"]) - today).days
+def _inverted(said: Marked, match: re.Match[str], today: date) -> int | None:
+    """ "лет через пять"."""
+    del today
+    days = said.number(match["count"]).value * DAYS_OF[unit_of(match["unit"])]
+    return round(days) if 1 <= days <= 36_500 else None
 
 
 def _next_days(said: Marked, match: re.Match[str], today: date) -> int | None:
@@ -80,48 +115,53 @@ def _next_days(said: Marked, match: re.Match[str], today: date) -> int | None:
     return 2 if match[0] in {"послезавтра", "day after tomorrow"} else 1
 
 
-_HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], int | None], bool], ...] = (
-    (pattern(r"\b(?:послезавтра|day\s+after\s+tomorrow|завтра|tomorrow)\b"), _next_days, False),
-    (
-        re.compile(r"\b(?:до|к|by|before|until|till)\s+(?:нов(?:ого|ому)\s+год[ау]|(?:the\s+)?new\s+year)\b"),
-        _to_new_year,
-        False,
-    ),
-    (
-        pattern(
-            r"\b(?:до|к|by|until|till|through|to)\s+(?:конц[ау]|the\s+end\s+of|end\s+of)\s+"
-            r"(?:the\s+|this\s+|этого\s+|текущего\s+)?UNIT"
-        ),
-        _to_end,
-        False,
-    ),
-    (pattern(r"\b(?:к|до|by|until|till|before)\s+@(?P<day>[a-z])"), _by_day, False),
-    (pattern(r"\b(?:к|до|по|на|в|by|until|till|before|in|for)\s+(?:концу\s+)?YEAR"), _by_year, False),
-    (pattern(r"\b(?:через|спустя)\s+LENGTH"), _length, False),
+_HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], int | None], str], ...] = (
+    (pattern(r"\b(?:послезавтра|day\s+after\s+tomorrow|завтра|tomorrow)\b"), _next_days, "ahead"),
+    (pattern(r"(?<![>\w])UNIT\s+через\s+<(?P<count>\d+)>"), _inverted, "ahead"),
+    (pattern(r"\b(?:через|спустя)\s+LENGTH"), _length, "ahead"),
     (
         pattern(r"(?:\b(?:на|в|за|в\s+течение)\s+)?\b(?:ближайш|следующ|предстоящ|будущ)[а-я]+\s+LENGTH"),
         _length,
-        False,
+        "ahead",
     ),
-    (pattern(r"(?:\bгоризонт[а-я]*|\bhorizon\s+(?:of|is))\s+(?:в\s+)?COUNTED"), _length, False),
-    (pattern(r"(?<!\w)COUNTED\s+horizon\b"), _length, False),
-    (pattern(r"\b(?:сроком\s+на|срок|на)\s+LENGTH(?:\s+впер[её]д)?"), _length, False),
-    (pattern(r"(?<!\w)LENGTH\s+(?:впер[её]д|ahead|from\s+now)\b"), _length, False),
+    (
+        pattern(
+            r"(?:\bгоризонт[а-я]*(?:\s+[а-я]+)?|\bhorizon\s+(?:of|is))\s*[-—–:]?\s*(?:в\s+|около\s+)?COUNTED"
+        ),
+        _length,
+        "ahead",
+    ),
+    (pattern(r"(?<!\w)COUNTED\s+(?:[a-z]+\s+)?horizon\b"), _length, "ahead"),
+    (pattern(r"\bLENGTH\s+горизонт"), _length, "ahead"),
+    (pattern(r"(?<!\w)LENGTH\s+(?:впер[её]д|ahead|from\s+now|out|to\s+go)\b"), _length, "ahead"),
+    (
+        pattern(r"\b(?:до\s+пенсии|осталось|остается)\s+(?:[а-я]+\s+){0,2}?COUNTED"),
+        _length,
+        "ahead",
+    ),
+    (pattern(r"(?<!\w)COUNTED\s+(?:to|until|till|before|до)\s+(?=retire|pension|пенси)"), _length, "ahead"),
     (
         pattern(
             r"(?:\b(?:over|for|in|within|during)\s+)?\b(?:the\s+)?(?:next|coming|following|upcoming)\s+COUNTED"
         ),
         _length,
-        False,
+        "ahead",
     ),
     (
         pattern(
             r"(?:\b(?:over|for|in|within|during)\s+)?\b(?:the\s+)?(?:next|coming|following|upcoming)\s+UNIT"
         ),
         _next_unit,
-        False,
+        "ahead",
     ),
-    (pattern(r"\b(?:in|within)\s+COUNTED(?:'?\s+time\b)?"), _length, False),
-    (pattern(r"\b(?:на\s+этой|в\s+этом|this)\s+UNIT"), _next_unit, True),
-    (pattern(r"\b(?:за|for|over)\s+LENGTH"), _length, True),
+    (pattern(r"\b(?:сроком\s+на|срок|сроком\s+в|в\s+перспективе)\s+LENGTH"), _length, "ahead"),
+    (pattern(r"\bна\s+LENGTH"), _length, "bare"),
+    (pattern(r"\b(?:in|within)\s+COUNTED(?:'?\s+time\b)?"), _length, "bare"),
+    (pattern(r"\bв\s+пределах\s+LENGTH"), _length, "bare"),
+    (pattern(r"\b(?:на\s+этой|в\s+этом|this)\s+UNIT"), _next_unit, "cue"),
+    (pattern(r"(?<![>\w])UNIT\s+за\s+<(?P<count>\d+)>"), _inverted, "cue"),
+    (pattern(r"\b(?:за|for|over|в\s+течение|на\s+протяжении)\s+LENGTH"), _length, "cue"),
+    (pattern(r"\bADJECTIVE"), _length, "cue"),
 )
+"""Pattern, how it is read, and what says that it looks ahead: its words, nothing ("bare"), or the text's verbs alone ("cue")."""
+_ALONE = pattern(r"(?<![\w>.,-])(?!an?\s)COUNTED(?!\s+(?:назад|ago)\b)")

@@ -57,4 +57,8 @@ class Marked:
 
     def strike(self, match: re.Match[str]) -> None:
         """Take a read stretch out."""
-        self.text = self.text[: match.start()] + STRUCK + self.text[match.end() :]
+        self.strike_places(match.start(), match.end())
+
+    def strike_places(self, first: int, end: int) -> None:
+        """Take what stands between two places out."""
+        self.text = self.text[:first] + STRUCK + self.text[end:]

@@ -10,44 +10,71 @@ from nextbest.assistant.intent.marked import STRUCK
 from nextbest.assistant.intent.number_words import folded
 from nextbest.text.morphology import lemma
 
+_ID = r"(?P<id>[a-zA-Z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)"
 _CLIENT = re.compile(
-    r"\b(?:клиент|пользовател|покупател|заказчик|customer|client|user|account)[а-я]*"
-    r"(?:\s*(?:с\s+)?(?:id|ид|номер[а-я]*|number|no\.?))?\s*[:#№]?\s*(?P<id>[a-z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)",
+    r"\b(?:клиент|пользовател|покупател|заказчик|инвестор|вкладчик|юзер|держател|абонент|customer|client|user|account|investor|shopper|buyer|holder)"
+    r"[а-яa-z]*?(?:'s)?(?:[\s_]*(?:с\s+|под\s+|with\s+)?(?:the\s+)?(?:id|ид|айди|номер[а-я]*|number|no\.?))?\s*[:#№=]?\s*"
+    + _ID,
     re.IGNORECASE,
 )
+_LABELLED = re.compile(r"\b(?:id|ид|айди)\s*[:#№=]?\s*(?P<id>\d{1,18})\b", re.IGNORECASE)
 _BARE_CLIENT = re.compile(r"(?<![\w-])(?P<id>[cCсС]\d{4,12})(?![\w-])")
-_CODE = re.compile(r"(?<![\w-])(?P<id>[A-Z]{1,3}-\d{1,8})(?![\w-])")
+_CODE = re.compile(r"(?<![\w-])(?P<id>[A-ZАВЕКМНОРСТУХ]{1,3}-\d{1,8})(?![\w-])")
+_LOOKS_LATIN = str.maketrans("АВЕКМНОРСТУХсС", "ABEKMHOPCTYXcC")
+_NO_UNIT = (
+    r"(?!\s*(?:[%/₽$€£]|тыс|млн|млрд|к\b|k\b|m\b|руб|р\b|долл|бакс|евро|дол|rub|usd|eur|dollar|rouble|buck|euro|pound|million|thousand|процент|percent|"
+    r"акци|бумаг|игр|товар|stocks?|shares?|games?|items?|лет|год|дн|недел|мес|days?|weeks?|months?|years?|\d))(?![.,]\d|[-–—]\d)"
+)
+_NO_YEAR = r"(?!(?:19[89]|20\d)\d\b)"
+_NUMBER_OF = re.compile(
+    r"(?:\b(?:портфел[а-я]*|portfolios?(?:\s+of)?|план[ау]?(?:\s+для)?|plan\s+(?:of|for))\s*(?:[#№]|номер|number|no\.)\s*(?P<id>\d{1,18})\b"
+    rf"|\b(?:портфел[а-я]*(?:\s+у)?|portfolios?(?:\s+of)?)\s+{_NO_YEAR}(?P<bare>\d{{3,18}})\b{_NO_UNIT}"
+    rf"|\b(?:у|сравни(?:те)?|compare)\s+{_NO_YEAR}(?P<whose>\d{{3,18}})\b{_NO_UNIT}"
+    rf"|^\W*(?:для|for)\s+{_NO_YEAR}(?P<begun>\d{{3,18}})\b{_NO_UNIT}(?=\W+\w)"
+    rf"|(?<![\w.,$€£]){_NO_YEAR}(?P<owner>\d{{3,18}})['’]s\b)",
+    re.IGNORECASE,
+)
+"""A bare number where only a client's can stand: "портфель 37285", "у 15889", "compare 884 with"."""
 _OF_CLIENTS = re.compile(
     r"портфел|групп|клиент|на фоне|сравн|portfolio|group|peers?\b|client|compar", re.IGNORECASE
 )
 
 _GOALS = {
-    "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:house|home|flat|apartment|mortgage|"
-    r"real\s+estate|down\s?payment)\b",
-    "education": r"образовани|обучени|уч[её]б|университет|\bвуз|\b(?:education|college|university|tuition|school)\b",
-    "pension": r"пенси|старост|\b(?:pension|retire(?:ment)?|old\s+age)\b",
-    "cushion": r"подушк[а-я]*\s+безопасност|финансов[а-я]+\s+подушк|подушк|заначк|на\s+ч[её]рный\s+день|\b(?:emergency|rainy\s+day|safety\s+(?:cushion|net)|cushion|stash|nest\s+egg)\b",
-    "travel": r"отпуск|путешеств|поездк|поехать|съездить|слетать|\b(?:trip|travel(?:l?ing)?|vacation|holidays?)\b|\bgo\s+to\s+[a-z]+\s+in\b",
+    "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
+    r"\b(?:house|home|flat|apartment|condo|cottage|mortgage|real\s+estate|down\s?payment|property)\b",
+    "education": r"образовани|обучени|уч[её]б|университет|институт|колледж|\bвуз|магистратур|"
+    r"\b(?:education|college|university|tuition|school|studies|degree)\b",
+    "pension": r"пенси|старост|\b(?:pension|retire(?:ment|d)?|old\s+age)\b",
+    "cushion": r"подушк[а-я]*\s+безопасност|финансов[а-я]+\s+подушк|подушк|заначк|на\s+ч[её]рный\s+день|резерв[а-я]*|запас[а-я]*\s+на\s+(?=[^.?!]*(?:расход|жизн|трат|ч[её]рн))|"
+    r"\b(?:emergency|rainy\s+day|safety\s+(?:cushion|net)|cushion|stash|nest\s+egg|reserves?|buffer)\b",
+    "travel": r"отпуск|путешеств|поездк|поехать|съездить|слетать|кругосветк|\bтур\b|"
+    r"\b(?:trip|travel(?:l?ing)?|vacation|holidays?|honeymoon|cruise)\b|\bgo\s+to\s+[a-z]+\s+in\b",
     "car": r"\bмашин[уыае]\b|автомобил|\bавто\b|\bтачк[уи]\b|\b(?:car|vehicle)\b",
-    "growth": r"приумнож|рост[а-я]*\s+капитал|капитал[а-я]*\s+рос|увелич[а-я]+\s+капитал|\b(?:grow(?:th)?|increase|multiply)\s+(?:of\s+)?"
-    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\bcapital\s+growth\b",
+    "growth": r"пр[ие]умнож|рост[а-я]*\s+капитал|капитал[а-я]*\s+рос|(?:увелич|нараст|нарасти)[а-я]+\s+(?:\w+\s+)?(?:капитал|сбережени)|"
+    r"\b(?:grow(?:th)?|increase|multiply)\s+(?:of\s+)?"
+    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\bmake\s+(?:my\s+|the\s+)?money\s+grow\b|\bcapital\s+growth\b",
 }
 _GOAL = {goal: re.compile(words) for goal, words in _GOALS.items()}
-_PLAIN_GOALS = {"pension", "cushion", "growth"}
+_PLAIN_GOALS = {"pension", "growth"}
+_PLAIN = re.compile(
+    r"подушк|заначк|ч[её]рный\s+день|\b(?:emergency|rainy\s+day|safety|cushion|stash|nest\s+egg|down\s?payment)\b"
+)
+"""Goals that need no word of saving beside them."""
 _WISH = re.compile(
-    r"накоп|\bкоп(?:лю|ить|им|ят|ишь|ила?)\b|отклад|отлож|сбереж|\bцел[ьи]|мечта|\bхоч[ууеи]|хотим|нужн[аоы]|\bнадо\b|собрать|"
-    r"\bна\s+(?:[а-я]+(?:ую|ое|ый|ой|ий)\s+)?(?:квартир|дом\b|жиль|машин|обучени|образован|отпуск|путешеств|уч[её]б|дач|"
-    r"перв)|взнос|\b(?:sav(?:e|ing|ings)|goal|dream|wants?|needs?|afford|buy(?:ing)?\s+an?|kids?|child(?:ren)?|towards?|fund)\b"
+    r"накоп|скоп|\bкоп(?:лю|ить|им|ят|ишь|ила?)\b|отклад|отлож|сбереж|\bцел[ьи]|мечта|\bхоч[ууеи]|хотим|нужн[аоы]|\bнадо\b|собрать|создать|сформир|"
+    r"\b(?:на|детям\s+на)\s+(?:[а-я]+(?:ую|ое|ый|ой|ий)\s+)?(?:квартир|дом\b|жиль|машин|обучени|образован|отпуск|путешеств|уч[её]б|дач|вуз|колледж|"
+    r"перв)|взнос|\b(?:sav(?:e|ing|ings)|goal|dream|wants?|needs?|afford|buy(?:ing)?\s+an?|kids?|child(?:ren)?|towards?|fund|put|build(?:ing)?(?:\s+up)?|set\s+aside)\b"
+    r"|\ba\s+(?:house|flat|car)\s+in\s+"
 )
 _CHEAPER = re.compile(
     r"\b(?:по)?дешевле\b|\bбюджетн(?:ее|ей)\b|не\s+та(?:к|кой|кое|кую)\s+дорог|\b(?:cheaper|less\s+expensive|more\s+affordable|"
-    r"less\s+costly|not\s+(?:so|that|as)\s+expensive)\b|слишком\s+дорог|\btoo\s+(?:expensive|pricey)\b"
+    r"less\s+costly|not\s+(?:so|that|as)\s+expensive)\b|слишком\s+дорог|\bдорог(?:овато|о)\b(?!\s+стои)|\bpricey\b|\btoo\s+(?:expensive|pricey)\b"
 )
 _REJECTS = re.compile(
     r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+нравится|\bне\s+по\s+душе|"
     r"\b(?:что|чт[оё])-?\s*(?:то|нибудь)\s+друго[ею]|^\W*друг(?:ое|ую|ой|ие)\W*$|\bдавай\s+друг(?:ое|ую|ой|ие)\b|"
     r"\bnot\s+(?:this|that|these|those|it)\b(?!\s+(?:much|many|often|long))|\b(?:something|anything)\s+(?:else|different)\b|"
-    r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\bnot\s+interested\b"
+    r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\ba\s+different\s+one\b|\bnot\s+interested\b"
 )
 _ASSET_WORDS = {
     "BTC": r"btc|bitcoins?|биткоин[а-я]*|биток|битк[ауеио]м?",
@@ -65,8 +92,14 @@ _ASSET_WORDS = {
     "GMKN": r"gmkn|норникел[а-я]*|норильск[а-я]+\s+никел[а-я]*",
     "ROSN": r"rosn|rosneft|роснефт[а-я]*",
     "YDEX": r"ydex|yndx|yandex|яндекс(?:а|у|ом|е)?",
-    "MOEX": r"imoex|moex|мосбирж[а-я]*|индекс[а-я]*\s+мосбирж[а-я]*",
-    "GOLD": r"gold|золот(?:о|а|у|ом|е)",
+    "I?MOEX": r"imoex|moex|мосбирж[а-я]*|индекс[а-я]*\s+мосбирж[а-я]*",
+    "GOLD": r"gold|xau|золот(?:о|а|у|ом|е)",
+    "AAPL": r"apple|эпп?л|яблок[оа]",
+    "MSFT": r"microsoft|майкрософт[а-я]{0,2}",
+    "NVDA": r"nvidia|нвиди[аяиюей]{1,2}",
+    "TSLA": r"tesla|тесл[аыуеой]{1,2}",
+    "SPX": r"s\s?&\s?p(?:\s*500)?|s\s?and\s?p\s*500|sp\s?500|снп\s*500|эс\s?энд\s?пи[а-я\s]*",
+    "OIL": r"oil|brent|нефт[ьию]{1,2}|брент[а-я]{0,2}",
     "USD": r"доллар[ау]?|доллар[оы]м|dollar",
     "EUR": r"евро|euro",
     "CNY": r"юан[ьяю]|yuan",
@@ -78,11 +111,11 @@ def find_client(text: str) -> tuple[str | None, str]:
 
     "клиент 884", "client #123456", "c000003"; a Russian letter с before digits is read as the Latin c it looks like.
     """
-    for regex in (_CLIENT, _BARE_CLIENT, _CODE):
+    for regex in (_CLIENT, _LABELLED, _BARE_CLIENT, _CODE, _NUMBER_OF):
         if match := regex.search(text):
             if regex is _CODE and not _OF_CLIENTS.search(text):
                 continue  # a paper size, a tank, a bus
-            found = match["id"].replace("с", "c").replace("С", "C")
+            found = next(value for value in match.groups() if value).translate(_LOOKS_LATIN)
             return found, text[: match.start()] + STRUCK * len(match[0]) + text[match.end() :]
     return None, text
 
@@ -97,7 +130,7 @@ def find_goal(text: str) -> str | None:
     found = [
         (match.start(), goal)
         for goal, words in _GOAL.items()
-        if (match := words.search(text)) and (is_wish or goal in _PLAIN_GOALS)
+        if (match := words.search(text)) and (is_wish or goal in _PLAIN_GOALS or _PLAIN.search(match[0]))
     ]
     return min(found)[1] if found else None
 
@@ -140,9 +173,7 @@ def find_asset(
             found.append((match.start(), -len(asset_id), asset_id))
         for name in (asset_id, *names):
             plain = folded(name)
-            if len(plain) > 2 and (
-                match := re.search(rf"(?<![\w-]){re.escape(plain)}[аеуыи]?(?:ом)?(?![\w-])", lowered)
-            ):
+            if len(plain) > 2 and (match := re.search(rf"(?<![\w-]){_inflected(plain)}(?![\w-])", lowered)):
                 found.append((match.start(), -len(plain), asset_id))
     spoken = lowered if without_money is None else without_money
     for ticker, words in _ASSET_WORDS.items():
@@ -155,6 +186,22 @@ def find_asset(
             ]
             found += [(match.start(), -len(match[0]), min(ids, key=len))] if ids else []
     return min(found)[2] if found else None
+
+
+def _inflected(name: str) -> str:
+    """A name in any case: each Russian word by its stem with an ending, the rest letter for letter."""
+    words = []
+    for word in name.split():
+        stem = word.rstrip("аеиоуыэюяйь") if re.fullmatch("[а-я]{3,}", word) else word
+        words.append(
+            re.escape(stem)
+            + (
+                r"(?:[аеиоуыюяйь]|ом|ем|ой|ей|ью|ов|ам|ами|ах|ия|ии|ию)?"
+                if "а" <= stem[-1:] <= "я"
+                else r"(?:['’]s)?"
+            )
+        )
+    return r"\s+".join(words)
 
 
 def _is_ticker(text: str, match: re.Match[str]) -> bool:

@@ -7,112 +7,30 @@ thousand. Knows nothing of money or time; those modules ask for the numbers and 
 import re
 from dataclasses import dataclass
 
-_ONES_RU = (
-    ("ноль", "нуля", "нулю", "нулем", "нуле", "ноля", "нолю", "нолем", "ноле"),
-    ("один", "одна", "одно", "одну", "одного", "одной", "одному", "одним", "одном", "одною"),
-    ("два", "две", "двух", "двум", "двумя", "двое", "двоих"),
-    ("три", "трех", "трем", "тремя", "трое", "троих"),
-    ("четыре", "четырех", "четырем", "четырьмя", "четверо", "четверых"),
-    ("пять", "пяти", "пятью", "пятеро", "пятерых"),
-    ("шесть", "шести", "шестью", "шестеро"),
-    ("семь", "семи", "семью", "семеро"),
-    ("восемь", "восьми", "восемью", "восьмью"),
-    ("девять", "девяти", "девятью"),
-    ("десять", "десяти", "десятью", "десяток", "десятка"),
-)
-_TEENS_RU = [
-    "одиннадцат",
-    "двенадцат",
-    "тринадцат",
-    "четырнадцат",
-    "пятнадцат",
-    "шестнадцат",
-    "семнадцат",
-    "восемнадцат",
-    "девятнадцат",
-]
-_ENDINGS_OF_FIVE = ("ь", "и", "ью")
-_HUNDREDS_RU = {
-    100: ("сто", "ста", "сотня", "сотню", "сотни"),
-    200: ("двести", "двухсот", "двумстам", "двумястами", "двухстах"),
-    300: ("триста", "трехсот", "тремстам", "тремястами", "трехстах"),
-    400: ("четыреста", "четырехсот", "четыремстам", "четырьмястами", "четырехстах"),
-}
-_FIVE_TO_NINE = (
-    (5, "пять", "пяти", "пятью"),
-    (6, "шесть", "шести", "шестью"),
-    (7, "семь", "семи", "семью"),
-    (8, "восемь", "восьми", "восемью"),
-    (9, "девять", "девяти", "девятью"),
-)
-_ONES_EN = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS_EN = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+from nextbest.text.number_words import SCALES, UNITS
 
-
-def _units() -> dict[str, float]:
-    """Every word that is a number below a thousand."""
-    said: dict[str, float] = {}
-    for value, words in enumerate(_ONES_RU):
-        said |= dict.fromkeys(words, value)
-    for offset, stem in enumerate(_TEENS_RU):
-        said |= {stem + ending: 11 + offset for ending in _ENDINGS_OF_FIVE}
-    for value, stem in ((20, "двадцат"), (30, "тридцат")):
-        said |= {stem + ending: value for ending in _ENDINGS_OF_FIVE}
-    said |= {"сорок": 40, "сорока": 40, "девяносто": 90, "девяноста": 90}
-    for value, base, oblique, instrumental in _FIVE_TO_NINE:
-        if value < 9:
-            said |= dict.fromkeys((f"{base}десят", f"{oblique}десяти", f"{instrumental}десятью"), value * 10)
-        forms = (f"{base}сот", f"{oblique}сот", f"{oblique}стам", f"{instrumental}стами", f"{oblique}стах")
-        said |= dict.fromkeys(forms, value * 100)
-    for value, forms in _HUNDREDS_RU.items():
-        said |= dict.fromkeys(forms, value)
-    said |= {word: value for value, word in enumerate(_ONES_EN)}
-    said |= {word: 20 + 10 * place for place, word in enumerate(_TENS_EN)}
-    said |= {"полтора": 1.5, "полторы": 1.5, "полутора": 1.5, "dozen": 12, "пара": 2, "пару": 2, "парой": 2}
-    return said | {"парочка": 2, "парочку": 2, "парочкой": 2}
-
-
-UNITS = _units()
-"""Word, lower case with е for ё -> its value."""
-_SCALES = (
-    (1e3, r"тысяч(?:а|и|у|ей|ью|ам|ами|ах|)|тыс|тыщ[аиу]?|к|k|thousands?|grand"),
-    (1e6, r"миллион(?:а|ов|у|ам|ом|ами|ах|е|ы|)|млн|лям(?:а|ов|)|m|mln|mio|millions?"),
-    (1e9, r"миллиард(?:а|ов|у|ам|ом|ами|ах|е|ы|)|млрд|b|bn|billions?"),
-)
+_SLANG = ((1e3, r"косар(?:ь|я|ей|и)|т(?=\.?\s?р\b)"), (1e6, r"mils?"))
+"""Scales that are said in haste, and only after a number."""
 _SCALE = re.compile(
-    r"\s*(?:" + "|".join(f"(?P<s{i}>{words})" for i, (_, words) in enumerate(_SCALES)) + r")(?![^\W\d_])\.?"
+    r"\s*(?:"
+    + "|".join(f"(?P<s{i}>{words})" for i, (_, words) in enumerate((*SCALES, *_SLANG)))
+    + r")(?:(?![^\W\d_])|(?=р\b))\.?"
 )
 _DIGITS = re.compile(
-    r"(?<![\w.,])(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
+    r"(?<![\w.,])(?:\d{1,3}(?:\.\d{3}){2,}|\d{1,3}\.\d00(?![\d.,])|\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
     r"(?![\d])"
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _HALF = re.compile(
-    r"\b(?:пол(?=(?:миллион|миллиард|тысяч|ляма)[а-я]*)|полови[нуае]+\s+(?=миллион|миллиард)|"
-    r"half\s+(?:of\s+)?an?\s+(?=thousand|million|billion)|half\s+(?=thousand|million|billion))"
+    r"\b(?:пол[-\s]?(?=(?:миллион|миллиард|тысяч|лям[ау])[а-я]*)|полови[нуае]+\s+(?=миллион|миллиард)|"
+    r"half\s+(?:of\s+)?(?:an?\s+)?(?=thousand|million|billion)|"
+    r"(?P<quarter>четверт(?:ь|и|ью)\s+(?=миллион|миллиард|лям)|quarter\s+(?:of\s+)?(?:an?\s+)?(?=million|billion)))"
 )
 _AND_A_HALF = re.compile(r"\s+(?:с\s+половиной|and\s+a\s+half)\b")
+
+
+_MOST = 1e100
+"""Of digits alone: a longer row of them is no number of anything, and must not become infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +75,20 @@ def find_numbers(text: str) -> tuple[Number, ...]:
         number = _read(text, at)
         if number is None:
             break
+        before = found[-1] if found else None
+        if before is not None and _goes_on(text, before, number):
+            number = Number(before.value + number.value, before.start, number.end, has_scale=True)
+            found.pop()
         found.append(number)
         at = number.end
     return tuple(found)
+
+
+def _goes_on(text: str, before: Number, number: Number) -> bool:
+    """Whether thousands follow millions in digits: "1 млн 200 тыс"."""
+    if before.is_word or number.is_word or not (before.has_scale and number.has_scale):
+        return False
+    return text[before.end : number.start].isspace() and before.value >= 1e6 > number.value
 
 
 def _read(text: str, at: int) -> Number | None:
@@ -177,20 +106,27 @@ def _read(text: str, at: int) -> Number | None:
     if first is digits:
         return _with_scale(text, _digits_value(first[0]), first.start(), first.end(), is_word=False)
     if first is half:
-        return _with_scale(text, 0.5, first.start(), first.end(), is_word=True)
+        return _with_scale(text, 0.25 if first["quarter"] else 0.5, first.start(), first.end(), is_word=True)
     return _words(text, first.start())
 
 
 def _is_scale_word(word: str) -> bool:
-    return len(word) > 2 and _SCALE.fullmatch(word) is not None and word not in {"тыс", "mio"}
+    return (
+        len(word) > 2
+        and _size(word) is not None
+        and word not in {"тыс", "mio", "mil"}
+        and word[:5] != "косар"
+    )
 
 
 def _digits_value(said: str) -> float:
     """ "10 000", "10,000", "1,5" and "1.5" as numbers: a comma before three digits parts thousands, else the fraction."""
     plain = re.sub(r"[ \u00a0\u202f]", "", said)
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", plain):
-        return float(plain.replace(",", ""))
-    return float(plain.replace(",", "."))
+        plain = plain.replace(",", "")
+    elif re.fullmatch(r"\d{1,3}(\.\d{3}){2,}|\d{1,3}\.\d00", plain):  # "1.500.000", "100.000"
+        plain = plain.replace(".", "")
+    return min(float(plain.replace(",", ".")), _MOST)
 
 
 def _with_scale(text: str, value: float, start: int, end: int, *, is_word: bool) -> Number:
@@ -201,9 +137,11 @@ def _with_scale(text: str, value: float, start: int, end: int, *, is_word: bool)
             value, end = value + 0.5, more.end()
     has_scale = False
     while scale := _SCALE.match(text, end):
-        if len(scale[0].strip(" .")) == 1 and (is_word or scale[0][0].isspace()):
+        letter = scale[0].strip(" .")
+        is_english = is_word and letter == "k" and text[start:end].isascii()  # "fifty k"
+        if len(letter) == 1 and letter != "т" and not is_english and (is_word or scale[0][0].isspace()):
             break  # "2 к 3" is no two thousand
-        value *= next(size for i, (size, _) in enumerate(_SCALES) if scale[f"s{i}"])
+        value *= _size_of(scale)
         has_scale, end = True, scale.end() - (scale[0].endswith(".") and _ends_sentence(text, scale.end()))
     return Number(value, start, end, has_scale, is_word)
 
@@ -231,7 +169,7 @@ def _words(text: str, start: int) -> Number:
             part, last = 100, 100
         elif said in UNITS and _adds(UNITS[said], last, part):
             part, last = part + UNITS[said], UNITS[said]
-        elif (scale := _size(said)) and (part or not total):
+        elif (scale := _size(said)) and (part or not total) and (part or _is_scale_word(said)):
             size, total, part, last, has_scale = scale, total + (part or 1) * scale, 0.0, float("inf"), True
         else:
             break
@@ -239,6 +177,8 @@ def _words(text: str, start: int) -> Number:
         at = _skip(text, end)
     if not has_scale:
         return _with_scale(text, part, start, end, is_word=True)
+    if size >= 1e6 and 100 <= part < 1000 and not text[start:end].isascii():
+        part *= size / 1000  # "миллион двести" leaves the thousands out
     number = Number(total + part, start, end, has_scale=True, is_word=True)
     more = _AND_A_HALF.match(text, end)
     if more is None or part:
@@ -259,7 +199,11 @@ def _size(word: str) -> float | None:
     match = _SCALE.fullmatch(word)
     if match is None or len(word) < 2:
         return None
-    return next(size for i, (size, _) in enumerate(_SCALES) if match[f"s{i}"])
+    return _size_of(match)
+
+
+def _size_of(scale: re.Match[str]) -> float:
+    return next(size for i, (size, _) in enumerate((*SCALES, *_SLANG)) if scale[f"s{i}"])
 
 
 def _skip(text: str, at: int) -> int:

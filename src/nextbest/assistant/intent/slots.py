@@ -12,10 +12,10 @@ from nextbest.assistant.base import Language, Link, Slots
 from nextbest.assistant.intent import names
 from nextbest.assistant.intent.amounts import find_amount
 from nextbest.assistant.intent.counts import find_k, find_ordinal
-from nextbest.assistant.intent.horizons import find_horizon
+from nextbest.assistant.intent.horizons import find_bare_length, find_horizon
 from nextbest.assistant.intent.marked import STRUCK, Marked
 from nextbest.assistant.intent.number_words import folded
-from nextbest.assistant.intent.periods import find_period
+from nextbest.assistant.intent.periods import Period, find_period
 
 
 class Links(Protocol):
@@ -65,8 +65,7 @@ def find_slots(
     client, left = names.find_client(left)
     lowered = folded(left)
     said = Marked.of(left)
-    horizon = find_horizon(said, today=today)
-    period = find_period(said, today=today)
+    horizon, period, undirected = _times(said, today)
     amount = find_amount(said)
     ordinal = find_ordinal(said)
     return Slots(
@@ -75,6 +74,7 @@ def find_slots(
         period_days=period.days if period else None,
         period=period.dates if period else None,
         horizon_days=horizon,
+        undirected_days=undirected,
         amount=amount,
         goal=names.find_goal(lowered),
         k=find_k(said),
@@ -84,3 +84,15 @@ def find_slots(
         cheaper=names.wants_cheaper(lowered),
         rejects=names.rejects(lowered),
     )
+
+
+def _times(said: Marked, today: date) -> tuple[int | None, Period | None, int | None]:
+    """Days ahead, days back, and the days of the one of them that the intent may turn round."""
+    horizon = find_horizon(said, today=today)
+    period = find_period(said, today=today)
+    if horizon is None and period is None and (days := find_bare_length(said)) is not None:
+        return None, Period(days), days
+    bare = [horizon.days] if horizon is not None and horizon.is_bare else []
+    bare += [period.bare_days] if period is not None and period.bare_days else []
+    is_one = (horizon is None) != (period is None)
+    return None if horizon is None else horizon.days, period, bare[0] if bare and is_one else None

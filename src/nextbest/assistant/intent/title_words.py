@@ -5,7 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 
 from nextbest.assistant.intent.common_words import STOP_WORDS
-from nextbest.assistant.intent.number_words import UNITS, folded
+from nextbest.assistant.intent.number_words import folded
+from nextbest.text.number_words import UNITS
 
 _WORD = re.compile(r"(?:[^\W\d_]\.){2,}[^\W\d_]?(?![^\W\d_])|[^\W\d_]+(?:['’`][^\W\d_]+)*|\d+")
 _ROMAN = {

@@ -23,30 +23,8 @@ from nextbest.assistant.phrasing.days import (
 from nextbest.assistant.phrasing.figures import TIME_UNITS, plain, render, step
 from nextbest.assistant.phrasing.russian import Case, agreed, in_words
 from nextbest.charts_page.numbers import digits, is_currency, ratio_places
+from nextbest.text.number_words import ONES_EN, TENS_EN
 
-_ONES_EN = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS_EN = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES: tuple[tuple[float, str, str, str, str], ...] = (
     (1e9, "миллиард", "млрд", "billion", "bn"),
     (1e6, "миллион", "млн", "million", "m"),
@@ -135,10 +113,10 @@ def english_words(n: int) -> str | None:
     if not 0 <= n <= 100:
         return None
     if n < 20:
-        return _ONES_EN[n]
+        return ONES_EN[n]
     if n == 100:
         return "one hundred"
-    return _TENS_EN[n // 10 - 2] + (f"-{_ONES_EN[n % 10]}" if n % 10 else "")
+    return TENS_EN[n // 10 - 2] + (f"-{ONES_EN[n % 10]}" if n % 10 else "")
 
 
 def _said(value: float, figure: Figure, language: Language) -> Iterator[str]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from nextbest.charts_page.numbers import russian_form
+from nextbest.text.number_words import ONES_RU, ONES_RU_GENITIVE, TENS_RU, TENS_RU_GENITIVE
 from nextbest.text.russian_dictionary import dictionary
 
 Case = Literal["nominative", "genitive", "accusative"]
@@ -57,72 +58,6 @@ NOUNS: dict[str, Forms] = {
 }
 _CASES: dict[Case, str] = {"nominative": "nomn", "genitive": "gent", "accusative": "accs"}
 _HISSING, _VELAR = "жшщч", "гкхжшщч"
-_ONES = [
-    "ноль",
-    "один",
-    "два",
-    "три",
-    "четыре",
-    "пять",
-    "шесть",
-    "семь",
-    "восемь",
-    "девять",
-    "десять",
-    "одиннадцать",
-    "двенадцать",
-    "тринадцать",
-    "четырнадцать",
-    "пятнадцать",
-    "шестнадцать",
-    "семнадцать",
-    "восемнадцать",
-    "девятнадцать",
-]
-_ONES_GENITIVE = [
-    "нуля",
-    "одного",
-    "двух",
-    "трёх",
-    "четырёх",
-    "пяти",
-    "шести",
-    "семи",
-    "восьми",
-    "девяти",
-    "десяти",
-    "одиннадцати",
-    "двенадцати",
-    "тринадцати",
-    "четырнадцати",
-    "пятнадцати",
-    "шестнадцати",
-    "семнадцати",
-    "восемнадцати",
-    "девятнадцати",
-]
-_TENS = [
-    "двадцать",
-    "тридцать",
-    "сорок",
-    "пятьдесят",
-    "шестьдесят",
-    "семьдесят",
-    "восемьдесят",
-    "девяносто",
-    "сто",
-]
-_TENS_GENITIVE = [
-    "двадцати",
-    "тридцати",
-    "сорока",
-    "пятидесяти",
-    "шестидесяти",
-    "семидесяти",
-    "восьмидесяти",
-    "девяноста",
-    "ста",
-]
 _OTHER_GENDER: dict[tuple[int, Gender], str] = {
     (1, "feminine"): "одна",
     (1, "neuter"): "одно",
@@ -205,7 +140,7 @@ def in_words(n: int, *, gender: Gender = "masculine", case: Case = "nominative")
     """
     if not 0 <= n <= 100:
         return None
-    ones, tens = (_ONES_GENITIVE, _TENS_GENITIVE) if case == "genitive" else (_ONES, _TENS)
+    ones, tens = (ONES_RU_GENITIVE, TENS_RU_GENITIVE) if case == "genitive" else (ONES_RU, TENS_RU)
     if n < 20:
         return ones[n] if case == "genitive" else _OTHER_GENDER.get((n, gender), ones[n])
     rest = n % 10 if n < 100 else 0

@@ -1,0 +1,27 @@
+"""Slots of questions as they are spoken, read in the light of their intent, against tables by hand."""
+
+import pytest
+
+from assistant.intent.slot_cases import ASSETS, CATEGORIES, TODAY
+from assistant.intent.spoken_cases_en import ENGLISH
+from assistant.intent.spoken_cases_ru import RUSSIAN, Spoken
+from nextbest.assistant.agent.followups import resolve
+from nextbest.assistant.base import Language, Slots, Understood
+from nextbest.assistant.intent.slots import find_slots
+from nextbest.assistant.memory.past import Past
+
+
+def slots_of(spoken: Spoken, language: Language) -> Slots:
+    text, intent, _ = spoken
+    slots = find_slots(text, language, today=TODAY, assets=ASSETS, categories=CATEGORIES)
+    return resolve(Understood(text, language, intent, 0.95, slots=slots), Past()).understood.slots
+
+
+@pytest.mark.parametrize("spoken", RUSSIAN, ids=[text for text, _, _ in RUSSIAN])
+def test_a_russian_question_says_what_the_table_says(spoken: Spoken) -> None:
+    assert slots_of(spoken, "ru") == Slots(**spoken[2])
+
+
+@pytest.mark.parametrize("spoken", ENGLISH, ids=[text for text, _, _ in ENGLISH])
+def test_an_english_question_says_what_the_table_says(spoken: Spoken) -> None:
+    assert slots_of(spoken, "en") == Slots(**spoken[2])
