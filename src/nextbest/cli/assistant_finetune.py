@@ -110,9 +110,11 @@ def run(args: argparse.Namespace) -> None:
         document["merged"] = str(merge(tuned.checkpoint, args.merge))
         lines.append(f"base and adapter as one model: {args.merge}")
     if args.gguf is not None:
+        from nextbest.assistant.prompts.taught import VERSION
+        from nextbest.assistant.providers.adapters import KEY
         from nextbest.models.language.gguf_adapter import write_gguf_adapter
 
-        document["gguf"] = str(write_gguf_adapter(tuned.checkpoint, args.gguf))
+        document["gguf"] = str(write_gguf_adapter(tuned.checkpoint, args.gguf, about={KEY: VERSION}))
         lines.append(f"adapter for llama.cpp: {args.gguf}")
     emit(args, document, "\n".join(lines))
 

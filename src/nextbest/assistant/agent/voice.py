@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from nextbest.assistant.base import LANGUAGES, Finding, Language, Link, Mode, ToolResult, Understood
 from nextbest.assistant.grounding.checking import SentenceGate
 from nextbest.assistant.prompts.placeholders import Masked, fill, masked
-from nextbest.assistant.prompts.prompts import render
+from nextbest.assistant.prompts.prompts import n_tokens, render
+from nextbest.assistant.prompts.taught import phrase_messages
 from nextbest.assistant.providers.grammar import locked_grammar
 from nextbest.assistant.providers.protocol import ChatProvider, ChatRequest, ProviderError
 from nextbest.errors import NextbestError
@@ -29,6 +30,8 @@ UNWORDED = frozenset({"search_documents"})
 """Tools whose answer is a quotation: no model words it anew."""
 _INVESTMENT_ROOMS = frozenset({"portfolio", "market"})
 """Rooms whose items are shown and never proposed."""
+_ROOM, _ROOM_A_GROUP = 24, 14
+"""Tokens for an opening, and for the words that a grammar or a model puts around each name and figure."""
 _LONGEST_KEPT, _MOST_KEPT = 60, 4096
 """Characters of words, and how many, whose titles are remembered: "You may like", "the portfolio is worth"."""
 
@@ -70,7 +73,7 @@ class Voice:
     provider
         The model.
     max_tokens
-        Of an answer.
+        Of an answer at most; None: as many as its names and figures need.
     timeout_s
         For a whole answer; after it the code's own is sent.
     with_grammar
@@ -81,7 +84,7 @@ class Voice:
         self,
         provider: ChatProvider,
         *,
-        max_tokens: int = 300,
+        max_tokens: int | None = None,
         timeout_s: float = 20.0,
         with_grammar: bool = True,
     ) -> None:
@@ -190,13 +193,17 @@ class Voice:
             {"question": understood.text[:500], "results": known.rows},
             language=understood.language,
         )
+        needed = _ROOM + sum(
+            _ROOM_A_GROUP + sum(n_tokens(literal) for literal in group) for group in known.groups
+        )
         proposes = not any(result.room in _INVESTMENT_ROOMS for result in results)
         grammar = locked_grammar(known.groups, understood.language, proposes=proposes)
         return ChatRequest(
             prompt.messages,
             grammar=grammar if self._with_grammar else None,
-            max_tokens=self._max_tokens,
+            max_tokens=needed if self._max_tokens is None else min(needed, self._max_tokens),
             timeout_s=self._timeout_s,
+            taught=phrase_messages(understood.text, known, understood.language),
         )
 
 

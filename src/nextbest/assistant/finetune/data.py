@@ -1,74 +1,39 @@
-"""Examples to teach by, made by the assistant's own code: questions of templates with the calls that the planner makes of
-them, and made-up results with the words that the phrasebook writes around their placeholders.
+"""Examples to teach by, made by the assistant's own code: questions with the tool that the planner calls, and made-up results
+with plain words around their placeholders.
 
-No client, no log and no test question is in them. Each comes from a template of a question; whole templates are held out.
-Knows no model.
+Questions come from the templates, filled, and from those that people wrote (`intent/written`). No client, no log and no test
+question is in them. Whole templates, and one written question in ten, are held out. Knows no model.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from importlib.resources import files
 from typing import Literal
 
 import numpy as np
+import orjson
 
 from nextbest.assistant.agent.followups import Wish
 from nextbest.assistant.agent.planner import plan
-from nextbest.assistant.base import (
-    Figure,
-    Intent,
-    ItemFact,
-    Language,
-    Link,
-    Room,
-    Slots,
-    ToolCall,
-    ToolResult,
-    Understood,
-    Words,
-)
-from nextbest.assistant.finetune.forms import call_completion, call_prompt, phrase_prompt
+from nextbest.assistant.base import Intent, Language, Room, Slots, ToolCall, Understood
+from nextbest.assistant.finetune.drafts import draft
+from nextbest.assistant.finetune.results import MADE_OF, made_up
 from nextbest.assistant.intent.corpus import fill, vary
 from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.intent.templates import Template, load_templates, load_words
-from nextbest.assistant.phrasing.phrasebook import Phrasebook
 from nextbest.assistant.prompts.placeholders import Masked, masked
 from nextbest.assistant.prompts.placeholders import fill as filled
-from nextbest.assistant.tools.words import LABELS
+from nextbest.assistant.prompts.taught import TOOLS_OF, call_completion, call_messages, phrase_messages
+from nextbest.assistant.providers.protocol import Message
 from nextbest.errors import InputError
 
 Task = Literal["call", "phrase"]
 ROOMS: frozenset[Room] = frozenset({"shop", "products", "portfolio", "market"})
 _HELD_OUT = 10
-"""One template in that many is kept for validation."""
-_TITLED = ("game", "film", "wear", "food", "product")
-_TOOL_OF: Mapping[Intent, tuple[str, Room]] = {
-    "recommend": ("recommend_items", "shop"),
-    "similar": ("similar_items", "shop"),
-    "next_purchase": ("next_purchases", "shop"),
-    "bank_product": ("bank_products", "products"),
-    "portfolio": ("portfolio_metrics", "portfolio"),
-}
-_FIGURES: tuple[tuple[str, str, str, str], ...] = (
-    ("twr", "fraction", "Return", "Доходность"),
-    ("nav", "RUB", "Value", "Стоимость"),
-    ("volatility_ann", "fraction", "Volatility", "Волатильность"),
-    ("max_drawdown", "fraction", "Maximum drawdown", "Максимальная просадка"),
-    ("sharpe", "ratio", "Sharpe ratio", "Коэффициент Шарпа"),
-    ("hit_rate", "fraction", "Share of winning periods", "Доля прибыльных периодов"),
-    ("beta", "ratio", "Beta", "Бета"),
-    ("n_holdings", "count", "Number of holdings", "Число позиций"),
-)
-_REASONS: tuple[tuple[str, str], ...] = (
-    ("Because you took “{}”", "Потому что вы выбирали «{}»"),
-    ("Often taken after “{}”", "Часто берут после «{}»"),
-    ("Clients like you choose it", "Это выбирают похожие на вас клиенты"),
-    ("Popular lately", "Популярно в последнее время"),
-)
-MOST_ITEMS = 5
+"""One template, and one written question, in that many is kept for validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +41,12 @@ class Trace:
     """One example, with what it was made of."""
 
     task: Task
-    prompt: str
+    messages: tuple[Message, ...]
     completion: str
     language: Language
     intent: Intent
     template: str
-    """Of the question."""
+    """Of the question; a written one is its own."""
     question: str
     results: Masked | None = None
     """What a phrasing may say."""
@@ -95,38 +60,61 @@ class TuningData:
     held_out: tuple[Trace, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Somebody's question, as often as it is drawn."""
+
+    template: str
+    text: str
+    language: Language
+    intent: Intent
+    tool: str | None
+
+
 def tuning_data(
     rng: int | np.random.Generator,
     *,
     today: date,
-    n_calls: int = 4,
-    n_phrases: int = 2,
-    book: Phrasebook | None = None,
+    n_calls: int = 3,
+    n_written: int = 2,
+    n_phrases: int = 800,
 ) -> TuningData:
-    """Examples of every template, none twice; the same seed gives the same ones.
+    """Examples of every template and written question, none twice; the same seed gives the same ones.
 
     Parameters
     ----------
     today
         Days in questions count from a day drawn of the two years before it, so that no date is learned by heart.
-    n_calls, n_phrases
-        Drawn of each template; those that come out alike count once.
+    n_calls, n_written
+        Drawn of each template, of each written question; those that come out alike count once.
+    n_phrases
+        Wordings in all, over the intents that have results, the larger results as often as the small ones.
 
     Raises
     ------
     InputError
-        A number below 0, or both 0.
+        A number below 0, or all 0.
     """
-    if min(n_calls, n_phrases) < 0 or n_calls + n_phrases == 0:
-        raise InputError("n_calls, n_phrases", "must be 0 or more, one above", value=(n_calls, n_phrases))
-    rng, book = np.random.default_rng(rng), book or Phrasebook()
+    counts = (n_calls, n_written, n_phrases)
+    if min(counts) < 0 or max(counts) == 0:
+        raise InputError("n_calls, n_written, n_phrases", "must be 0 or more, one above", value=counts)
+    rng = np.random.default_rng(rng)
     found: dict[str, Trace] = {}
-    for template in load_templates():
-        traces = [_call(template, rng, today, plain=n == 0) for n in range(n_calls)]
-        if template.intent in _TOOL_OF:
-            traces += [_phrase(template, rng, book) for _ in range(n_phrases)]
-        for trace in filter(None, traces):
-            found.setdefault(trace.prompt.lower(), trace)
+    templates = load_templates()
+    for template in templates:
+        for number in range(n_calls):
+            asked = _of_template(template, rng, today)
+            _keep(found, _call(asked, rng, plain=number == 0))
+    for asked in written_questions(today):
+        for number in range(n_written):
+            _keep(found, _call(asked, rng, plain=number == 0))
+    wordable = [template for template in templates if template.intent in MADE_OF]
+    by_intent: dict[Intent, list[Template]] = {intent: [] for intent in sorted(MADE_OF)}
+    for template in wordable:
+        by_intent[template.intent].append(template)
+    for number in range(n_phrases):
+        asking = by_intent[sorted(MADE_OF)[number % len(MADE_OF)]]
+        _keep(found, _phrase(asking[int(rng.integers(len(asking)))], rng))
     kept = list(found.values())
     order = [kept[i] for i in rng.permutation(len(kept))]
     return TuningData(
@@ -140,108 +128,99 @@ def is_held_out(template: str) -> bool:
     return int(hashlib.sha256(template.encode()).hexdigest(), 16) % _HELD_OUT == 0
 
 
-def planned(text: str, language: Language, intent: Intent, slots: Slots) -> ToolCall | None:
-    """The call that the planner makes of an understood question; None: none, or something must be asked first."""
+def planned(
+    text: str, language: Language, intent: Intent, slots: Slots, *, tool: str | None = None
+) -> ToolCall | None:
+    """The call that the planner makes of an understood question; None: none, or something must be asked first.
+
+    `tool`: the one that a model chose among those of the intent; where the planner chose another, its arguments are those
+    that both take.
+    """
     wish = Wish(Understood(text, language, intent, 1.0, slots=slots))
     calls = plan(wish, rooms=ROOMS).calls
-    return calls[0] if calls else None
-
-
-def _call(template: Template, rng: np.random.Generator, today: date, *, plain: bool) -> Trace | None:
-    """A question with its call: slots are read of the text as it was before anybody mistyped it."""
-    asked_on = today - timedelta(days=int(rng.integers(730)))
-    text = fill(template, rng)
-    slots = find_slots(
-        text, template.language, today=asked_on, linker=_Verbatim(), assets=_assets(template.language)
+    call = calls[0] if calls else None
+    if tool is None or (call is not None and call.tool == tool):
+        return call
+    client = {} if slots.client is None else {"client": slots.client}
+    if tool == "search_documents":
+        return ToolCall(tool, {"query": text})
+    return (
+        ToolCall(tool, client) if tool in ("portfolio_tracking", "bank_products", "portfolio_plan") else call
     )
-    call = planned(text, template.language, template.intent, slots)
-    written = text if plain else vary(text, template.language, rng)
-    return Trace(
-        "call",
-        call_prompt(written, today=asked_on),
-        call_completion(template.intent, call),
-        template.language,
-        template.intent,
-        template.id,
-        written,
-    )
-
-
-def _phrase(template: Template, rng: np.random.Generator, book: Phrasebook) -> Trace | None:
-    """Made-up results and what the phrasebook says of them; None where a figure of it can't be a placeholder."""
-    question, language = vary(fill(template, rng), template.language, rng), template.language
-    result = _result(template.intent, rng)
-    variant = int(rng.integers(1_000))
-    text = book.write(Understood(question, language, template.intent, 1.0), [result], variant=variant)
-    hidden = masked([result], language)
-    draft = _with_places(text, hidden.values)
-    back = filled(draft, hidden)
-    if back.findings or not back.is_whole:
-        return None
-    prompt = phrase_prompt(question, hidden, language)
-    return Trace("phrase", prompt, draft, language, template.intent, template.id, question, hidden)
-
-
-def _result(intent: Intent, rng: np.random.Generator) -> ToolResult:
-    tool, room = _TOOL_OF[intent]
-    if intent == "portfolio":
-        picked = rng.choice(len(_FIGURES), size=int(rng.integers(1, 5)), replace=False)
-        figures = tuple(_figure(_FIGURES[i], rng) for i in sorted(picked))
-        return ToolResult(tool, "ok", room, figures=figures)
-    n = int(rng.integers(1, MOST_ITEMS + 1))
-    kind = _TITLED[-1] if intent == "bank_product" else str(rng.choice(_TITLED[:-1]))
-    words = load_words()
-    names = {lang: rng.permutation(words[lang][kind])[: n + 1].tolist() for lang in words}
-    told = rng.random() < 0.8
-    items = []
-    for i in range(n):
-        en, ru = _REASONS[int(rng.integers(len(_REASONS)))]
-        reason: Words | None = {"en": en.format(names["en"][-1]), "ru": ru.format(names["ru"][-1])}
-        title: Words = {lang: str(names[lang][i]) for lang in names}
-        items.append(
-            ItemFact(
-                f"i{i}", title, "product" if room == "products" else "item", reason if told else None, i + 1
-            )
-        )
-    return ToolResult(tool, "ok", room, items=tuple(items))
-
-
-def _figure(about: tuple[str, str, str, str], rng: np.random.Generator) -> Figure:
-    key, unit, en, ru = about
-    value = {
-        "fraction": round(float(rng.uniform(0.01, 0.4)), 3),
-        "ratio": round(float(rng.uniform(0.1, 2.5)), 2),
-        "count": int(rng.integers(2, 40)),
-        "RUB": float(rng.integers(10_000, 5_000_000)),
-    }[unit]
-    return Figure(key, value, unit, LABELS.get(key, {"en": en, "ru": ru}))
-
-
-def _with_places(text: str, values: Mapping[str, str]) -> str:
-    """A text with what its placeholders stand for taken out again, longest first, whatever case it begins with."""
-    for place in sorted(values, key=lambda p: -len(values[p])):
-        value = values[place]
-        either = f"[{re.escape(value[0].upper())}{re.escape(value[0].lower())}]{re.escape(value[1:])}"
-        text = re.sub(either, f"{{{place}}}", text, count=1)
-    return text
 
 
 @cache
-def _titles(language: Language) -> re.Pattern[str]:
-    words = load_words()[language]
-    titles = sorted((t for kind in _TITLED for t in words[kind]), key=len, reverse=True)
-    return re.compile("|".join(rf"(?<!\w){re.escape(title)}(?!\w)" for title in titles), re.IGNORECASE)
+def written_questions(today: date) -> tuple[_Asked, ...]:
+    """Questions that people wrote with their intent, each with the tool that the planner calls."""
+    found = []
+    folder = files("nextbest.assistant.intent") / "written"
+    for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else ():
+        if not path.name.endswith(".jsonl"):
+            continue
+        for line in path.read_bytes().splitlines():
+            row = orjson.loads(line)
+            text, language, intent = row["text"], row["language"], row["intent"]
+            if intent in TOOLS_OF:
+                slots = find_slots(text, language, today=today, assets=_assets(language))
+                found.append(
+                    _Asked(f"written {text}", text, language, intent, _tool(text, language, intent, slots))
+                )
+    return tuple(found)
+
+
+def _of_template(template: Template, rng: np.random.Generator, today: date) -> _Asked:
+    """A question with its tool: slots are read of the text as it was before anybody mistyped it."""
+    asked_on = today - timedelta(days=int(rng.integers(730)))
+    text = fill(template, rng)
+    slots = find_slots(text, template.language, today=asked_on, assets=_assets(template.language))
+    return _Asked(
+        template.id,
+        text,
+        template.language,
+        template.intent,
+        _tool(text, template.language, template.intent, slots),
+    )
+
+
+def _tool(text: str, language: Language, intent: Intent, slots: Slots) -> str | None:
+    """The planner's choice among the tools of an intent; the usual one where something must be asked first."""
+    call = planned(text, language, intent, slots)
+    usual = TOOLS_OF[intent][:1]
+    return call.tool if call is not None and call.tool in TOOLS_OF[intent] else (usual[0] if usual else None)
+
+
+def _call(asked: _Asked, rng: np.random.Generator, *, plain: bool) -> Trace:
+    said = asked.text if plain else vary(asked.text, asked.language, rng)
+    return Trace(
+        "call",
+        call_messages(said),
+        call_completion(asked.intent, asked.tool),
+        asked.language,
+        asked.intent,
+        asked.template,
+        said,
+    )
+
+
+def _phrase(template: Template, rng: np.random.Generator) -> Trace | None:
+    """Made-up results and what is said of them; None where the words wouldn't be let through."""
+    question, language = vary(fill(template, rng), template.language, rng), template.language
+    hidden = masked([made_up(template.intent, rng)], language)
+    said = draft(hidden, template.intent, language, rng)
+    back = filled(said, hidden)
+    if back.findings or not back.is_whole:
+        return None
+    messages = phrase_messages(question, hidden, language)
+    return Trace("phrase", messages, said, language, template.intent, template.id, question, hidden)
+
+
+def _keep(found: dict[str, Trace], trace: Trace | None) -> None:
+    """The first of those that would be asked in the same words."""
+    if trace is not None:
+        found.setdefault(trace.messages[-1].content.lower(), trace)
 
 
 @cache
 def _assets(language: Language) -> Mapping[str, Sequence[str]]:
     words: Iterable[str] = (*load_words()[language]["asset"], *load_words()[language]["asset_g"])
     return {word: (word,) for word in words}
-
-
-class _Verbatim:
-    """Finds the templates' own titles, letter for letter; what it finds is called by its words, as a model has to."""
-
-    def link(self, text: str, language: Language) -> tuple[Link, ...]:
-        """Items that the text names, from left to right."""
-        return tuple(Link(m[0], m[0], 1.0, m.span()) for m in _titles(language).finditer(text))

@@ -1,30 +1,32 @@
 """How well a language model calls tools and words answers, before and after it was taught.
 
-Calls: on the questions of `intent/questions`, which no template repeats. Words: on results of held-out templates, judged by
-`prompts/placeholders.fill`, which is what stands between a draft and a client. Knows no model: a model is a function.
+Calls: on the questions of `intent/questions`, which no template repeats; the model names intent and tool, code finds the
+arguments in the text. Words: on results of held-out templates, judged by `prompts/placeholders.fill`, which is what stands
+between a draft and a client. Knows no model: a model is a function.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import SequenceMatcher
 from typing import Any
 
 from nextbest.assistant.base import Intent, Link, Money, Slots, ToolCall
 from nextbest.assistant.finetune.data import Trace, planned
-from nextbest.assistant.finetune.forms import CODE_WRITES, call_prompt, read_call
+from nextbest.assistant.intent.cleaning import clean
+from nextbest.assistant.intent.linking import Linker
 from nextbest.assistant.intent.questions import Named, Question
+from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.prompts.placeholders import fill
+from nextbest.assistant.prompts.taught import call_messages, read_call
+from nextbest.assistant.providers.protocol import Message
 
-Write = Callable[[Sequence[str]], Sequence[str]]
-"""Prompts -> what a model wrote after each."""
+Write = Callable[[Sequence[tuple[Message, ...]]], Sequence[str]]
+"""What is asked -> what a model wrote after each."""
 TODAY = date(2026, 11, 23)
 """Of the questions, by their README."""
-_ALIKE = 0.8
-"""Share of letters from which on a name is a catalogue's title with a typing error."""
-_LINKED = ("item_id", "asset")
+_CODE_WRITES = frozenset({"query"})
+"""Arguments that are the question itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class CallScores:
     n: int
     intent: float
     """Share with the right intent."""
+    tool: float
+    """Share with the right intent and tool."""
     exact: float
-    """Share with the right intent, tool and arguments, titles linked by code as `linked` says."""
+    """Share with the right intent, tool and arguments, the arguments found by code."""
     unreadable: float
     """Share of answers that are no call at all."""
     missed: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
-    """(question, answer, what was right) of each that isn't exact."""
+    """(question, answer and call, what was right) of each that isn't exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +63,36 @@ class PhraseScores:
     """A sentence that only repeats."""
 
 
-def score_calls(write: Write, questions: Sequence[Question], catalogue: Sequence[Named]) -> CallScores:
-    """Scores of calls; questions to ask back about and follow-ups are left out."""
+def score_calls(
+    write: Write,
+    questions: Sequence[Question],
+    catalogue: Sequence[Named],
+    *,
+    categories: Mapping[str, Sequence[str]] | None = None,
+) -> CallScores:
+    """Scores of calls; questions to ask back about and follow-ups are left out.
+
+    `categories`: of the catalogue, with the names that a shop gives them.
+    """
     asked = [q for q in questions if q.intent is not None and q.after is None]
-    answers = write([call_prompt(q.text, today=TODAY) for q in asked])
-    names = _names(catalogue)
-    n_intent = n_exact = n_unreadable = 0
+    answers = write([call_messages(q.text) for q in asked])
+    find = _finder(catalogue, categories)
+    n_intent = n_tool = n_exact = n_unreadable = 0
     missed = []
     for question, answer in zip(asked, answers, strict=True):
         right, said = right_call(question, catalogue), read_call(answer)
         n_unreadable += said is None
-        n_intent += said is not None and said[0] == question.intent
-        call = None if said is None or said[1] is None else linked(said[1], names)
+        call = None
+        if said is not None and said[0] == question.intent:
+            n_intent += 1
+            call = planned(question.text, question.language, said[0], find(question), tool=said[1])
+            n_tool += said[1] == question.tool
         if said is not None and said[0] == question.intent and _same(call, right):
             n_exact += 1
         else:
-            missed.append((question.text, answer, f"{question.intent} {right}"))
+            missed.append((question.text, f"{answer} {call}", f"{question.intent} {right}"))
     n = max(1, len(asked))
-    return CallScores(len(asked), n_intent / n, n_exact / n, n_unreadable / n, tuple(missed))
+    return CallScores(len(asked), n_intent / n, n_tool / n, n_exact / n, n_unreadable / n, tuple(missed))
 
 
 def score_intents(
@@ -91,7 +107,7 @@ def score_intents(
 def score_phrases(write: Write, traces: Sequence[Trace]) -> PhraseScores:
     """Scores of drafts for traces of the task "phrase"."""
     asked = [one for one in traces if one.results is not None]
-    drafts = write([one.prompt for one in asked])
+    drafts = write([one.messages for one in asked])
     counts: Counter[str] = Counter()
     for one, draft in zip(asked, drafts, strict=True):
         assert one.results is not None  # asked for above
@@ -117,29 +133,28 @@ def right_call(question: Question, catalogue: Sequence[Named]) -> ToolCall | Non
     return None if question.tool is None else ToolCall(question.tool, client)
 
 
-def linked(call: ToolCall, names: Mapping[str, str]) -> ToolCall:
-    """A call with catalogue ids for the titles that a model wrote: the same letters, or nearly; others stay as they are."""
-    arguments = dict(call.arguments)
-    for key in _LINKED:
-        if isinstance(arguments.get(key), str):
-            arguments[key] = _link(arguments[key], names)
-    return ToolCall(call.tool, arguments)
+def _finder(
+    catalogue: Sequence[Named], categories: Mapping[str, Sequence[str]] | None
+) -> Callable[[Question], Slots]:
+    """What code finds in a question, titles and assets of this catalogue linked."""
+    things = [named for named in catalogue if named.kind != "asset"]
+    linker = Linker(
+        {named.item_id: named.title for named in things},
+        aliases={named.item_id: named.also for named in things},
+    )
+    assets = {named.item_id: (named.title, *named.also) for named in catalogue if named.kind == "asset"}
 
+    def find(question: Question) -> Slots:
+        return find_slots(
+            clean(question.text),
+            question.language,
+            today=TODAY,
+            linker=linker,
+            assets=assets,
+            categories=categories,
+        )
 
-def _link(words: str, names: Mapping[str, str]) -> str:
-    folded = _folded(words)
-    if folded in names:
-        return names[folded]
-    best = max(names, key=lambda name: SequenceMatcher(None, folded, name).ratio(), default="")
-    return names[best] if best and SequenceMatcher(None, folded, best).ratio() >= _ALIKE else words
-
-
-def _names(catalogue: Sequence[Named]) -> dict[str, str]:
-    return {_folded(name): one.item_id for one in catalogue for name in (one.title, *one.also, one.item_id)}
-
-
-def _folded(text: str) -> str:
-    return re.sub(r"[^\w]+", " ", text.lower().replace("ё", "е")).strip()
+    return find
 
 
 def _same(call: ToolCall | None, right: ToolCall | None) -> bool:
@@ -149,7 +164,7 @@ def _same(call: ToolCall | None, right: ToolCall | None) -> bool:
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in arguments.items() if k not in CODE_WRITES and v not in (None, (), [])}
+    kept = {k: v for k, v in arguments.items() if k not in _CODE_WRITES and v not in (None, (), [])}
     return {k: float(v) if isinstance(v, int | float) else v for k, v in kept.items()}
 
 

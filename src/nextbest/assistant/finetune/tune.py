@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.assistant.finetune.data import Trace, TuningData
-from nextbest.assistant.finetune.forms import VERSION
+from nextbest.assistant.prompts.taught import VERSION
+from nextbest.assistant.providers.plain import prompt_text
 
 if TYPE_CHECKING:
     from nextbest.models.language.batches import Example
@@ -70,9 +71,9 @@ def finetune(
     check_free(Path(folder))
     tuned = fit_text(
         checkpoint,
-        examples(data.learned),
+        examples(data.learned, checkpoint.tokenizer),
         config or default_config(),
-        validation=examples(data.held_out[:MAX_VALIDATION]) or None,
+        validation=examples(data.held_out[:MAX_VALIDATION], checkpoint.tokenizer) or None,
         checkpoints=checkpoints,
         progress=progress,
     )
@@ -86,13 +87,18 @@ def default_config() -> "LoRAConfig":
     from nextbest.models.language.lora import LoRAConfig
 
     return LoRAConfig(
-        rank=16, alpha=32, steps=500, validate_steps=100, batch_size=8, learning_rate=4e-4, warmup_steps=20,
-        schedule="cosine", max_length=256, patience=3,
+        rank=16, alpha=32, steps=540, validate_steps=90, batch_size=32, batch_tokens=700, learning_rate=5e-4, warmup_steps=15,
+        schedule="cosine", max_length=400, patience=6,
     )  # fmt: skip
 
 
-def examples(traces: Sequence[Trace]) -> "list[Example]":
-    """Traces as `models.language` learns them."""
+def examples(traces: Sequence[Trace], tokenizer: Any) -> "list[Example]":
+    """Traces as `models.language` learns them: the very text that a provider asks with, then the answer."""
     from nextbest.models.language.batches import Example
 
-    return [Example(one.prompt, one.completion) for one in traces]
+    found = []
+    for one in traces:
+        prompt = prompt_text(one.messages, tokenizer)
+        # behind a colon an answer begins with a blank; behind a template's own mark it doesn't
+        found.append(Example(prompt, f" {one.completion}" if prompt.endswith(":") else one.completion))
+    return found

@@ -130,7 +130,7 @@ class Judge:
             return Finding("placeholder", found, "dropped")
         if found := lexicon.injection(bare):
             return Finding("injection", found, "dropped")
-        if (len(words) > 2 and flat in self._seen) or _loops(words):
+        if (len(words) > 2 and flat in self._seen) or _loops(words, named):
             return Finding("loop", body, "dropped")
         if not is_told and (found := lexicon.promise(bare)):
             return Finding("promise", found, "dropped")
@@ -359,9 +359,16 @@ def _edited(body: str, edits: Sequence[_Edit]) -> str:
     return body
 
 
-def _loops(words: Sequence[Word]) -> bool:
-    """Whether a sentence says the same three words three times, or a word four times running."""
-    stems = [w.low for w in words]
+def _loops(words: Sequence[Word], named: Sequence[Named]) -> bool:
+    """Whether a sentence says the same three words three times, or a word four times running; a name counts as one word."""
+    whose = {w: next((n for n in named if n.start <= w.start < n.end), None) for w in words}
+    # three coffees of one brand share their words, and are no loop
+    begun = [
+        w
+        for before, w in zip([None, *words], words, strict=False)
+        if whose[w] is None or before is None or whose[w] is not whose[before]
+    ]
+    stems = [w.low if (name := whose[w]) is None else f"<{name.item}>" for w in begun]
     if any(len(set(stems[i : i + 4])) == 1 for i in range(len(stems) - 3)):
         return True
     grams: dict[tuple[str, ...], int] = {}

@@ -175,13 +175,18 @@ def _of(figure: Figure, places: Mapping[str, Placeholder], language: Language) -
 
 def _filled(sentence: str, placeholders: Mapping[str, Placeholder]) -> str:
     """One sentence with its placeholders filled in from left to right."""
-    told, at = "", 0
+    told, at, since = "", 0, 0
     for match in _PLACE.finditer(sentence):
         told += sentence[at : match.start()]
         place, after = placeholders[match[1].lower()], sentence[match.end() :]
+        # "a deepest fall of 5%, a return of -2%": what was said of one figure says nothing of the next
+        earlier, told = told[:since], told[since:]
         told, piece, n_skipped = _piece(place, told, after)
+        told = earlier + told
         told += capital(piece) if not told.strip(" -•*0123456789.)\t") and place.kind != "item" else piece
         at = match.end() + n_skipped
+        if place.kind == "figure":
+            since = len(told)
     return told + sentence[at:]
 
 

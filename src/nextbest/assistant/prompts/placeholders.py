@@ -15,7 +15,12 @@ from nextbest.assistant.phrasing.rendering import label, render, span, title
 
 _PLACE = re.compile(r"\{+\s*([A-Za-z]\w*?)\s*\}+")
 _SENTENCE = re.compile(r".+?(?:[.!?…]+(?=\s|$)|\n|$)\s*", re.DOTALL)
-MAX_ITEMS, MAX_FIGURES = 10, 12
+MAX_ITEMS, MAX_FIGURES, MAX_HELD = 10, 12, 16
+"""Worded of one answer; the last of what is held or calculated, names and figures together: each takes a third of a second."""
+GOODS = frozenset({"item", "product"})
+"""Kinds of items that are there to be chosen."""
+_TABLED = frozenset({"peers_q25", "peers_q75", "class_worth", "asset_gain"})
+"""Figures that a table shows better than a sentence."""
 _WORDS: Mapping[str, Mapping[Language, str]] = {
     "name": {"en": "name", "ru": "название"},
     "reason": {"en": "reason", "ru": "причина"},
@@ -51,7 +56,8 @@ class Filled:
 def masked(results: Sequence[ToolResult], language: Language) -> Masked:
     """Results without a title, a reason or a figure that a model could change.
 
-    Items beyond the tenth and figures beyond the twelfth stay with the reply's data; they aren't worded.
+    Items beyond the tenth, figures beyond the twelfth and what a long list leaves no room for stay with the reply's data;
+    they aren't worded.
     """
     found = compact.compact([result for result in results if result.is_ok], language)[1]
     items = [place for place in found.values() if place.kind == "item"][:MAX_ITEMS]
@@ -63,8 +69,11 @@ def masked(results: Sequence[ToolResult], language: Language) -> Masked:
         if place.kind == "figure"
         and place.figure is not None
         and (place.figure.of is None or place.figure.of in named or place.is_needed)
+        and (place.figure.key not in _TABLED or place.is_needed)
     ]
-    figures = sorted(sorted(figures, key=lambda place: not place.is_needed)[:MAX_FIGURES], key=_number)
+    n_held = sum(place.item is not None and place.item.kind not in GOODS for place in items)
+    most = max(sum(place.is_needed for place in figures), min(MAX_FIGURES, MAX_HELD - n_held))
+    figures = sorted(sorted(figures, key=lambda place: not place.is_needed)[:most], key=_number)
     periods = {p.figure.period: p.name for p in found.values() if p.kind == "period" and p.figure}
     kept: dict[str, Placeholder] = {}
     values: dict[str, str] = {}

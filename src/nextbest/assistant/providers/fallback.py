@@ -18,6 +18,7 @@ from nextbest.assistant.providers.protocol import (
     Feature,
     Piece,
     ProviderError,
+    as_read,
     check_features,
 )
 from nextbest.errors import InputError, NextbestError
@@ -224,7 +225,7 @@ class FallbackProvider:
         end = self._clock() + request.timeout_s
         last: ProviderError | None = None
         for provider in self._providers:
-            if request.needs - provider.features:
+            if as_read(provider, request).needs - provider.features:
                 continue
             if not self.breakers[provider.name].may_ask():
                 self._count(provider.name, "skipped_open")

@@ -12,19 +12,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from nextbest.assistant.providers import answers
-from nextbest.assistant.providers.plain import STOPS, plain_prompt
+from nextbest.assistant.providers.adapters import is_taught
+from nextbest.assistant.providers.local import streamed, whole
+from nextbest.assistant.providers.plain import STOPS, prompt_text
 from nextbest.assistant.providers.protocol import (
     ChatRequest,
     Completion,
     Feature,
     Finish,
     Kind,
-    Message,
     Piece,
     ProviderError,
-    Timings,
     Usage,
-    check_features,
 )
 from nextbest.errors import InputError
 
@@ -63,6 +62,8 @@ class FolderProvider:
             raise InputError("adapter", "no such folder", value=str(adapter))
         self._source, self._adapter, self._checkpoint = text, adapter, checkpoint
         self._name = name or f"folder:{Path(text).name}"
+        self.is_taught = is_taught(adapter)
+        """Whether its adapter was taught the short forms of `prompts/taught.py`."""
         self._lock = Lock()
 
     @property
@@ -77,31 +78,11 @@ class FolderProvider:
 
     def complete(self, request: ChatRequest) -> Completion:
         """The whole answer; errors as the protocol says. Tools need `tool_choice` "required"."""
-        check_features(self, request)
-        if request.tools and request.tool_choice != "required":
-            raise InputError("tool_choice", 'must be "required" where a local model is asked')
-        start = time.monotonic()
-        first_ms = None
-        text = ""
-        last = Piece("")
-        for last in self._written(request):
-            if last.text and first_ms is None:
-                first_ms = (time.monotonic() - start) * 1000
-            text += last.text
-        calls = (answers.call_from_text(text, request.tools, system=self.name),) if request.tools else ()
-        return Completion(
-            text="" if calls else text,
-            usage=last.usage or Usage(),
-            finish="tool_calls" if calls else last.finish or "stop",
-            tool_calls=calls,
-            timings=Timings(first_ms, (time.monotonic() - start) * 1000),
-            provider=self.name,
-        )
+        return whole(self, request, self._written)
 
     def stream(self, request: ChatRequest) -> Iterator[Piece]:
         """The answer as it is written; errors as the protocol says."""
-        check_features(self, request, streams=True)
-        return self._written(request)
+        return streamed(self, request, self._written)
 
     def _written(self, request: ChatRequest) -> Iterator[Piece]:
         end = time.monotonic() + request.timeout_s
@@ -109,7 +90,7 @@ class FolderProvider:
             raise ProviderError(self.name, f"busy for {request.timeout_s:g} s", kind="timeout")
         try:
             checkpoint = self._opened()
-            prompt = _prompt(checkpoint, request.messages)
+            prompt = prompt_text(request.messages, checkpoint.tokenizer)
             schema = answers.call_schema(request.tools, tied=True) if request.tools else request.schema
             choices = None if schema is None else closed_choices(schema)
             if choices is not None:
@@ -184,17 +165,6 @@ class FolderProvider:
 
             self._checkpoint = open_checkpoint(self._source, adapter=self._adapter)
         return self._checkpoint
-
-
-def _prompt(checkpoint: "Checkpoint", messages: Sequence[Message]) -> str:
-    tokenizer = checkpoint.tokenizer
-    if not getattr(tokenizer, "chat_template", None):
-        return plain_prompt(messages)
-    told = [{"role": m.role, "content": m.content} for m in messages]
-    text = str(tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True))
-    # the tokenizer begins every text with its mark itself
-    mark = tokenizer.bos_token
-    return text.removeprefix(str(mark)) if mark else text
 
 
 def closed_choices(schema: Mapping[str, Any]) -> list[str] | None:

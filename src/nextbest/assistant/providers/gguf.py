@@ -4,7 +4,6 @@ A base model without a chat template is asked in plain text (`plain.py`). Opened
 HTTP server can't be switched off; it gets a socket file in a private folder (or, where there are none, a random key).
 """
 
-import mmap
 import os
 import secrets
 import shutil
@@ -18,6 +17,8 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from nextbest.assistant.providers import answers
+from nextbest.assistant.providers.adapters import header_holds, is_taught
+from nextbest.assistant.providers.local import streamed, whole
 from nextbest.assistant.providers.plain import STOPS, plain_prompt
 from nextbest.assistant.providers.protocol import (
     ChatRequest,
@@ -28,9 +29,8 @@ from nextbest.assistant.providers.protocol import (
     Message,
     Piece,
     ProviderError,
-    Timings,
     Usage,
-    check_features,
+    check_end,
 )
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models.language.origin import file_digest
@@ -69,6 +69,8 @@ class GgufProvider:
         self._model = model
         self._name = name or f"gguf:{model.path.stem}"
         self._has_template = has_chat_template(model.path)
+        self.is_taught = is_taught(model.adapter)
+        """Whether its adapter was taught the short forms of `prompts/taught.py`."""
         self._lock = Lock()
         self._server: Any = None
         self._folder: Path | None = None
@@ -98,13 +100,17 @@ class GgufProvider:
                 self._server = self._start()
 
     def warm(self, messages: Sequence[Message]) -> None:
-        """Read a prompt now, so that the next one that begins like it is answered seconds sooner.
+        """Read a prompt now, so that the next one that begins like it is answered seconds sooner; a taught model has no long
+        one, and is only opened.
 
         Raises
         ------
         InputError, ArtifactError, ProviderError
             As `open` and `complete`.
         """
+        if self.is_taught:
+            self.open()
+            return
         for _ in self._written(
             ChatRequest(tuple(messages), max_tokens=4, timeout_s=120, grammar='root ::= "."')
         ):
@@ -126,27 +132,7 @@ class GgufProvider:
         InputError, ProviderError
             As the protocol says; tools need `tool_choice` "required".
         """
-        check_features(self, request)
-        if request.tools and request.tool_choice != "required":
-            raise InputError("tool_choice", 'must be "required" where a local model is asked')
-        start = time.monotonic()
-        text, first_ms = "", None
-        finish: Finish = "stop"
-        usage = Usage()
-        for piece in self._written(request):
-            if piece.text and first_ms is None:
-                first_ms = (time.monotonic() - start) * 1000
-            text += piece.text
-            finish, usage = piece.finish or finish, piece.usage or usage
-        calls = (answers.call_from_text(text, request.tools, system=self.name),) if request.tools else ()
-        return Completion(
-            text="" if calls else text,
-            usage=usage,
-            finish="tool_calls" if calls else finish,
-            tool_calls=calls,
-            timings=Timings(first_ms, (time.monotonic() - start) * 1000),
-            provider=self.name,
-        )
+        return whole(self, request, self._written)
 
     def stream(self, request: ChatRequest) -> Iterator[Piece]:
         """The answer token by token; closing the iterator stops the model at its next token.
@@ -156,8 +142,7 @@ class GgufProvider:
         InputError, ProviderError
             As the protocol says.
         """
-        check_features(self, request, streams=True)
-        return self._written(request)
+        return streamed(self, request, self._written)
 
     def _written(self, request: ChatRequest) -> Iterator[Piece]:
         end = time.monotonic() + request.timeout_s
@@ -201,23 +186,10 @@ class GgufProvider:
             left.set()
             # give the engine a token's time to notice, so that the next question doesn't wait for this answer
             thread.join(timeout=0.3)
-        self._check(request, text, finish)
-        yield Piece("", finish=finish, usage=usage, provider=self.name)
-
-    def _check(self, request: ChatRequest, text: str, finish: Finish | None) -> None:
-        if finish is None:
-            raise ProviderError(self.name, "stopped in the middle of its answer", kind="cut", partial=text)
-        if not text.strip():
-            raise ProviderError(self.name, "answered nothing", kind="empty")
-        if finish == "length" and request.needs:
-            raise ProviderError(
-                self.name,
-                f"needs more than {request.max_tokens} tokens for its answer",
-                kind="length",
-                partial=text,
-            )
+        check_end(self.name, request, text, finish)
         if request.schema is not None:
             answers.parsed(text, request.schema, system=self.name)
+        yield Piece("", finish=finish, usage=usage, provider=self.name)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -306,9 +278,7 @@ def gemma_file(cache: Path | None = None) -> Path:
 
 def has_chat_template(path: Path) -> bool:
     """Whether a GGUF file's header holds a chat template: without one, a model was never taught to chat."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        # keys stand before the weights; vocabularies of 260,000 words take 12 MB
-        return data.find(_TEMPLATE, 0, min(len(data), 64_000_000)) >= 0
+    return header_holds(path, _TEMPLATE)
 
 
 def _check_file(path: Path) -> None:

@@ -23,6 +23,7 @@ from nextbest.assistant.providers.protocol import (
     ProviderError,
     Timings,
     Usage,
+    check_end,
     check_features,
 )
 from nextbest.assistant.providers.tokens import OAuthToken, tls_context
@@ -134,20 +135,12 @@ class OpenAICompatible:
         )
         choice, message = _parts(document, self.name)
         text, finish = str(message.get("content") or ""), _finish(choice)
-        if finish == "filtered":
-            raise ProviderError(self.name, "the server's filter stopped the answer", kind="filtered")
-        if finish == "length" and request.needs:
-            raise ProviderError(
-                self.name,
-                f"needs more than {request.max_tokens} tokens for its answer",
-                kind="length",
-                partial=text,
-            )
-        calls = self._calls(request, message, text, by_schema=by_schema)
-        if request.tools and request.tool_choice == "required" and not calls:
+        is_cut = finish == "filtered" or (finish == "length" and bool(request.needs))
+        calls = () if is_cut else self._calls(request, message, text, by_schema=by_schema)
+        if not is_cut and request.tools and request.tool_choice == "required" and not calls:
             raise ProviderError(self.name, "called no tool", kind="no_tool_call", partial=text)
-        if not text.strip() and not calls:
-            raise ProviderError(self.name, "answered nothing", kind="empty")
+        if not calls:
+            check_end(self.name, request, text, finish)
         if request.schema is not None:
             answers.parsed(text, request.schema, system=self.name)
         return Completion(
@@ -213,7 +206,10 @@ class OpenAICompatible:
         finally:
             if events is not None:
                 events.close()
-        self._check_end("".join(written), finish, request)
+        whole = "".join(written)
+        check_end(self.name, request, whole, finish)
+        if request.schema is not None:
+            answers.parsed(whole, request.schema, system=self.name)
         yield Piece("", finish=finish, usage=usage, provider=self.name)
 
     def _events(self, body: Mapping[str, Any], timeout_s: float) -> Any:
@@ -226,25 +222,6 @@ class OpenAICompatible:
             if told is None or told.kind != "denied" or not self._renew():
                 raise
         return create(**body, timeout=timeout_s)
-
-    def _check_end(self, text: str, finish: Finish | None, request: ChatRequest) -> None:
-        if finish is None:
-            raise ProviderError(self.name, "stopped in the middle of its answer", kind="cut", partial=text)
-        if finish == "filtered":
-            raise ProviderError(
-                self.name, "the server's filter stopped the answer", kind="filtered", partial=text
-            )
-        if not text.strip():
-            raise ProviderError(self.name, "answered nothing", kind="empty")
-        if finish == "length" and request.needs:
-            raise ProviderError(
-                self.name,
-                f"needs more than {request.max_tokens} tokens for its answer",
-                kind="length",
-                partial=text,
-            )
-        if request.schema is not None:
-            answers.parsed(text, request.schema, system=self.name)
 
     def _body(self, request: ChatRequest, *, by_schema: bool) -> dict[str, Any]:
         endpoint = self._endpoint

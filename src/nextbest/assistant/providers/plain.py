@@ -1,6 +1,7 @@
 """A conversation as plain text, for base models that were never taught a chat form; training data is written the same way."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from nextbest.assistant.providers.protocol import Message
 
@@ -21,3 +22,14 @@ def plain_prompt(messages: Sequence[Message]) -> str:
     told = [m.content.strip() + "\n" for m in messages if m.role == "system"]
     said = [f"{_NAMES[m.role]}: {m.content.strip()}" for m in messages if m.role != "system"]
     return "\n".join([*told, *said, "Assistant:"])
+
+
+def prompt_text(messages: Sequence[Message], tokenizer: Any) -> str:
+    """A conversation as a `transformers` model reads it: by the tokenizer's chat template, else as `plain_prompt`."""
+    if not getattr(tokenizer, "chat_template", None):
+        return plain_prompt(messages)
+    told = [{"role": m.role, "content": m.content} for m in messages]
+    text = str(tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True))
+    # the tokenizer begins every text with its mark itself
+    mark = tokenizer.bos_token
+    return text.removeprefix(str(mark)) if mark else text

@@ -5,7 +5,7 @@ Sync: a provider may be asked from several threads. A provider never repairs an 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from nextbest.assistant.base import ToolCall
@@ -69,6 +69,9 @@ class ChatRequest:
     seed: int = 0
     stop: tuple[str, ...] = ()
     """Texts that end the answer and aren't part of it."""
+    taught: tuple[Message, ...] = ()
+    """The same asked in the short form of `prompts/taught.py`: a provider whose adapter knows it reads this in place of
+    `messages`, `schema` and `grammar`; others leave it alone."""
 
     def __post_init__(self) -> None:
         if not self.messages or self.messages[-1].role != "user":
@@ -192,6 +195,13 @@ class ChatProvider(Protocol):
         """
 
 
+def as_read(provider: ChatProvider, request: ChatRequest) -> ChatRequest:
+    """The request as a provider reads it: in the form that its adapter was taught, where it was and there is one."""
+    if not request.taught or not getattr(provider, "is_taught", False):
+        return request
+    return replace(request, messages=request.taught, schema=None, grammar=None, taught=())
+
+
 def check_features(provider: ChatProvider, request: ChatRequest, *, streams: bool = False) -> None:
     """Refuse what a provider can't do, rather than answer something else.
 
@@ -202,5 +212,29 @@ def check_features(provider: ChatProvider, request: ChatRequest, *, streams: boo
     """
     if streams and request.tools:
         raise InputError("tools", "are called whole, not streamed", remedy="use complete()")
-    if missing := sorted(request.needs - provider.features):
+    if missing := sorted(as_read(provider, request).needs - provider.features):
         raise InputError("request", f"{provider.name} can't do {', '.join(missing)}")
+
+
+def check_end(name: str, request: ChatRequest, text: str, finish: Finish | None) -> None:
+    """Refuse what isn't a whole answer; whether it fits its schema is `answers.parsed`'s to say.
+
+    Parameters
+    ----------
+    finish
+        Why it ended; None: it doesn't say, so it broke off.
+
+    Raises
+    ------
+    ProviderError
+        "cut", "filtered", "empty", or "length" where the answer has to be whole to be of use.
+    """
+    if finish is None:
+        raise ProviderError(name, "stopped in the middle of its answer", kind="cut", partial=text)
+    if finish == "filtered":
+        raise ProviderError(name, "the server's filter stopped the answer", kind="filtered", partial=text)
+    if finish == "length" and request.needs:
+        problem = f"needs more than {request.max_tokens} tokens for its answer"
+        raise ProviderError(name, problem, kind="length", partial=text)
+    if not text.strip():
+        raise ProviderError(name, "answered nothing", kind="empty")

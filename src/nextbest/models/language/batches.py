@@ -120,22 +120,40 @@ def tokens_of(checkpoint: Checkpoint, examples: Sequence[Example], *, max_length
     return cut
 
 
-def text_batches(tokens: Sequence[Tokens], *, batch_size: int, rng: int | None) -> Iterator[TokenBatch]:
-    """One pass over all, windows of like length together; `rng` None: in order of length."""
+def text_batches(
+    tokens: Sequence[Tokens], *, batch_size: int, rng: int | None, batch_tokens: int | None = None
+) -> Iterator[TokenBatch]:
+    """One pass over all, windows of like length together; `rng` None: in order of length.
+
+    `batch_tokens`: fewer windows where these are long, so that no batch has more places than that (one window may).
+    """
     length = np.array([len(one.ids) for one in tokens])
     if rng is None:
-        order = np.argsort(length, kind="stable")
-        groups = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        groups = _groups(np.argsort(length, kind="stable"), length, batch_size, batch_tokens)
     else:
         generator = np.random.default_rng(rng)
         order, groups = generator.permutation(len(tokens)), []
         for start in range(0, len(order), batch_size * _SORTED):
             chunk = order[start : start + batch_size * _SORTED]
             chunk = chunk[np.argsort(length[chunk], kind="stable")]
-            groups += [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
+            groups += _groups(chunk, length, batch_size, batch_tokens)
         groups = [groups[i] for i in generator.permutation(len(groups))]
     for group in groups:
         yield _batch([tokens[i] for i in group])
+
+
+def _groups(
+    order: NDArray[np.int64], length: NDArray[np.int64], batch_size: int, batch_tokens: int | None
+) -> list[NDArray[np.int64]]:
+    """Neighbours of an order by length, shortest first, cut into batches."""
+    found, start = [], 0
+    for end in range(1, len(order) + 1):
+        n = end - start + 1
+        is_full = end == len(order) or n > batch_size
+        if is_full or (batch_tokens is not None and n * length[order[end]] > batch_tokens):
+            found.append(order[start:end])
+            start = end
+    return found
 
 
 def _batch(rows: Sequence[Tokens]) -> TokenBatch:

@@ -22,10 +22,15 @@ _ARCHES: Mapping[str, MODEL_ARCH] = {
 _BEFORE, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
 
-def write_gguf_adapter(checkpoint: Checkpoint, file: Path) -> Path:
+def write_gguf_adapter(checkpoint: Checkpoint, file: Path, *, about: Mapping[str, int] | None = None) -> Path:
     """Write a checkpoint's adapter in float16; gives `file`.
 
     llama.cpp takes it beside the base's GGUF (`--lora FILE`, in xllamacpp `lora_adapters`), whatever that is quantised to.
+
+    Parameters
+    ----------
+    about
+        Whole numbers for the file's header, by key: what whoever opens it has to know; llama.cpp passes them over.
 
     Raises
     ------
@@ -54,6 +59,8 @@ def write_gguf_adapter(checkpoint: Checkpoint, file: Path) -> Path:
         writer.add_type(GGUFType.ADAPTER)
         writer.add_string(Keys.Adapter.TYPE, "lora")
         writer.add_float32(Keys.Adapter.LORA_ALPHA, float(checkpoint.model.peft_config["default"].lora_alpha))
+        for key, value in (about or {}).items():
+            writer.add_uint32(key, value)
         for name, array in sorted(_tensors(checkpoint, arch).items()):
             writer.add_tensor(name, array.astype(np.float16))
         writer.write_header_to_file()

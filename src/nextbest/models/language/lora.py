@@ -61,6 +61,8 @@ class LoRAConfig(BaseModel, frozen=True, extra="forbid"):
     """Validations without a better one after which training ends."""
     batch_size: PositiveInt = 8
     """Windows."""
+    batch_tokens: PositiveInt | None = None
+    """Places of a batch of text at most: long windows come in smaller batches. None: `batch_size` alone decides."""
     accumulate: PositiveInt = 1
     """Batches whose gradients make one step."""
     max_length: PositiveInt = 512
@@ -209,7 +211,10 @@ def fit_text(
 
     def quality(model: Any) -> float:
         found = [
-            completion_loss(model, b) for b in text_batches(held, batch_size=config.batch_size, rng=None)
+            completion_loss(model, b)
+            for b in text_batches(
+                held, batch_size=config.batch_size, rng=None, batch_tokens=config.batch_tokens
+            )
         ]
         return -sum(float(mean) * n for mean, n in found) / sum(n for _, n in found)
 
@@ -219,6 +224,7 @@ def fit_text(
         lambda epoch: text_batches(
             learned,
             batch_size=config.batch_size,
+            batch_tokens=config.batch_tokens,
             rng=int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0]),
         ),
         completion_loss,
