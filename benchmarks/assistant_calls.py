@@ -9,6 +9,7 @@ Those that nobody could tell (the band), talk and questions outside need no call
 
 import argparse
 import datetime
+import re
 from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -46,11 +47,18 @@ CATEGORIES = {
     "detective": ("detective", "detectives", "детектив", "детективы"),
 }
 """Names that a shop would give its categories; written from the catalogue, not from the questions."""
+EACH_MONTH = re.compile(
+    r"(?:\d|тысяч\w*|тыс\.?|млн|к|k|thousand|руб\w*|₽|\$|€|dollars?|euros?|bucks?)\s*(?:в месяц|ежемесячно|каждый месяц|a month|per month|monthly|every month|each month)",
+    re.IGNORECASE,
+)
+"""A sum that is put aside each month; the questions' one slot for money holds both kinds (README of the questions)."""
+REQUIRED = {"market_forecast": "asset", "similar_items": "item_id"}
+"""What these can't be called without: where a question names none, right is to ask which."""
 GROUPS = {
     "item": {"item_id", "asset"},
     "client": {"client"},
     "time": {"horizon_days", "period_days", "start", "end"},
-    "amount": {"amount", "currency", "max_price"},
+    "amount": {"amount", "monthly", "currency", "max_price"},
 }
 
 
@@ -66,7 +74,8 @@ def expected(question: Question) -> tuple[str, Mapping[str, Any]] | None:
             arguments["start"], arguments["end"] = value
         elif name == "amount":
             if question.tool == "portfolio_plan":
-                arguments |= {"amount": value["value"], "currency": value["currency"]}
+                kind = "monthly" if EACH_MONTH.search(question.text) else "amount"
+                arguments |= {kind: value["value"], "currency": value["currency"]}
             else:
                 arguments["max_price"] = value["value"]
         elif name in ("ordinal", "cheaper", "rejects"):  # the conversation's, not a tool's
@@ -134,8 +143,12 @@ class Conversation:
 def blame(question: Question, understood: Understood, planned: Plan) -> str:
     """right, asked back, or the first thing that is wrong."""
     want = expected(question)
-    if not understood.is_sure or planned.missing is not None:
+    if not understood.is_sure:
         return "asked back"
+    if planned.missing is not None:
+        needed = None if want is None else REQUIRED.get(want[0])
+        is_unsaid = needed is not None and want is not None and needed not in want[1]
+        return "right" if is_unsaid and understood.intent == question.intent else "asked back"
     if understood.intent != question.intent:
         return "intent"
     calls = [got(call) for call in planned.calls]

@@ -115,6 +115,8 @@ class Slots:
     """Of a time that doesn't say itself whether it looks back or ahead ("за год", "this week"): which of the two fields above it
     stands in is by the text's verbs, and `agent.followups` goes by the intent."""
     amount: Money | None = None
+    monthly: Money | None = None
+    """What is put aside each month: "по 20 тысяч в месяц", "$200 a month"."""
     goal: str | None = None
     """house, education, pension, cushion, travel, car, growth."""
     k: int | None = None

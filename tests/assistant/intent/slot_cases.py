@@ -38,6 +38,10 @@ def money(value: float, currency: str | None = None) -> dict[str, Any]:
     return {"amount": Money(value, currency)}
 
 
+def monthly(value: float, currency: str | None = None) -> dict[str, Any]:
+    return {"monthly": Money(value, currency)}
+
+
 WRITTEN_BEFORE_RU: list[Case] = [
     # clients
     ("Какие продукты предложить клиенту 884?", {"client": "884"}),
@@ -96,7 +100,7 @@ WRITTEN_BEFORE_RU: list[Case] = [
     ("тысяча долларов", money(1_000, "USD")),
     ("с двумястами тысячами рублей", money(200_000, "RUB")),
     ("300 тыс. р.", money(300_000, "RUB")),
-    ("откладывать по 15000 в месяц", money(15_000)),
+    ("откладывать по 15000 в месяц", monthly(15_000)),
     ("триста пятьдесят тысяч рублей", money(350_000, "RUB")),
     ("до 5000 рублей", money(5_000, "RUB")),
     ("семьсот рублей", money(700, "RUB")),
@@ -212,7 +216,7 @@ WRITTEN_BEFORE_EN: list[Case] = [
     ("£250", money(250, "GBP")),
     ("one and a half million euros", money(1_500_000, "EUR")),
     ("a thousand bucks", money(1_000, "USD")),
-    ("save 500 a month", money(500)),
+    ("save 500 a month", monthly(500)),
     ("I want to save for a house", {"goal": "house"}),
     ("my kids' college", {"goal": "education"}),
     ("retirement savings", {"goal": "pension"}),

@@ -5,7 +5,7 @@ Grouped by what is said. Where time has no direction of its own ("for a year"), 
 
 from typing import Any
 
-from assistant.intent.slot_cases import days, money, until
+from assistant.intent.slot_cases import days, money, monthly, until
 from nextbest.assistant.base import Intent
 
 Spoken = tuple[str, Intent, dict[str, Any]]
@@ -123,15 +123,15 @@ AMOUNTS: list[Spoken] = [
     ("a gift for 20 dollars", "recommend", money(20, "USD")),
     ("less than a thousand rubles", "recommend", money(1000, "RUB")),
     ("I have 80,000, what now", "plan", money(80e3)),
-    ("put away 5000 a month", "plan", money(5000)),
-    ("20000 every month", "plan", money(20e3)),
-    ("what if I save 20k a month", "plan", money(20e3)),
+    ("put away 5000 a month", "plan", monthly(5000)),
+    ("20000 every month", "plan", monthly(20e3)),
+    ("what if I save 20k a month", "plan", monthly(20e3)),
     ("I need 3 million", "plan", money(3e6)),
     ("twenty five thousand rubles", "plan", money(25e3, "RUB")),
     ("a hundred bucks for games", "recommend", money(100, "USD")),
     ("want to end up with 4000000", "plan", money(4e6)),
     ("aim for 750000", "plan", money(750e3)),
-    ("saving 300 monthly", "plan", money(300)),
+    ("saving 300 monthly", "plan", monthly(300)),
     ("€1,500", "plan", money(1500, "EUR")),
     ("1500€", "plan", money(1500, "EUR")),
     ("10k GBP", "plan", money(10e3, "GBP")),
@@ -139,6 +139,12 @@ AMOUNTS: list[Spoken] = [
     ("2.5 mil", "plan", money(2.5e6)),
     ("invest $1.2 million", "plan", money(1.2e6, "USD")),
     ("a 20% return", "plan", {}),
+    ("I put away $500 a month, when do I get to $100k", "plan", {**monthly(500, "USD"), **money(1e5, "USD")}),
+    ("a million by saving 2000 every month", "plan", {**monthly(2000), **money(1e6)}),
+    ("a monthly contribution of 300 euros", "plan", monthly(300, "EUR")),
+    ("with a salary of 3000 dollars a month, how do I save for a car", "plan", {"goal": "car"}),
+    ("$1200 a year put aside", "plan", monthly(100, "USD")),
+    ("how much a month for 3 million", "plan", money(3e6)),
     ("in 3D", "recommend", {}),
 ]
 

@@ -5,7 +5,7 @@ Grouped by what is said. Where time has no direction of its own ("на год"),
 
 from typing import Any
 
-from assistant.intent.slot_cases import days, money, until
+from assistant.intent.slot_cases import days, money, monthly, until
 from nextbest.assistant.base import Intent
 
 Spoken = tuple[str, Intent, dict[str, Any]]
@@ -105,7 +105,7 @@ AMOUNTS: list[Spoken] = [
     ("есть 1,5 ляма, что делать", "plan", money(1.5e6)),
     ("300к куда пристроить", "plan", money(3e5)),
     ("как распределить двести тысяч", "plan", money(2e5)),
-    ("если откладывать под 15 тысяч в месяц", "plan", money(15e3)),
+    ("если откладывать под 15 тысяч в месяц", "plan", monthly(15e3)),
     ("вложить четверть миллиона", "plan", money(250e3)),
     ("накопить миллион двести", "plan", money(1.2e6)),
     ("накопить миллион двести тысяч", "plan", money(1.2e6)),
@@ -129,9 +129,9 @@ AMOUNTS: list[Spoken] = [
     ("не более 1200", "recommend", money(1200)),
     ("товары меньше 1000 рублей", "recommend", money(1000, "RUB")),
     ("имею 80 000, куда их", "plan", money(80e3)),
-    ("по 5000 ежемесячно", "plan", money(5000)),
-    ("каждый месяц 20000 откладываю", "plan", money(20e3)),
-    ("а если 20 тысяч в месяц", "plan", money(20e3)),
+    ("по 5000 ежемесячно", "plan", monthly(5000)),
+    ("каждый месяц 20000 откладываю", "plan", monthly(20e3)),
+    ("а если 20 тысяч в месяц", "plan", monthly(20e3)),
     ("нужно 3млн", "plan", money(3e6)),
     ("полторы тысячи евро", "plan", money(1500, "EUR")),
     ("двадцать пять тысяч рублей", "plan", money(25e3, "RUB")),
@@ -141,6 +141,13 @@ AMOUNTS: list[Spoken] = [
     ("хочу получить 4000000", "plan", money(4e6)),
     ("двести пятьдесят косарей", "plan", money(250e3)),
     ("ставка 20% годовых", "plan", {}),
+    ("откладываю по 15 тысяч, когда накоплю 3 млн", "plan", {**monthly(15e3), **money(3e6)}),
+    ("накопить миллион, если класть 25 000 рублей в месяц", "plan", {**monthly(25e3, "RUB"), **money(1e6)}),
+    ("ежемесячный взнос 30 тысяч", "plan", monthly(30e3)),
+    ("при зарплате 100 тысяч накопить на машину", "plan", {"goal": "car"}),
+    ("по 120 тысяч в год откладывать", "plan", monthly(10e3)),
+    ("сколько откладывать в месяц на 3 млн", "plan", money(3e6)),
+    ("что-нибудь по 300 рублей", "recommend", money(300, "RUB")),
     ("в 3D", "recommend", {}),
 ]
 

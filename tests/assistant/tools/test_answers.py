@@ -263,6 +263,11 @@ def test_a_named_goal_is_counted_instead_of_the_books(toolbox) -> None:
     assert values(easier, "target_amount") == {None: 1_000.0}
     assert values(easier, "goal_probability")[None] == 1.0 >= values(own, "goal_probability")[None]
     assert values(easier, "horizon") == values(own, "horizon")
+    saving = ask(toolbox, "portfolio_plan", monthly=9_000_000.0, currency=own.document["currency"])
+    assert values(saving, "monthly_contribution") == {None: 9_000_000.0}
+    assert values(saving, "target_amount") == values(own, "target_amount")
+    assert values(saving, "goal_probability")[None] == 1.0
+    assert ask(toolbox, "portfolio_plan", monthly=5.0, currency="USD").code == "other_currency"
     new = ask(toolbox, "portfolio_plan", goal="travel", amount=500_000.0, horizon_days=731)
     assert values(new, "horizon") == {None: 24.0}
     assert "new_goal" in [note.code for note in new.notes]

@@ -494,6 +494,9 @@ def test_a_supposed_goal_takes_the_place_of_the_stored_one(book):
         own.goal.n_months,
         own.goal_id,
     )
+    saving = asked(WhatIf(monthly_contribution=12_345.0))
+    assert (saving.goal.monthly_contribution, saving.goal.target) == (12_345.0, own.goal.target)
+    assert own.goal.monthly_contribution != 12_345.0
     later = asked(WhatIf("home", years=10))
     assert (later.goal.target, later.goal.n_months) == (own.goal.target, 120)
     new = asked(WhatIf("travel", 200_000.0, 2))

@@ -113,13 +113,21 @@ def _peers(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
 
 def _plan(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
-    if cues.TRACKING.search(wish.understood.text) and slots.amount is None and slots.horizon_days is None:
+    if (
+        cues.TRACKING.search(wish.understood.text)
+        and slots.amount is None
+        and slots.monthly is None
+        and slots.horizon_days is None
+    ):
         return _call("portfolio_tracking", client=slots.client)
     return _call(
         "portfolio_plan",
         goal=slots.goal if slots.goal in _SAVING_GOALS else None,
         amount=None if slots.amount is None else slots.amount.value,
-        currency=None if slots.amount is None else slots.amount.currency,
+        monthly=None if slots.monthly is None else slots.monthly.value,
+        currency=next(
+            (said.currency for said in (slots.amount, slots.monthly) if said and said.currency), None
+        ),
         horizon_days=slots.horizon_days,
         client=slots.client,
     )
@@ -152,7 +160,7 @@ def _of(client: str | None) -> dict[str, str]:
 
 def _bound(wish: Wish) -> float | None:
     """The highest price: what was shown, or an amount that the text names."""
-    named = wish.understood.slots.amount
+    named = wish.understood.slots.amount or wish.understood.slots.monthly
     bounds = [
         bound for bound in (wish.max_price, None if named is None else named.value) if bound is not None
     ]

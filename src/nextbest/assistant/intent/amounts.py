@@ -5,6 +5,7 @@ A number is money by its currency, by its thousands or millions, or by the words
 """
 
 import re
+from dataclasses import dataclass
 
 from nextbest.assistant.base import Money
 from nextbest.assistant.intent.durations import year_of
@@ -27,9 +28,26 @@ _NOT_MONEY = (
     r"days?|weeks?|months?|years?|quarters?|people|человек))"
 )
 _MARK = r"<(?P<mark>\d+)>"
-_A_MONTH = (
+_EACH_TIME = (
     r"(?:в\s+(?:месяц|неделю|год|квартал)|ежемесячно|еженедельно|ежегодно|(?:кажд(?:ый|ую)|раз\s+в)\s+(?:месяц|неделю|год)|"
-    r"(?:an?|per|each|every|/)\s*(?:month|week|year)|monthly|weekly|/\s*(?:мес|mo)\b)"
+    r"(?:an?|per|each|every|/)\s*(?:month|week|year)|monthly|weekly|yearly|/\s*(?:мес|mo)\b)"
+)
+_THEN_EACH = re.compile(rf"\s*{_EACH_TIME}")
+_EACH_BEFORE = re.compile(
+    rf"(?:{_EACH_TIME}|ежемесячн[а-я]+(?:\s+[а-я]+)?|monthly(?:\s+[a-z]+)?)\s+(?:по\s+|в\s+|of\s+|откладыва[а-я]+\s+(?:по\s+)?|save\s+)?\W?$"
+)
+_REGULARLY = re.compile(
+    r"(?:отклад|отлож|копи|скап|внос|внес|пополн|клад|класть|инвест|закид|собира|довнос|сберег)[а-я]*\s+(?:[а-я]+\s+)?по\s+$"
+)
+_EARNED = re.compile(
+    r"(?:зарплат|доход|зарабатыва|получаю|оклад|\b(?:salary|income|earn|make|paid)\b)[^.!?\x00]{0,20}$"
+)
+_MONTHS_IN = (
+    ("недел", 7 * 12 / 365),
+    ("week", 7 * 12 / 365),
+    ("квартал", 3.0),
+    ("год", 12.0),
+    ("year", 12.0),
 )
 _WISHES = re.compile(
     r"(?:(?:вложи|вложу|вкладыва|инвестир|отклад|отлож|полож|класть|кладу|потрат|накоп|копи|скоп|собра|закин|внес|внос|пополн|снять|снима|стоит|"
@@ -44,37 +62,70 @@ _BOUNDS = re.compile(
     r"(?:\s+(?:в|of|is|about|around|чем|на))?\s*[-—:]?\s*" + _MARK + _NOT_MONEY
 )
 """What may be paid at most: here a number like 2000 is no year, but for "до 2030"."""
-_EACH = re.compile(
-    rf"{_MARK}\s*{_A_MONTH}|{_A_MONTH}\s+(?:по\s+|откладыва[а-я]+\s+)?{_MARK}{_NOT_MONEY}".replace(
-        "(?P<mark>", "(?P<first>", 1
-    )
-)
-
-
+_EACH = re.compile(rf"{_MARK}(?=\s*{_EACH_TIME})")
+_EACH_AFTER = re.compile(rf"(?<=\s){_MARK}{_NOT_MONEY}")
 _LEAST = 50
 """A smaller bare number is more often a count."""
 
 
-def find_amount(said: Marked) -> Money | None:
-    """The first amount that a text names, None where it names none; what was read is struck."""
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Money that a text names: a sum, and what is put aside each month."""
+
+    amount: Money | None = None
+    monthly: Money | None = None
+
+
+def find_amounts(said: Marked) -> Amounts:
+    """The first sum and the first monthly payment that a text names; what was read is struck.
+
+    A payment each week or year is told by the month (365 / 12 days); "откладывать по 15000" is one each month. What
+    somebody earns is neither.
+    """
+    amount = monthly = None
+    for _ in range(3):
+        found = _next_amount(said)
+        if found is None or (amount and monthly):
+            break
+        money, match = found
+        before, after = said.text[: match.start("mark") - 1], said.text[match.end() :]
+        is_earned = _EARNED.search(before) is not None
+        each = _each(before, after)
+        said.strike(match)
+        if is_earned:
+            continue
+        if each is None:
+            amount = amount or money
+        elif monthly is None:
+            monthly = Money(money.value / each, money.currency)
+    return Amounts(amount, monthly)
+
+
+def _each(before: str, after: str) -> float | None:
+    """Months from one payment to the next, None where it is paid once."""
+    said = _THEN_EACH.match(after) or _EACH_BEFORE.search(before)
+    if said is not None:
+        return next((months for word, months in _MONTHS_IN if word in said[0]), 1.0)
+    return 1.0 if _REGULARLY.search(before) else None
+
+
+def _next_amount(said: Marked) -> tuple[Money, re.Match[str]] | None:
+    """The next amount with its place: one with a currency, then one in thousands, then one by the words around it."""
     for regex in (_AFTER, _BEFORE):
         if match := regex.search(said.text):
             currency = next(code for code in _CURRENCIES if match[code])
-            value = said.number(match["mark"]).value
-            said.strike(match)
-            return Money(value, currency)
+            return Money(said.number(match["mark"]).value, currency), match
     for i, number in enumerate(said.numbers):
-        if number.has_scale and (match := re.search(f"<{i}>{_NOT_MONEY}", said.text)):
-            said.strike(match)
-            return Money(number.value)
-    for regex in (_EACH, _BOUNDS, _WISHES):
+        if number.has_scale and (match := re.search(f"<(?P<mark>{i})>{_NOT_MONEY}", said.text)):
+            return Money(number.value), match
+    for regex in (_EACH, _BOUNDS, _WISHES, _EACH_AFTER):
         for match in regex.finditer(said.text):
-            mark = match.groupdict().get("first") or match["mark"]
-            number = said.number(mark)
+            number = said.number(match["mark"])
+            if regex is _EACH_AFTER and _EACH_BEFORE.search(said.text[: match.start()]) is None:
+                continue
             may_be_year = regex is _WISHES or match[0].startswith("до")
-            if may_be_year and year_of(said, mark) is not None:
+            if may_be_year and year_of(said, match["mark"]) is not None:
                 continue
             if number.value >= _LEAST and not number.is_word:
-                said.strike(match)
-                return Money(number.value)
+                return Money(number.value), match
     return None

@@ -50,7 +50,11 @@ def flags_of(slots: Slots) -> frozenset[str]:
     """Which of `FLAGS` the slots fill."""
     empty = Slots()
     filled = {name for name in FLAGS if getattr(slots, name) != getattr(empty, name)}
-    return frozenset(filled | ({"period"} if slots.period_days is not None else set()))
+    if slots.period_days is not None:
+        filled.add("period")
+    if slots.monthly is not None:
+        filled.add("amount")
+    return frozenset(filled)
 
 
 class Features:

@@ -40,7 +40,7 @@ _OF_CLIENTS = re.compile(
 )
 
 _GOALS = {
-    "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
+    "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|(?:перв[а-я]+|начальн[а-я]+|на)\s+взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
     r"\b(?:house|home|flat|apartment|condo|cottage|mortgage|real\s+estate|down\s?payment|property)\b",
     "education": r"образовани|обучени|уч[её]б|университет|институт|колледж|\bвуз|магистратур|"
     r"\b(?:education|college|university|tuition|school|studies|degree)\b",

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from nextbest.assistant.base import Language, Link, Slots
 from nextbest.assistant.intent import names
-from nextbest.assistant.intent.amounts import find_amount
+from nextbest.assistant.intent.amounts import find_amounts
 from nextbest.assistant.intent.counts import find_k, find_ordinal
 from nextbest.assistant.intent.horizons import find_bare_length, find_horizon
 from nextbest.assistant.intent.marked import STRUCK, Marked
@@ -66,7 +66,7 @@ def find_slots(
     lowered = folded(left)
     said = Marked.of(left)
     horizon, period, undirected = _times(said, today)
-    amount = find_amount(said)
+    amounts = find_amounts(said)
     ordinal = find_ordinal(said)
     return Slots(
         items=items,
@@ -75,7 +75,8 @@ def find_slots(
         period=period.dates if period else None,
         horizon_days=horizon,
         undirected_days=undirected,
-        amount=amount,
+        amount=amounts.amount,
+        monthly=amounts.monthly,
         goal=names.find_goal(lowered),
         k=find_k(said),
         ordinal=ordinal,

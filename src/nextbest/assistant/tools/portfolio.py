@@ -51,6 +51,7 @@ GOAL_TYPES: Mapping[Goal, str] = {
 }
 """A goal as a text names it -> `goal_type` of the book."""
 DAYS_A_YEAR = 365.25
+_Money = Annotated[float, Field(strict=True, gt=0, le=1e15, allow_inf_nan=False)]
 _Iso = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", max_length=10, description="YYYY-MM-DD")]
 
 
@@ -67,10 +68,11 @@ class PortfolioPeers(AboutClient, frozen=True, extra="forbid"):
 
 
 class PortfolioPlan(AboutClient, frozen=True, extra="forbid"):
-    """Arguments of `portfolio_plan`; what isn't said is as in the book."""
+    """Arguments of `portfolio_plan`; what isn't said is as in the book. Money is of one currency."""
 
     goal: Goal | None = None
-    amount: Annotated[float, Field(strict=True, gt=0, le=1e15, allow_inf_nan=False)] | None = None
+    amount: Annotated[_Money, Field(description="what is wanted in the end, today's prices")] | None = None
+    monthly: Annotated[_Money, Field(description="what is put aside each month")] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", max_length=3, description="ISO 4217")] | None = None
     horizon_days: Days | None = None
 
@@ -149,6 +151,7 @@ class Portfolio:
             goal_type=None if asked.goal is None else GOAL_TYPES[asked.goal],
             target_amount=asked.amount,
             years=None if asked.horizon_days is None else asked.horizon_days / DAYS_A_YEAR,
+            monthly_contribution=asked.monthly,
         )
 
         def answer(book: Book, client: str) -> Document:
@@ -157,7 +160,8 @@ class Portfolio:
             if mode == "advice":
                 choices |= documents.advice_choices(self.folder, self._advice)
             document = documents.plan_document(documents.make_plan(book, client, desk, now=now, **choices))
-            if asked.amount is not None and asked.currency not in (None, document["currency"]):
+            names_money = asked.amount is not None or asked.monthly is not None
+            if names_money and asked.currency not in (None, document["currency"]):
                 raise Nothing("other_currency")
             return document
 

@@ -158,7 +158,7 @@ LABELS: Mapping[str, Words] = {
     "target_amount": {"en": "target, in today's prices", "ru": "цель, в сегодняшних ценах"},
     "horizon": {"en": "time to the goal", "ru": "срок до цели"},
     "wealth": {"en": "saved by now", "ru": "накоплено сейчас"},
-    "monthly_contribution": {"en": "monthly contribution now", "ru": "ежемесячный взнос сейчас"},
+    "monthly_contribution": {"en": "monthly contribution", "ru": "ежемесячный взнос"},
     "proposal_share": {"en": "share in the allocation", "ru": "доля в распределении"},
     "share_now": {"en": "share now", "ru": "доля сейчас"},
     "wanted_probability": {"en": "wanted probability of the goal", "ru": "желаемая вероятность цели"},

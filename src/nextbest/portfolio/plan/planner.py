@@ -37,6 +37,8 @@ class WhatIf:
     """In the goal's currency, today's prices; > 0. A new goal is in the client's."""
     years: float | None = None
     """From now; > 0."""
+    monthly_contribution: float | None = None
+    """Put aside each month; >= 0, in the goal's currency, today's prices."""
 
     @property
     def is_whole(self) -> bool:
@@ -130,7 +132,9 @@ def plan(
         market = book.market(end=now.date(), currency=currency)
         returns = class_returns(market, cash_return_ann=config.cash_return_ann)
     wealth, current = _holdings(book, client, currency, now.date())
-    paid = goal_row.get("monthly_contribution")
+    paid = what_if.monthly_contribution if what_if is not None else None
+    if paid is None:
+        paid = goal_row.get("monthly_contribution")
     if paid is None:
         paid = investor.get("monthly_contribution") or 0.0
     request = PlanRequest(
