@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,17 +121,24 @@ def test_a_liar_s_words_are_not_sent(ask) -> None:
 def test_a_conversation_line_by_line(chat) -> None:
     said = chat("Привет\n\nЧто мне взять?\n/quit\nне читается\n", "--quiet")
     assert len(said.strip().split("\n\n")) >= 2
-    documents = json.loads(chat("Recommend me something\nwhy the first one?\n", "--json", "--session", "j"))[
-        "turns"
-    ]
+    lines = chat("Recommend me something\nwhy the first one?\n", "--json", "--session", "j").splitlines()
+    documents = [json.loads(line) for line in lines]
     assert [turn["question"] for turn in documents] == ["Recommend me something", "why the first one?"]
     assert documents[1]["intent"] == "explain"
-    assert (
-        json.loads(chat("/forget\nwhy the first one?\n", "--json", "--session", "j"))["turns"][0][
-            "tool_calls"
-        ]
-        == []
-    )
+    (forgotten,) = chat("/forget\nwhy the first one?\n", "--json", "--session", "j").splitlines()
+    assert json.loads(forgotten)["tool_calls"] == []
+
+
+def test_json_comes_with_each_answer_and_not_at_the_end(chat, monkeypatch, capsys) -> None:
+    def asked() -> Iterator[str]:
+        yield "Recommend me something"
+        told.append(capsys.readouterr().out)
+        yield "why the first one?"
+
+    told: list[str] = []
+    monkeypatch.setattr("nextbest.cli.chat._lines", asked)
+    chat("", "--json", "--session", "k")
+    assert json.loads(told[0])["question"] == "Recommend me something"
 
 
 def test_wrong_calls_say_what_to_do(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

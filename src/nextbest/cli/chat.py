@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHAT_EXAMPLES = """\
   nextbest chat --store .nextbest/demo --user u0000042            # a conversation; /forget erases it, /quit or Ctrl+D ends it
   nextbest chat --user 42 --provider gguf:gemma3-270m             # a model words the answers, code checks them
-  printf 'Что мне купить?\\nа подешевле?\\n' | nextbest chat --user 42 --json"""
+  printf 'Что мне купить?\\nа подешевле?\\n' | nextbest chat --user 42 --json   # a JSON document a line, as each is ready"""
 ASK_EXAMPLES = """\
   nextbest ask "Что мне взять дальше?" --user 42
   nextbest ask "How did my portfolio do over the last year?" --client c000003 --json
@@ -93,14 +93,13 @@ def run_ask(args: argparse.Namespace) -> None:
 
 
 def run_chat(args: argparse.Namespace) -> None:
-    """Questions line by line; answers as they are made."""
+    """Questions line by line; answers as they are made, with `--json` one document a line each."""
     from nextbest.assistant.agent.events import reply_document
 
     caller = _caller(args)
     with closing(_assistant(args)) as assistant:
         if sys.stdin.isatty():
             note(args, "Ask in Russian or English; /forget erases the conversation, /quit ends it.")
-        documents = []
         for line in _lines():
             if line.lower() in _QUIT:
                 break
@@ -110,11 +109,9 @@ def run_chat(args: argparse.Namespace) -> None:
                 continue
             if args.json:
                 reply = assistant.ask(caller, line, session=args.session, language=args.language)
-                documents.append({"question": line, **reply_document(reply)})
+                emit(args, {"question": line, **reply_document(reply)}, "")
             else:
                 _print_stream(args, assistant, caller, line)
-        if args.json:
-            emit(args, {"turns": documents}, "")
 
 
 def _print_stream(args: argparse.Namespace, assistant: "Assistant", caller: "Caller", line: str) -> None:
