@@ -8,6 +8,8 @@ import torch
 
 from language_checkpoints import language_folder
 from nextbest.assistant.finetune import data as tuning
+from nextbest.assistant.prompts.taught import call_messages
+from nextbest.assistant.providers.adapters import is_taught
 from nextbest.cli import assistant_finetune
 from nextbest.errors import InputError
 from nextbest.models.language.checkpoint import open_checkpoint
@@ -19,7 +21,7 @@ def _few(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     few = tuple(
-        tuning.Trace("call", f"ask {i}\n", '{"intent": "peers"}', "en", "peers", "t", f"ask {i}")
+        tuning.Trace("call", call_messages(f"ask {i}"), "peers", "en", "peers", "t", f"ask {i}")
         for i in range(12)
     )
     monkeypatch.setattr(tuning, "tuning_data", lambda *_, **__: tuning.TuningData(few[2:], few[:2]))
@@ -47,6 +49,8 @@ def test_an_adapter_is_written_scored_and_merged(tmp_path, capsys):
     assert adapted.adapter is not None
     assert open_checkpoint(tmp_path / "whole").family == adapted.family
     assert (tmp_path / "tuned.gguf").read_bytes()[:4] == b"GGUF"
+    assert is_taught(tmp_path / "tuned.gguf")
+    assert is_taught(tmp_path / "tuned")
 
 
 @pytest.mark.parametrize(("name", "value"), [("steps", 0), ("seconds", 0), ("threads", -1), ("rng", -1)])

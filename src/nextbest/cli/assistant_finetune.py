@@ -31,7 +31,9 @@ def add_parser(inner: Any) -> None:
         help="a folder with safetensors, a .gguf file, package:NAME or hub:OWNER/NAME",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="adapter's folder to write")
-    parser.add_argument("--steps", type=int, default=500, metavar="N", help="at most (default: %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="of the whole schedule (default: as in the benchmark)"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="CPU-seconds at most (default: no limit)")
     parser.add_argument(
         "--bfloat16",
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
 
     need_language_models("--model")
     for name, least in (("steps", 1), ("threads", 0), ("score", 0), ("rng", 0)):
-        if getattr(args, name) < least:
+        if getattr(args, name) is not None and getattr(args, name) < least:
             raise InputError(name, f"must be {least} or more", value=getattr(args, name))
     if args.seconds is not None and not args.seconds > 0:
         raise InputError("seconds", "must be above 0", value=args.seconds)
@@ -78,15 +80,17 @@ def run(args: argparse.Namespace) -> None:
 
     base = open_checkpoint(args.model, quantize=args.quantize, cache=args.cache)
     data = tuning_data(args.rng, today=datetime.now(UTC).date())
+    tried = default_config()
+    steps = args.steps or tried.steps
     given = {
-        "steps": args.steps,
-        "validate_steps": min(50, args.steps),
+        "steps": steps,
+        "validate_steps": min(tried.validate_steps, steps),
         "seconds": args.seconds,
         "dtype": "bfloat16" if args.bfloat16 else "float32",
         "n_threads": args.threads,
         "seed": args.rng,
     }
-    config = default_config().model_copy(update=given)
+    config = tried.model_copy(update=given)
     tuned = finetune(
         base, data, args.out, config=config, checkpoints=args.checkpoints, progress=show_progress(args)
     )
@@ -123,10 +127,12 @@ def _scores(checkpoint: "Checkpoint", n: int) -> dict[str, Any]:
     """Of questions for whoever improves things, never of those that figures are reported on."""
     from nextbest.assistant.finetune.scores import score_calls
     from nextbest.assistant.intent.questions import load_catalogue, load_questions
+    from nextbest.assistant.providers.plain import STOPS, prompt_text
     from nextbest.models.language.scoring import generate
 
-    def write(prompts: Any) -> list[str]:
-        return [one.text for one in generate(checkpoint, prompts, max_new_tokens=64)]
+    def write(asked: Any) -> list[str]:
+        prompts = [prompt_text(messages, checkpoint.tokenizer) for messages in asked]
+        return [one.text for one in generate(checkpoint, prompts, max_new_tokens=12, stop=STOPS)]
 
     asked = [
         q

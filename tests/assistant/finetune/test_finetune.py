@@ -135,7 +135,9 @@ def test_drafts_are_scored_by_what_code_has_to_drop(data):
     traces = [one for one in data.held_out if one.task == "phrase"]
     good = score_phrases(lambda _: [one.completion for one in traces], traces)
     assert (good.whole, good.names, good.loops) == (1, 1, 0)
-    strange = score_phrases(lambda _: [one.completion + " Only 77 left. And {i77}." for one in traces], traces)
+    strange = score_phrases(
+        lambda _: [one.completion + " Only 77 left. And {i77}." for one in traces], traces
+    )
     assert (strange.whole, strange.names, strange.invented_figures, strange.invented_places) == (0, 1, 1, 1)
     looping = score_phrases(lambda _: [f"{one.completion} {one.completion}" for one in traces], traces)
     assert looping.loops > 0.9

@@ -21,6 +21,7 @@ from nextbest.assistant.agent.planner import plan
 from nextbest.assistant.base import Intent, Language, Room, Slots, ToolCall, Understood
 from nextbest.assistant.finetune.drafts import draft
 from nextbest.assistant.finetune.results import MADE_OF, made_up
+from nextbest.assistant.finetune.slots import varied
 from nextbest.assistant.intent.corpus import fill, vary
 from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.intent.templates import Template, load_templates, load_words
@@ -75,8 +76,8 @@ def tuning_data(
     rng: int | np.random.Generator,
     *,
     today: date,
-    n_calls: int = 3,
-    n_written: int = 2,
+    n_calls: int = 4,
+    n_written: int = 3,
     n_phrases: int = 800,
 ) -> TuningData:
     """Examples of every template and written question, none twice; the same seed gives the same ones.
@@ -171,7 +172,7 @@ def written_questions(today: date) -> tuple[_Asked, ...]:
 def _of_template(template: Template, rng: np.random.Generator, today: date) -> _Asked:
     """A question with its tool: slots are read of the text as it was before anybody mistyped it."""
     asked_on = today - timedelta(days=int(rng.integers(730)))
-    text = fill(template, rng)
+    text = fill(varied(template, rng), rng)
     slots = find_slots(text, template.language, today=asked_on, assets=_assets(template.language))
     return _Asked(
         template.id,
