@@ -1,7 +1,7 @@
 """A small language model before and after it was taught to call the assistant's tools and to word their answers.
 
     python benchmarks/assistant_finetune.py before --model SOURCE --out FILE [--questions 100]
-    python benchmarks/assistant_finetune.py train --model SOURCE --adapter DIR --gguf FILE --out FILE [--steps 540] [--checkpoints DIR]
+    python benchmarks/assistant_finetune.py train --model SOURCE --adapter DIR --gguf FILE --out FILE [--steps 580] [--checkpoints DIR]
     python benchmarks/assistant_finetune.py after --model SOURCE --adapter DIR --out FILE [--questions 120] [--part dev]
     python benchmarks/assistant_finetune.py after --model MODEL.gguf --adapter ADAPTER.gguf --out FILE   # by llama.cpp, quantised
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--questions", type=int, default=120)
     parser.add_argument("--part", choices=["dev", "test"], default="dev")
-    parser.add_argument("--steps", type=int, default=540)
+    parser.add_argument("--steps", type=int, default=580)
     parser.add_argument("--checkpoints", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)

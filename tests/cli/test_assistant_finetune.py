@@ -36,7 +36,7 @@ def parsed(*words):
 
 
 def test_an_adapter_is_written_scored_and_merged(tmp_path, capsys):
-    base = language_folder(tmp_path / "base", context=256)
+    base = language_folder(tmp_path / "base", context=512)
     args = parsed(
         "--model", base, "--out", tmp_path / "tuned", "--steps", 4, "--score", 2,
         "--merge", tmp_path / "whole", "--gguf", tmp_path / "tuned.gguf",

@@ -81,10 +81,9 @@ def run(args: argparse.Namespace) -> None:
     base = open_checkpoint(args.model, quantize=args.quantize, cache=args.cache)
     data = tuning_data(args.rng, today=datetime.now(UTC).date())
     tried = default_config()
-    steps = args.steps or tried.steps
     given = {
-        "steps": steps,
-        "validate_steps": min(tried.validate_steps, steps),
+        "steps": args.steps or tried.steps,
+        "validate_steps": min(tried.validate_steps, args.steps or tried.validate_steps),
         "seconds": args.seconds,
         "dtype": "bfloat16" if args.bfloat16 else "float32",
         "n_threads": args.threads,

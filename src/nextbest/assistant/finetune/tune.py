@@ -87,7 +87,7 @@ def default_config() -> "LoRAConfig":
     from nextbest.models.language.lora import LoRAConfig
 
     return LoRAConfig(
-        rank=16, alpha=32, steps=540, validate_steps=90, batch_size=32, batch_tokens=700, learning_rate=8e-4, warmup_steps=15,
+        rank=16, alpha=32, steps=580, validate_steps=116, batch_size=32, batch_tokens=700, learning_rate=8e-4, warmup_steps=15,
         schedule="cosine", max_length=400, patience=6,
     )  # fmt: skip
 
