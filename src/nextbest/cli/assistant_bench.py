@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli.output import emit, new_command, note
+from nextbest.cli.output import new_command, note
+from nextbest.cli.tracked import add_tracking_flag, emit_tracked, tracked
 
 if TYPE_CHECKING:
     from nextbest.assistant.providers.bench import BenchResult, ProviderRow
@@ -25,7 +26,7 @@ def add_parser(inner: Any) -> None:
         action="append",
         required=True,
         metavar="NAME",
-        help="ollama:MODEL, openai:MODEL@URL, gguf:FILE, folder:DIR ... or a .toml file; may be given again",
+        help="ollama:MODEL, openai:MODEL@URL, gguf:FILE, folder:DIR, with +ADAPTER a taught one ... or a .toml file; may be given again",
     )
     parser.add_argument(
         "--budget-ms",
@@ -62,6 +63,7 @@ def add_parser(inner: Any) -> None:
         action="store_true",
         help="let models write freely that could be held to a grammar",
     )
+    add_tracking_flag(parser)
     parser.set_defaults(run=run)
 
 
@@ -69,28 +71,30 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print, pick."""
     from nextbest.assistant.providers.bench import bench_providers
     from nextbest.assistant.providers.settings import Given, read_settings
+    from nextbest.experiments.tracked import track_bench
 
     given: list[Given] = []
     for text in args.provider:
         # each provider of a file is a row of its own here
         given += read_settings(Path(text)) if text.endswith(".toml") else [text]
-    result = bench_providers(
-        given,
-        budget_ms=args.budget_ms,
-        part=args.part,
-        n_questions=args.questions,
-        n_drafts=args.drafts,
-        timeout_s=args.timeout_s,
-        with_grammar=not args.no_grammar,
-        told=lambda line: note(args, line),
-    )
-    emit(args, result.document(), as_text(result))
+    with tracked(args, "bench", params=("part", "questions", "drafts", "timeout_s", "no_grammar")) as run:
+        result = bench_providers(
+            given,
+            budget_ms=args.budget_ms,
+            part=args.part,
+            n_questions=args.questions,
+            n_drafts=args.drafts,
+            timeout_s=args.timeout_s,
+            with_grammar=not args.no_grammar,
+            told=lambda line: note(args, line),
+        )
+        emit_tracked(args, result.document(), as_text(result), run, lambda run: track_bench(run, result))
 
 
 def as_text(result: "BenchResult") -> str:
     """The rows for people."""
     head = (
-        f"{'provider':<26}{'open s':>8}{'first ms':>10}{'p95':>8}{'answer p95':>12}{'tok/s':>8}"
+        f"{'provider':<26}{'open s':>8}{'first ms':>10}{'p95':>8}{'answer p95':>12}{'CPU s':>7}{'tok/s':>8}"
         f"{'worded':>8}{'routing':>9}{'missed':>8}"
     )
     lines = [head]
@@ -114,6 +118,6 @@ def _line(row: "ProviderRow") -> str:
     opened = None if row.open_ms is None else row.open_ms / 1000
     return (
         f"{row.name[:25]:<26}{cell(opened, 8, 1)}{cell(row.first_token_ms, 10)}{cell(row.first_token_p95_ms, 8)}"
-        f"{cell(row.answer_p95_ms, 12)}{cell(row.tokens_per_s, 8, 1)}{cell(row.worded, 8, 2)}{cell(row.routing, 9, 2)}"
+        f"{cell(row.answer_p95_ms, 12)}{cell(row.answer_cpu_s, 7, 2)}{cell(row.tokens_per_s, 8, 1)}{cell(row.worded, 8, 2)}{cell(row.routing, 9, 2)}"
         f"{row.n_missed:>8}"
     )

@@ -56,6 +56,8 @@ def test_the_truth_is_worded_a_lie_is_caught_and_who_is_away_stops_nobody(server
     assert truth.worded is not None
     assert liar.worded is not None
     assert liar.worded < truth.worded
+    assert truth.answer_cpu_s is not None
+    assert 0 <= truth.answer_cpu_s < 5
     assert sum(liar.findings.values()) >= 8
     assert (denied.failures, len(server.asked)) == ({"denied": 1}, 1)
     assert away.failed is not None

@@ -16,10 +16,11 @@ from nextbest.assistant.finetune.tune import finetune
 from nextbest.assistant.prompts.placeholders import masked
 from nextbest.assistant.prompts.taught import VERSION, phrase_messages
 from nextbest.assistant.providers.adapters import KEY, is_taught
+from nextbest.assistant.providers.bench import bench_providers
 from nextbest.assistant.providers.fallback import FallbackProvider
 from nextbest.assistant.providers.folder import FolderProvider
 from nextbest.assistant.providers.plain import plain_prompt
-from nextbest.assistant.providers.protocol import ChatRequest, Message, Piece, as_read
+from nextbest.assistant.providers.protocol import ChatRequest, Completion, Message, Piece, as_read
 from nextbest.assistant.providers.scripted import ScriptedProvider
 from nextbest.assistant.providers.settings import make_provider
 from nextbest.errors import ArtifactError, InputError
@@ -157,6 +158,20 @@ def test_in_a_fallback_order_each_reads_its_own_form() -> None:
     order = FallbackProvider([_Writer("a", is_taught=True), able])
     if "grammar" in able.features:
         assert next(order.stream(gated)).text == "short"
+
+
+def test_a_bench_reads_the_intent_that_a_taught_model_names(monkeypatch) -> None:
+    class Router(ScriptedProvider):
+        is_taught = True
+
+        def complete(self, request: ChatRequest) -> Completion:
+            assert as_read(self, request).messages[0].content.startswith("Which tool? ")
+            return Completion("off_topic")
+
+    monkeypatch.setattr("nextbest.assistant.providers.bench.make_provider", lambda _: Router([SAID]))
+    (row,) = bench_providers(["truthful"], n_questions=11, n_drafts=1).rows
+    assert row.routing == pytest.approx(1 / 11)
+    assert not row.failures
 
 
 def test_an_answer_has_as_many_tokens_as_its_rows_need() -> None:

@@ -16,7 +16,7 @@ from nextbest.assistant.prompts.placeholders import Masked, fill, masked
 from nextbest.assistant.prompts.prompts import n_tokens, render
 from nextbest.assistant.prompts.taught import phrase_messages
 from nextbest.assistant.providers.grammar import locked_grammar
-from nextbest.assistant.providers.protocol import ChatProvider, ChatRequest, ProviderError
+from nextbest.assistant.providers.protocol import ChatProvider, ChatRequest
 from nextbest.errors import NextbestError
 
 if TYPE_CHECKING:
@@ -160,13 +160,15 @@ class Voice:
                         yield passed
             before, filled = filled.text, fill(raw, known)
             gate.push(_after(before, filled.text), ends=True)
-        except (ProviderError, NextbestError) as error:
+        except NextbestError as error:
             log.warning("%s gave no answer: %s", self._provider.name, error)
             yield Spoken(
                 fallback, PHRASEBOOK, (Finding("missing", type(error).__name__, "fell_back"),), fell_back=True
             )
             return
-        except Exception:
+        except (
+            Exception
+        ):  # a provider is anybody's code, and an answer that code has ready isn't lost by its mistake
             log.exception("a provider failed", extra={"provider": self._provider.name})
             yield Spoken(fallback, PHRASEBOOK, (Finding("missing", "failure", "fell_back"),), fell_back=True)
             return

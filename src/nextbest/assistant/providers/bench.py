@@ -18,7 +18,9 @@ from typing import Any
 from nextbest.assistant.agent.voice import Spoken, Voice
 from nextbest.assistant.base import INTENTS, LANGUAGES, Language
 from nextbest.assistant.intent.questions import Part
+from nextbest.assistant.prompts.placeholders import masked
 from nextbest.assistant.prompts.prompts import render
+from nextbest.assistant.prompts.taught import call_messages, phrase_messages, read_call
 from nextbest.assistant.providers.bench_cases import DraftCase, draft_cases, route_questions
 from nextbest.assistant.providers.protocol import (
     ChatProvider,
@@ -58,6 +60,8 @@ class ProviderRow:
     """Median."""
     first_token_p95_ms: float | None = None
     answer_p95_ms: float | None = None
+    answer_cpu_s: float | None = None
+    """Median of processor seconds of this process, its threads included: what an answer costs on a busy machine too."""
     tokens_per_s: float | None = None
     """Of answers, after the first token; by the provider's own count, else pieces."""
     n_drafts: int = 0
@@ -208,6 +212,7 @@ def _drafts(
         first_token_ms=median(firsts) if firsts else None,
         first_token_p95_ms=_p95(firsts),
         answer_p95_ms=_p95(totals),
+        answer_cpu_s=median(timed.cpu_s) if timed.cpu_s else None,
         tokens_per_s=median(timed.speeds) if timed.speeds else None,
     )
 
@@ -229,11 +234,17 @@ def _routing(row: ProviderRow, timed: "_Timed", part: Part, n_each: int, timeout
     times: list[float] = []
     for question in route_questions(part, n_each):
         prompt = render("route", {"question": question.text}, language=question.language)
-        request = ChatRequest(prompt.messages, schema=INTENT_SCHEMA, max_tokens=40, timeout_s=timeout_s)
+        request = ChatRequest(
+            prompt.messages,
+            schema=INTENT_SCHEMA,
+            max_tokens=40,
+            timeout_s=timeout_s,
+            taught=call_messages(question.text),
+        )
         n_asked[question.language] += 1
         start = time.monotonic()
         try:
-            said = json.loads(timed.complete(request).text)["intent"]
+            said = _intent(timed.complete(request).text)
         except (ProviderError, ValueError, KeyError):
             timed.check()
             continue
@@ -248,6 +259,12 @@ def _routing(row: ProviderRow, timed: "_Timed", part: Part, n_each: int, timeout
     )
 
 
+def _intent(text: str) -> object:
+    """What a model named: in the line that it was taught, else in JSON."""
+    taught = read_call(text)
+    return json.loads(text)["intent"] if taught is None else taught[0]
+
+
 class _HopelessError(Exception):
     """Nobody is there, or the key is refused: asking on is waste."""
 
@@ -259,6 +276,7 @@ class _Timed:
         self._provider = provider
         self.first_ms: list[float] = []
         self.total_ms: list[float] = []
+        self.cpu_s: list[float] = []
         self.speeds: list[float] = []
         self.failures: Counter[str] = Counter()
         self._in_a_row: list[ProviderError] = []
@@ -279,7 +297,8 @@ class _Timed:
             begin()
         for language in LANGUAGES:
             prompt = render("phrase", {"question": "?", "results": ["{i1}"]}, language=language)
-            request = ChatRequest(prompt.messages, max_tokens=8, timeout_s=timeout_s)
+            short = phrase_messages("?", masked((), language), language)
+            request = ChatRequest(prompt.messages, max_tokens=8, timeout_s=timeout_s, taught=short)
             try:
                 with closing(self._provider.stream(request)) as pieces:  # type: ignore[type-var]  # a generator
                     next(pieces)
@@ -298,7 +317,7 @@ class _Timed:
         return done
 
     def stream(self, request: ChatRequest) -> Iterator[Piece]:
-        start = time.monotonic()
+        start, spent = time.monotonic(), time.process_time()
         first: float | None = None
         n_pieces, usage = 0, None
         try:
@@ -316,6 +335,7 @@ class _Timed:
         if first is not None:
             self.first_ms.append((first - start) * 1000)
             self.total_ms.append((end - start) * 1000)
+            self.cpu_s.append(time.process_time() - spent)
             n_tokens = usage.completion_tokens if usage and usage.completion_tokens else n_pieces
             if n_tokens > 1 and end > first:
                 self.speeds.append((n_tokens - 1) / (end - first))

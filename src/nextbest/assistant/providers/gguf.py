@@ -159,7 +159,7 @@ class GgufProvider:
                     server.handle_chat_completions(self._body(request), take)
                 else:
                     server.handle_completions(self._body(request), take)
-            except Exception as error:  # whatever the engine raises is told in the asking thread
+            except Exception as error:  # in a thread of its own nobody would see it, and the asker would wait
                 chunks.put(error)
             finally:
                 chunks.put(None)
@@ -239,7 +239,7 @@ class GgufProvider:
             params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(model.adapter), model.adapter_scale)]
         try:
             return xllamacpp.Server(params)
-        except Exception as error:
+        except RuntimeError as error:  # llama.cpp's own, of the file or its adapter
             raise ArtifactError(
                 model.path, f"llama.cpp can't open it: {error}", remedy="get the file anew"
             ) from error

@@ -27,7 +27,7 @@ from nextbest.assistant.providers.protocol import (
     check_features,
 )
 from nextbest.assistant.providers.tokens import OAuthToken, tls_context
-from nextbest.assistant.providers.wire import failure, read_body
+from nextbest.assistant.providers.wire import failure, outside_errors, read_body
 from nextbest.errors import InputError
 
 _FINISH: Mapping[str, Finish] = {
@@ -197,10 +197,8 @@ class OpenAICompatible:
         except ProviderError as error:
             error.partial = "".join(written)
             raise
-        except Exception as error:
+        except outside_errors() as error:
             told = failure(error, self.name, cut=bool(written))
-            if told is None:
-                raise
             told.partial = "".join(written)
             raise told from error
         finally:
@@ -217,9 +215,9 @@ class OpenAICompatible:
         create = self._opened().chat.completions.create
         try:
             return create(**body, timeout=timeout_s)
-        except Exception as error:
+        except outside_errors() as error:
             told = failure(error, self.name, cut=False)
-            if told is None or told.kind != "denied" or not self._renew():
+            if told.kind != "denied" or not self._renew():
                 raise
         return create(**body, timeout=timeout_s)
 

@@ -56,12 +56,8 @@ def read_body(
                     if size > MAX_BYTES:
                         raise ProviderError(system, f"answered more than {MAX_BYTES:,} bytes", kind="refused")
             break
-        except ProviderError:
-            raise
-        except Exception as error:
+        except outside_errors() as error:
             told = failure(error, system, cut=bool(parts))
-            if told is None:
-                raise
             # a token that the server forgot early: one new one
             if told.kind == "denied" and attempt == 1 and renew():
                 continue
@@ -79,8 +75,19 @@ def read_body(
     return document
 
 
-def failure(error: Exception, system: str, *, cut: bool) -> ProviderError | None:
-    """What a library's error means; None: it isn't about the outside and should be seen.
+def outside_errors() -> tuple[type[Exception], ...]:
+    """What the libraries raise where the outside is at fault; mistakes of the program aren't among them and are seen.
+
+    A function, so that `except outside_errors()` imports the libraries only once something was raised.
+    """
+    import httpx2
+    import openai
+
+    return (openai.APIError, httpx2.HTTPError, json.JSONDecodeError, UnicodeDecodeError)
+
+
+def failure(error: Exception, system: str, *, cut: bool) -> ProviderError:
+    """What one of `outside_errors` means.
 
     Parameters
     ----------
@@ -94,8 +101,6 @@ def failure(error: Exception, system: str, *, cut: bool) -> ProviderError | None
         return ProviderError(system, "didn't answer in time", kind="timeout")
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, system)
-    if isinstance(error, ProviderError):
-        return error
     if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
         kind: Kind = "cut" if cut else "connection"
         problem = "broke off in the middle of its answer" if cut else "can't be reached"
@@ -104,9 +109,7 @@ def failure(error: Exception, system: str, *, cut: bool) -> ProviderError | None
         )
     if isinstance(error, openai.APIError):
         return ProviderError(system, _told(error.message), kind="server")
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return ProviderError(system, "sent an event that is no JSON", kind="broken_json")
-    return None
+    return ProviderError(system, "sent an event that is no JSON", kind="broken_json")
 
 
 def _of_status(error: Any, system: str) -> ProviderError:
