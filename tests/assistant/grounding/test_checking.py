@@ -367,3 +367,19 @@ def test_a_model_that_obeys_an_attack_says_none_of_it() -> None:
                     "<b>",
                 )
             ), (attack, made)
+
+
+def test_titles_that_share_their_words_are_no_loop_and_one_that_comes_again_is() -> None:
+    coffees = tuple(
+        ItemFact(f"c{i}", {"ru": f"Кофе в зёрнах «{name}»", "en": name})
+        for i, name in enumerate(("Заря", "Волна", "Бор", "Пик"))
+    )
+    shop = ToolResult("recommend_items", "ok", "shop", items=coffees)
+    names = [item.title["ru"] for item in coffees]
+    listed = f"Вам могут понравиться {', '.join(names[:3])} и {names[3]}."
+    made = check(listed, [shop], question="?", language="ru", linker=None)
+    assert (made.text, made.findings) == (listed, ())
+    again = check(
+        f"Вот {names[0]} {names[0]} {names[0]} {names[0]}.", [shop], question="?", language="ru", linker=None
+    )
+    assert "loop" in {finding.kind for finding in again.findings}

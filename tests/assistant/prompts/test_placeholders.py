@@ -3,7 +3,7 @@
 from datetime import date
 
 from nextbest.assistant.base import Figure, ItemFact, ToolResult
-from nextbest.assistant.prompts.placeholders import MAX_ITEMS, fill, masked
+from nextbest.assistant.prompts.placeholders import MAX_HELD, MAX_ITEMS, fill, masked
 
 YEAR = (date(2025, 1, 1), date(2025, 12, 31))
 ITEMS = (
@@ -85,3 +85,33 @@ def test_a_long_list_is_worded_up_to_its_tenth_item() -> None:
     many = tuple(ItemFact(n, {"ru": f"Игра {n}", "en": f"Game {n}"}) for n in range(30))
     found = masked([ToolResult("recommend_items", "ok", "shop", items=many)], "en")
     assert len(found.rows) == len(found.required) == MAX_ITEMS
+
+
+def test_a_long_list_of_holdings_leaves_room_for_few_figures_and_tables_keep_theirs() -> None:
+    classes = tuple(
+        ItemFact(f"c{i}", {"ru": f"класс {i}", "en": f"class {i}"}, "allocation", rank=i) for i in range(9)
+    )
+    figures = [Figure("worth", 1e6, "RUB", {"ru": "стоимость", "en": "worth"})]
+    for item in classes:
+        for key in ("share", "class_worth"):
+            figures.append(Figure(key, 0.1, "fraction", {"ru": key, "en": key}, of=item.item_id))
+    held = ToolResult("portfolio_metrics", "ok", "portfolio", items=classes, figures=tuple(figures))
+    found = masked([held], "en")
+    assert len(found.rows) == MAX_HELD
+    assert {place.figure.key for place in found.places.values() if place.figure} == {"worth", "share"}
+    goods = tuple(ItemFact(f"g{i}", {"ru": f"г{i}", "en": f"g{i}"}, rank=i) for i in range(9))
+    priced = tuple(Figure("price", 5.0, "RUB", {"ru": "цена", "en": "price"}, of=f"g{i}") for i in range(9))
+    assert len(masked([ToolResult("x", "ok", "shop", items=goods, figures=priced)], "en").rows) == 18
+
+
+def test_what_fell_says_nothing_of_the_sign_of_the_next_figure() -> None:
+    falls = ToolResult(
+        "portfolio_metrics",
+        "ok",
+        "portfolio",
+        figures=(
+            Figure("max_drawdown", -0.05, "fraction", {"ru": "просадка", "en": "drawdown"}),
+            Figure("twr", -0.02, "fraction", {"ru": "доходность", "en": "return"}),
+        ),
+    )
+    assert fill("Drawdown {f1}, return {f2}.", masked([falls], "en")).text == "Drawdown 5%, return −2%."
