@@ -2,16 +2,22 @@ import json
 import re
 from datetime import date
 
+import numpy as np
 import pytest
 import torch
 
 from language_checkpoints import language_folder
 from nextbest.assistant.base import Slots, ToolCall
 from nextbest.assistant.finetune.data import is_held_out, planned, tuning_data
+from nextbest.assistant.finetune.drafts import draft
+from nextbest.assistant.finetune.results import MADE_OF, made_up
 from nextbest.assistant.finetune.scores import score_calls, score_intents, score_phrases
+from nextbest.assistant.finetune.slots import varied
 from nextbest.assistant.finetune.tune import examples, finetune
+from nextbest.assistant.grounding.checking import check
 from nextbest.assistant.intent.questions import load_catalogue, load_questions
-from nextbest.assistant.prompts.placeholders import fill
+from nextbest.assistant.intent.templates import Template
+from nextbest.assistant.prompts.placeholders import fill, masked
 from nextbest.assistant.prompts.taught import (
     TOOLS_OF,
     VERSION,
@@ -210,3 +216,26 @@ def test_the_tool_that_a_model_chose_has_the_arguments_that_code_found():
         "portfolio_tracking", {"client": "7"}
     )
     assert planned("карта", "ru", "bank_product", Slots(), tool="search_documents").tool == "search_documents"
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_what_is_taught_is_let_through_by_the_gate(language):
+    rng = np.random.default_rng(5)
+    for intent in sorted(MADE_OF):
+        for _ in range(6):
+            result = made_up(intent, rng)
+            hidden = masked([result], language)
+            said = fill(draft(hidden, intent, language, rng), hidden)
+            passed = check(said.text, [result], question="?", language=language, linker=None)
+            assert not said.findings
+            assert (passed.findings, passed.is_whole) == ((), True), said.text
+
+
+def test_invented_slots_keep_the_question_and_are_the_same_for_a_seed():
+    template = Template("t", "portfolio", "en", "how did {client} do with {amount}")
+    texts = {varied(template, np.random.default_rng(seed)).text for seed in range(40)}
+    assert len(texts) > 20
+    assert all(text.startswith("how did ") for text in texts)
+    assert any(re.search(r" (?:for )?client \S+$", text) is None for text in texts)
+    again = [varied(template, np.random.default_rng(3)).text for _ in range(2)]
+    assert again[0] == again[1]
