@@ -6,6 +6,8 @@ Regular expressions over the cleaned text, matched without regard to case. What 
 
 import re
 
+from nextbest.text.number_words import UNITS
+
 _IGNORE = re.IGNORECASE
 
 OPENER = re.compile(
@@ -40,26 +42,60 @@ TAKES = re.compile(
     r"|i(?:'|’)?ll\s+(?:take|have|buy|get)|i\s+(?:will\s+)?(?:take|buy)|add\s+(?:it|this|that)\s+to|i\s+like)\b",
     _IGNORE,
 )
-CONDITIONS = re.compile(
-    r"(?:комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]\s+(?:сч[её]т|карт)|какие\s+документ|документ\w*\s+нужн|требовани\w+"
-    r"|как\s+(?:открыть|закрыть|заблокировать|перевыпустить|оформить|получить)|лимит\w*|штраф\w*|процентн\w+\s+ставк\w+|где\s+почитать"
-    r"|\b(?:fees?|tariffs?|terms|conditions|requirements?|penalt(?:y|ies)|charged?|limits?|interest\s+rates?)\b|which\s+documents|documents?\s+(?:do|are|is)"
-    r"|how\s+(?:do|can|to)\s+(?:i\s+)?(?:open|close|block|reissue|apply|get))",
+_CONDITIONS = re.compile(
+    r"комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
+    r"|кэшб[эе]к\w*\s+(?:по|начисл)|льготн\w+|грейс\w*|срок\w*\s+действи|пин-?код\w*|налог\w*|застрахован\w*|смс|минимальн\w+|плат[аыу]\b|просроч\w+|входит"
+    r"|заявк\w+|сколько\s+(?:сто|ид[её]т|дней|рассматрива|занимает|времени|длится)|со\s+скольки|можно\s+ли|что\s+будет,?\s+если|где\s+(?:почитать|посмотреть|найти)"
+    r"|как\s+(?:мне\s+)?(?:открыть|закрыть|заблокировать|разблокировать|перевыпустить|оформить|получить|активировать|поменять|изменить|сменить|подключить|отключить|снять|перевести|вернуть|пополнить|погасить|подать|узнать)"
+    r"|когда\s+(?:начисл|спис|прид|пере|закан|истек)"
+    r"|\b(?:fees?|tariffs?|terms|conditions|requirements?|rules|penalt(?:y|ies)|charged?|charges?|limits?|rates?|interest|percentage|documents?|guarantor|insured|taxed|taxes|tax|refund\w*"
+    r"|grace\s+period|minimum|pin|includes?|expires?|apply|application|cost|costs|eligib\w+)\b"
+    r"|\bhow\s+(?:do|can|to|long)\b|\bfrom\s+what\s+age|\bwhat\s+happens\s+if|\bcan\s+i\b|\bwhere\s+(?:can|do)\s+i\b|\bwhen\s+(?:is|does|do|will)\b",
     _IGNORE,
 )
-TRACKING = re.compile(
-    r"(?:достиг\w*|дости(?:чь|жим\w*)|успе(?:ю|ва\w+|ем)|в\s+срок|под\s+угроз\w+|отста\w+|опережа\w+|по\s+плану|идёт\s+ли|ид[её]т\s+план"
-    r"|дойду|на\s+пути|прогресс\w*|продвига\w+|как\s+там\s+(?:моя\s+)?цел\w+|близко\s+ли"
-    r"|on\s+track|on\s+schedule|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|behind\s+(?:plan|schedule)"
-    r"|ahead\s+of\s+(?:plan|schedule)|progress|deadline|how\s+far\s+(?:am|are|is)|how\s+close)",
+_CHOICE = re.compile(
+    r"посовет\w*|порекоменд\w*|рекоменду\w*|предлож\w*|предлага\w*|подбер\w*|подобр\w*|присовет\w*|что\s+(?:(?:мне|ему|ей|ещ[её]|бы)\s+)*(?:оформить|взять|подключить|продать|открыть)"
+    r"|как(?:ой|ая|ую|ое|ие|им|ими)\s+(?:[\w-]+\s+){0,3}?(?:мне|ему|ей|клиент\w*|лучше|взять|выбрать|подойд\w*|подход\w*|оформить|пригод\w*|выгоднее)\b"
+    r"|на\s+какие|какие\s+у\s+вас\s+есть|чего\s+не\s+хватает|пригодятся|(?:нуж(?:ен|на|но|ны)|стоит|надо)\s+ли\s+(?:мне|ему|ей|нам|клиент\w*)|возьм[её]т\s+ли|откроет\s+ли|следующ\w+\s+продукт|топ-?\s?\d"
+    r"|\b(?:recommend|suggest|pick|advise|offer|sell|should\s+(?:i|we|he|she)|which\s+(?:[\w'-]+\s+){0,4}?(?:should|for\s+me|suits?|fits?|best|likely|useful|do\s+you\s+recommend)"
+    r"|best\s+for\s+me|suit\s+me|right\s+for\s+me|next\s+best|missing|top\s+\d+|sign\s+up|what\s+(?:cards|loans|deposits|accounts)\s+do\s+you\s+have)\b"
+    r"|(?:можно\s+(?:ли\s+)?(?:мне\s+)?|могу\s+ли\s+(?:я\s+)?)(?:у\s+вас\s+)?(?:взять|получить|оформить|открыть)(?!\s+\w+\s+без)|у\s+вас\s+есть|есть\s+ли\s+у\s+вас"
+    r"|\bcan\s+i\s+(?:get|take|have|open)\s+an?\s+(?:\w+\s+){0,2}(?:loan|card|deposit|mortgage|account)|\bdo\s+you\s+have\b"
+    r"|\bdo\s+i\s+need\s+an?\s+(?:loan|card|deposit|mortgage|account|credit\s+card|insurance)\b|\bwill\s+client\b",
     _IGNORE,
 )
-DIRECTED = re.compile(
-    r"\b(?:прошл|последн|предыдущ|минувш|прошедш|ближайш|следующ|предстоящ|будущ)\w*"
-    r"|\b(?:last|past|previous|next|coming|following|upcoming|ago|since|until|by|с|к|до|назад|через)\b",
+_TRACKING = re.compile(
+    r"достиг\w*|дости(?:чь|жим\w*)|успе(?:ю|ва\w+|ем)|в\s+срок|под\s+угроз\w+|отста\w+|опережа\w+|по\s+(?:плану|графику)|ид[её]т\s+(?:ли|план)|ид[её]м\s+ли"
+    r"|дойду|дотян\w+|на\s+пути|прогресс\w*|продвига\w+|движ[ует]\w*\s+к\s+цели|как\s+(?:там\s+|ид[её]т|идут\s+дела|обстоят\s+дела).{0,20}\bцел\w+|как\s+(?:поживает\s+)?мо[яй]\s+(?:цель|план)\b"
+    r"|близ(?:ко|ок|ка|ки)\s+(?:ли\s+)?(?:\w+\s+)?к?\s*цели|(?:далеко|много|сколько)\s+(?:\w+\s+)?(?:осталось\s+)?до\s+цели|осталось\s+до\s+(?:цели|плана)|на\s+каком\s+(?:я\s+)?этапе|план\w*\s+выполн\w+|выполн\w+\s+(?:\w+\s+)?план\w*"
+    r"|относительно\s+плана|отклон\w+\s+от\s+плана|сорв[её]т\w*|укладыва\w+"
+    r"|on\s+(?:track|schedule|course)|in\s+time\b|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|(?:behind|ahead\s+of|off|against)\s+(?:my\s+|the\s+)?(?:plan|schedule)"
+    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|of\s+the\s+plan\s+is\s+done",
     _IGNORE,
 )
-"""The text itself says whether it looks back or ahead."""
+_PLANNING = re.compile(
+    r"^\W*(?:\w+\s+){0,2}как\s+(?:мне\s+)?(?:быстрее\s+)?(?:достичь|достигнуть|дойти|накопить|скопить|успеть)|\b(?:состав|построй|постро|сделай|рассчита|распиши|помоги|спланир)\w*|сколько\s+(?:надо|нужно|откладывать|копить)"
+    r"|\bhow\s+(?:to|can\s+i|do\s+i)\b|\bhow\s+much\s+(?:should|do\s+i\s+need)|\b(?:make|build|draw\s+up|help)\s+me\b|\bfaster\b",
+    _IGNORE,
+)
+COMPARED = re.compile(
+    r"у\s+других|с\s+другими|чем\s+(?:у\s+)?(?:других|остальных|другие|остальные|всех)|у\s+остальных|с\s+остальными|на\s+фоне|в\s+среднем|средн(?:его|ему|им|ий|ем|яя)"
+    r"|(?:похожи\w+|таки\w+\s+же|други\w+|остальны\w+|средн\w+)\s+(?:клиент|инвестор|люд)\w+|у\s+похожих|как\s+(?:я|мы)\s+среди|по\s+сравнению\s+с|сравни\w*"
+    r"|\bcompar\w+|\b(?:than|like|with|to|against|versus|vs\.?)\s+(?:the\s+)?(?:others?|average|peers?|rest|everyone|most)|similar\s+(?:clients|investors|people|portfolios)"
+    r"|\b(?:other|most)\s+(?:clients|investors|people)|\bpeers\b|people\s+like\s+me|what\s+do\s+others",
+    _IGNORE,
+)
+OWN = re.compile(
+    r"^\W*(?:(?:а|ну|и|and|what\s+about|how\s+about)\s+)?(?:(?:у\s+)?(?:меня|мой|моя|моё|мое|мои|сам\w*)|mine|me|my\s+own)(?:\s+(?:портфель|portfolio|own|results?|результат\w*|доходность|return))?\W*$",
+    _IGNORE,
+)
+SOMEBODY = re.compile(
+    r"\b(?:у\s+него|у\s+не[её]|его|ему|ей|им|них|нему|ней|этого\s+клиента|этому\s+клиенту|этот\s+клиент|того\s+же|тому\s+же|him|his|her|them|their|they|he|she"
+    r"|(?:this|that|the\s+same)\s+(?:client|customer|investor|user))\b",
+    _IGNORE,
+)
+"""Somebody who was spoken of: another client, where one was named."""
+SELF = re.compile(r"\b(?:я|мне|меня|мной|мо[яйеёи]|моего|моему|моей|мою|моих|i|me|my|mine)\b", _IGNORE)
 NOT = re.compile(r"\b(?:не|нет|don(?:'|’)?t|not|no|never)\b", _IGNORE)
 
 _SLOT_WORDS = re.compile(
@@ -69,13 +105,15 @@ _SLOT_WORDS = re.compile(
     r"|март\w*|апрел\w*|ма[йея]|июн\w*|июл\w*|август\w*|сентябр\w*|октябр\w*|ноябр\w*|декабр\w*|прошл\w+|последн\w+|следующ\w+"
     r"|ближайш\w+|years?|months?|weeks?|days?|quarters?|hours?|tomorrow|yesterday|today|last|next|past|coming|ytd"
     r"|руб\w*|тыс\w*|млн\w*|миллион\w*|миллиард\w*|доллар\w*|евро|k|thousand|million|billion|dollars?|euros?|roubles?|rubles?|bucks?"
-    r"|top|топ|штук\w*|вариант\w*|items?|options?)$",
+    r"|top|топ|штук\w*|вариант\w*|items?|options?|летом|зимой|весной|осенью|лет[оау]|зим[ыуе]|весн[аыуе]|осень|осени|summer|winter|spring|autumn|christmas|[qh][1-4]"
+    r"|полугод\w*|кварт\w*|fortnight|decade\w*|десятилет\w*|начал[ао]|конц[ау]|start|end|beginning|нов(?:ого|ый)|рождеств\w*|new|этот|эту|этой|этом|текущ\w+|current|this"
+    r"|откладыва\w*|отложить|копить|вложить|вкладыва\w*|класть|вносить|save|saving|put|putting|invest|aside|ежемесячно|monthly|every|each|per|кажд\w+|месяц|бюджет|дороже|дешевле|under|below|up|budget)$",
     _IGNORE,
 )
 _SMALL = """
 а и но ну в во на за до от с со по про о об для у к из через около примерно это если то же бы ли не что как насчёт насчет
 теперь тогда только лишь хорошо ладно ок да нет он она оно мне меня мой моя мои
-and but or if what about how now then ok okay yes no for over in on at of to the a an within during since from until by with
+make lets let say show give please пожалуйста покажи дай лучше будет will would it's and but or if what about how now then ok okay yes no for over in on at of to the a an within during since from until by with
 just only same it is s me my
 """
 _SMALL_WORDS = frozenset(_SMALL.split())
@@ -95,5 +133,24 @@ def left_over(text: str) -> list[str]:
     >>> left_over("and what about bitcoin?")
     ['bitcoin']
     """
-    words = [word.strip(".,'’") for word in _WORD.findall(text.lower())]
-    return [word for word in words if word and word not in _SMALL_WORDS and not _SLOT_WORDS.match(word)]
+    words = [word.strip(".,'’") for word in _WORD.findall(text.lower().replace("ё", "е"))]
+    known = _SMALL_WORDS | UNITS.keys()
+    return [word for word in words if word and word not in known and not _SLOT_WORDS.match(word)]
+
+
+def asks_conditions(text: str) -> bool:
+    """Whether a question about the bank wants its fees, terms and papers, not a choice of product.
+
+    >>> asks_conditions("какая комиссия по карте?"), asks_conditions("посоветуйте карту без комиссии")
+    (True, False)
+    """
+    return _CONDITIONS.search(text) is not None and _CHOICE.search(text) is None
+
+
+def asks_progress(text: str) -> bool:
+    """Whether a question about a goal wants to know how the plan goes, not to make one.
+
+    >>> asks_progress("am I on track?"), asks_progress("how to reach my goal faster")
+    (True, False)
+    """
+    return _TRACKING.search(text) is not None and _PLANNING.search(text) is None

@@ -4,12 +4,15 @@ A table of cases, tried in order, over the cues of the text, its slots and the l
 stands on its own is left as it is, but for what was turned down before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from statistics import median
 
 from nextbest.assistant.agent import cues
+from nextbest.assistant.agent.ellipsis import in_currency, lone_number, with_lone_number, with_money_like
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
+from nextbest.assistant.intent.names import find_goal
+from nextbest.assistant.intent.number_words import folded
 from nextbest.assistant.memory.past import Past
 from nextbest.data.ids import OutsideId
 
@@ -17,6 +20,27 @@ LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "
 """Intents whose answer is a list that can be gone on with."""
 _AHEAD: frozenset[Intent] = frozenset({"plan", "forecast", "next_purchase"})
 _BACK: frozenset[Intent] = frozenset({"portfolio", "peers"})
+_TIME = frozenset({"period_days", "period", "horizon_days", "undirected_days"})
+_MONEY = frozenset({"amount", "monthly"})
+_TAKEN: Mapping[Intent, frozenset[str]] = {
+    "recommend": _MONEY | {"k", "category", "client"},
+    "similar": _MONEY | {"k", "items"},
+    "next_purchase": _TIME | {"k", "client"},
+    "bank_product": frozenset({"k", "client"}),
+    "portfolio": _TIME | {"client"},
+    "peers": frozenset({"client"}),
+    "plan": _TIME | _MONEY | {"goal", "client"},
+    "forecast": _TIME | {"asset"},
+    "explain": frozenset({"items", "ordinal"}),
+}
+"""What of a question's slots changes the answer: a text that says only one of them asks the last question again."""
+_OF_SLOT: Mapping[str, Intent] = {
+    "asset": "forecast",
+    "goal": "plan",
+    "monthly": "plan",
+    "category": "recommend",
+}
+"""What a slot asks about that the last question has no use for."""
 _SHORT, _CLEAR = 6, 0.8
 
 
@@ -56,16 +80,14 @@ def resolve(understood: Understood, past: Past) -> Wish:
     """
     if (answered := _answer_to_question_back(understood, past)) is not None:
         return _with_memory(Wish(answered), past)
-    text, slots, last = understood.text, understood.slots, past.last
-    if last is None or len(text) > 300:
+    last = past.last
+    if last is None or len(understood.text) > 300:
         return _with_memory(Wish(understood), past)
     pointed = _pointed(understood, past)
-    for case in (_takes, _why, _alike, _other, _elliptic):
+    for case in (_takes, _why, _compared, _alike, _other, _changed, _gone_on):
         if (wish := case(understood, past, last, pointed)) is not None:
             return _with_memory(wish, past)
-    if understood.is_sure and understood.intent == last.intent and _leans(text) and not slots.items:
-        return _with_memory(Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed), past)
-    return _with_memory(Wish(understood, pointed), past)
+    return _with_memory(Wish(_of_somebody(understood, last), pointed), past)
 
 
 def _answer_to_question_back(understood: Understood, past: Past) -> Understood | None:
@@ -112,7 +134,8 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
     )
     if not asks or not past.shown or understood.slots.items:
         return None
-    if pointed or cues.n_words(understood.text) <= _SHORT:
+    is_plain = understood.is_sure and understood.intent == "explain"
+    if pointed or is_plain or cues.n_words(understood.text) <= _SHORT:
         return Wish(_as_followup(understood, "explain", understood.slots), pointed or past.spoken_of)
     return None
 
@@ -162,26 +185,98 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
     )
 
 
-def _elliptic(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
-    """Only a time, an amount, an asset, a goal: the last question again with that."""
-    given = _given(understood.slots) - {"ordinal", "rejects", "cheaper"}
-    leans = _leans(understood.text)
-    if not given or not (leans or cues.n_words(understood.text) <= 4):
+def _compared(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    """A portfolio beside others', and back to one's own."""
+    if last.intent not in _BACK or understood.slots.items or cues.n_words(understood.text) > 2 * _SHORT:
         return None
-    own = cues.left_over(understood.text)
+    if last.intent == "peers" and cues.OWN.search(understood.text):
+        own = replace(_merged(understood.slots, last), client=None)
+        return Wish(_as_followup(understood, "portfolio", own))
+    if not cues.COMPARED.search(understood.text):
+        return None
+    return Wish(_as_followup(understood, "peers", _merged(understood.slots, last)))
+
+
+def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    """Only a time, a sum, an asset, a goal, a client, how many: the last question again with that."""
+    text = understood.text
+    if last.intent == "explain" and past.last_list is not None and not understood.slots.items:
+        last = past.last_list  # a list goes on after one of its things was explained
+    slots = _in_the_light_of(understood, last)
+    given = _given(slots) - {"ordinal", "rejects", "cheaper"}
+    taken = given & _TAKEN.get(last.intent, frozenset())
     named = {"items", "asset", "goal", "category", "client"} & given
-    if len(own) > (3 if named else 0):
+    if not given or not (_leans(text) or cues.n_words(text) <= (_SHORT if named else 4)):
         return None
-    if (
-        understood.is_sure
-        and understood.intent != last.intent
-        and own
-        and not leans
-        and understood.probability >= _CLEAR
-    ):
+    own = cues.left_over(_without_items(understood))
+    if len(own) > (3 if named else 0 if understood.is_sure else 1):
         return None
-    slots = in_direction(understood.slots, last.intent)
+    says_more = len(own) > len(named - {"items"}) or not _leans(text)
+    if own and says_more and _starts_anew(understood, last):
+        return None
+    if not taken:
+        other = next((_OF_SLOT[name] for name in sorted(given) if name in _OF_SLOT), None)
+        if other is None or (understood.is_sure and understood.intent not in (last.intent, other)):
+            return None
+        return Wish(_as_followup(understood, other, in_direction(slots, other)), pointed)
+    slots = in_direction(slots, last.intent)
     return Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed)
+
+
+def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    """More of the same: it begins as one that goes on, and nothing else is likelier."""
+    slots = understood.slots
+    if slots.items or not _leans(understood.text):
+        return None
+    is_same = understood.is_sure and understood.intent == last.intent
+    likely = last.intent in {understood.intent, *(intent for intent, _ in understood.alternatives)}
+    if not is_same and not (not understood.is_sure and likely and cues.n_words(understood.text) <= _SHORT):
+        return None
+    if last.slots.client is not None and slots.client is None and cues.SELF.search(understood.text):
+        return None
+    merged = _merged(in_direction(slots, last.intent), last)
+    return Wish(_as_followup(understood, last.intent, merged), pointed)
+
+
+def _in_the_light_of(understood: Understood, last: Turn) -> Slots:
+    """Slots of a short text, with its lone number, its currency and its sum read as the last question's were."""
+    if (changed := in_currency(understood.text, last.slots)) is not None:
+        return changed
+    slots = understood.slots
+    if slots.client is None and (number := lone_number(understood.text)) is not None:
+        slots = with_lone_number(slots, number, last.slots, last.intent)
+    if last.intent == "plan" and slots.goal is None:
+        slots = replace(slots, goal=find_goal(folded(understood.text), is_wish=True))
+    return with_money_like(slots, last.slots, understood.text)
+
+
+def _without_items(understood: Understood) -> str:
+    """The text without the titles it names."""
+    text = understood.text
+    for first, last in sorted({link.span for link in understood.slots.items}, reverse=True):
+        text = text[:first] + " " + text[last:]
+    return text
+
+
+def _starts_anew(understood: Understood, last: Turn) -> bool:
+    """Whether a text clearly asks something else."""
+    return understood.is_sure and understood.intent != last.intent and understood.probability >= _CLEAR
+
+
+def _of_somebody(understood: Understood, last: Turn) -> Understood:
+    """A new question about the client who was spoken of: "а какой у него план?"."""
+    slots = understood.slots
+    takes = "client" in _TAKEN.get(understood.intent, frozenset())
+    if (
+        not takes
+        or slots.client is not None
+        or last.slots.client is None
+        or cues.SELF.search(understood.text)
+    ):
+        return understood
+    if not cues.SOMEBODY.search(understood.text):
+        return understood
+    return replace(understood, slots=replace(slots, client=last.slots.client), is_followup=True)
 
 
 def _leans(text: str) -> bool:
@@ -210,8 +305,8 @@ def _given(slots: Slots) -> set[str]:
 def _merged(slots: Slots, last: Turn) -> Slots:
     """What is said now before what was said last; a place in a list and a refusal are of one question only."""
     changes = {name: getattr(slots, name) for name in _given(slots)}
-    if {"period_days", "period"} & changes.keys():
-        changes = {"period_days": None, "period": None, **changes}
+    if _TIME & changes.keys():
+        changes = {**dict.fromkeys(_TIME), **changes}
     return replace(replace(last.slots, ordinal=None, rejects=False, cheaper=False), **changes)
 
 

@@ -90,7 +90,8 @@ def _next_purchase(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) 
 
 def _bank_product(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
-    if cues.CONDITIONS.search(wish.understood.text) and not wish.understood.is_followup:
+    asks = slots.client is None and cues.asks_conditions(wish.understood.text)
+    if asks and not wish.understood.is_followup:
         return _call("search_documents", query=wish.understood.text)
     return _call("bank_products", k=slots.k, deny=list(wish.deny), client=slots.client)
 
@@ -113,12 +114,8 @@ def _peers(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
 
 def _plan(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
-    if (
-        cues.TRACKING.search(wish.understood.text)
-        and slots.amount is None
-        and slots.monthly is None
-        and slots.horizon_days is None
-    ):
+    says_more = slots.amount or slots.monthly or slots.horizon_days
+    if not says_more and cues.asks_progress(wish.understood.text):
         return _call("portfolio_tracking", client=slots.client)
     return _call(
         "portfolio_plan",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from nextbest.assistant.base import Money
 from nextbest.assistant.intent.durations import year_of
 from nextbest.assistant.intent.marked import Marked
+from nextbest.assistant.intent.number_words import folded
 
 _CURRENCIES = {
     "RUB": r"₽|руб(?:л[а-я]+|\.|\b)|р\.|р\b|rub(?:les?|s)?\b|roubles?\b",
@@ -99,6 +100,17 @@ def find_amounts(said: Marked) -> Amounts:
         elif monthly is None:
             monthly = Money(money.value / each, money.currency)
     return Amounts(amount, monthly)
+
+
+_CURRENCY_ALONE = re.compile(
+    rf"^\W*(?:(?:а|и|and|what\s+about|how\s+about)\s+)?(?:(?:если|if)\s+)?(?:в|in)\s+(?:{_CURRENCY})\W*$"
+)
+
+
+def find_currency(text: str) -> str | None:
+    """ISO 4217 code that is all a text says: "а в долларах?", "in euros"."""
+    match = _CURRENCY_ALONE.match(folded(text))
+    return None if match is None else next(code for code in _CURRENCIES if match[code])
 
 
 def _each(before: str, after: str) -> float | None:

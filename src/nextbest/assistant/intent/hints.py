@@ -18,6 +18,12 @@ _NEAR = re.compile(
     r"(?:под\s+названием\s+)?(?:в\s+|на\s+|the\s+|of\s+|a\s+)?$"
 )
 
+_ASKED_WHY = re.compile(
+    r"(?:\b(?:почему|зачем)(?:\s+(?:мне|нам|ты|вы|именно|вдруг|эт[аоу]т?))*(?:\s+(?:предл|совет|порекоменд|рекоменд|выб|показ)[а-я]*)?(?:\s+(?:мне|нам|именно|эту|этот|это))*"
+    r"|\bпредложени[ея]|\bрекомендаци[яию]"
+    r"|\bwhy(?:\s+(?:the|an?|this|do|did|are|is|was|you|i|we|am))*(?:\s+(?:recommend|suggest|offer|pick|choose|advis|propos|show)[a-z]*)?(?:\s+(?:me|us|the|an?|this))*)\s+$"
+)
+_OFFERED = re.compile(r"\s+(?:offer|recommendation|suggestion|pick)\b")
 _MENTIONED = re.compile(
     r"\b(?:about|after|before|suggest|recommend|get|got|buy|try|tried|play|watch|read|own|with|of|the|more|than|после|советуют|совету[а-я]+|о|об|"
     r"насч[её]т|взять|купить|в|на|из|с|от|до|к|у|тем|чем|понравил[а-я]+)\s+$"
@@ -49,6 +55,8 @@ def expects_title(text: str, words: Sequence[Word], first: int, last: int) -> bo
     if all(word.text in STOP_WORDS for word in words[first:last]):
         return False
     if _AFTER.match(text[end:].lower()) is not None:
+        return True
+    if _ASKED_WHY.search(before) is not None or _OFFERED.match(text[end:].lower()) is not None:
         return True
     return _NEXT_TO.search(before) is not None or _NEAR.search(before) is not None
 

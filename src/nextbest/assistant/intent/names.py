@@ -120,13 +120,13 @@ def find_client(text: str) -> tuple[str | None, str]:
     return None, text
 
 
-def find_goal(text: str) -> str | None:
-    """What a client saves for, the first named; the text in lower case.
+def find_goal(text: str, *, is_wish: bool = False) -> str | None:
+    """What a client saves for, the first named; the text in lower case. `is_wish`: a goal is what is spoken of.
 
     A house, a car, a trip and a school are talked of for many reasons: they are goals only beside a word of saving,
     wanting or buying ("накопить", "save for", "на новую машину").
     """
-    is_wish = _WISH.search(text) is not None
+    is_wish = is_wish or _WISH.search(text) is not None
     found = [
         (match.start(), goal)
         for goal, words in _GOAL.items()

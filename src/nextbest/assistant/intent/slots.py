@@ -4,6 +4,7 @@ Order matters and is this module's: an item's title first ("Left 4 Dead 2" holds
 then time, money, places and counts, each out of what the ones before left.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
@@ -21,9 +22,17 @@ from nextbest.assistant.intent.periods import Period, find_period
 class Links(Protocol):
     """What finds items in a text: `linking.Linker`."""
 
-    def link(self, text: str, language: Language) -> tuple[Link, ...]:
-        """Items that the text names, from left to right."""
+    def link(self, text: str, language: Language, *, expects_item: bool = False) -> tuple[Link, ...]:
+        """Items that the text names, from left to right; `expects_item`: one must be meant."""
         ...
+
+
+_ALIKE = re.compile(
+    r"похож|наподоби|аналог|\bвроде\b|\bв\s+(?:духе|стиле)|замени|альтернатив|напомина|similar|resembl|alternativ|equivalent|substitut|replac|remind|lookalike"
+    r"|\b(?:something|anything|games?|films?|movies?|books?|one|stuff)\s+like\b",
+    re.IGNORECASE,
+)
+"""An item must be named beside these, if nothing that was shown is meant."""
 
 
 def find_slots(
@@ -58,6 +67,8 @@ def find_slots(
     the other way round. Time is O(length of the text).
     """
     items = linker.link(text, language) if linker is not None else ()
+    if linker is not None and not items and _ALIKE.search(text):
+        items = linker.link(text, language, expects_item=True)
     left = text
     for link in items:
         first, last = link.span

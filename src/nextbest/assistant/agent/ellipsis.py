@@ -1,0 +1,110 @@
+"""Answers and changes of one or two words: "а 30?", "за десять", "in euros", read in the light of the last question.
+
+Knows what was said last and nothing of how the conversation goes on (`followups`).
+"""
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from nextbest.assistant.base import Intent, Money, Slots
+from nextbest.assistant.intent.amounts import find_currency
+from nextbest.assistant.intent.counts import MOST
+from nextbest.assistant.intent.durations import DAYS_OF
+from nextbest.assistant.intent.marked import Marked
+
+_ALONE = re.compile(
+    r"^\W*(?:(?:ну|ладно|хорошо|окей|ок|ok|okay|well|then)\W+)?(?:(?:а|и|но|или|лучше|and|or|but|what\s+about|how\s+about|make\s+it|say|what\s+if\s+it'?s?)\s+)?"
+    r"(?:(?:если|if|what\s+if|вдруг|теперь|now)\s+)?(?:(?P<time>за|на|через|в\s+течение|in|over|for|within|after)\s+)?(?:(?:по|у|клиент[ау]?|client|it'?s|about|только|лишь|just)\s+)*"
+    r"<(?P<mark>\d+)>(?:\s+(?:пожалуйста|please|тогда|then))?\W*$"
+)
+_TARGET = re.compile(r"накоп|скоп|цел[ьи]|нужн|\bgoal|\btarget|\breach|\bneed|\bsave\s+up")
+_UNITS = ("year", "quarter", "month", "week", "day")
+_LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
+
+
+@dataclass(frozen=True, slots=True)
+class LoneNumber:
+    """A number that is all a text says."""
+
+    value: float
+    is_time: bool
+    """After "за", "for": a length in the unit of the last one."""
+    digits: str | None
+    """As written, where it is written in digits."""
+
+
+def lone_number(text: str) -> LoneNumber | None:
+    """The number of a text that says nothing else but "and", "if", "for"; None for any other text.
+
+    >>> lone_number("а за 10?")
+    LoneNumber(value=10.0, is_time=True, digits='10')
+    >>> lone_number("and 300 games?") is None
+    True
+    """
+    said = Marked.of(text)
+    match = _ALONE.match(said.text)
+    if match is None:
+        return None
+    number = said.number(match["mark"])
+    digits = re.search(r"\d+", text)
+    return LoneNumber(
+        float(number.value),
+        match["time"] is not None,
+        None if number.is_word or digits is None else digits[0],
+    )
+
+
+def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent) -> Slots:
+    """A lone number as what the last question spoke of: a time, another client, money, or how many are wanted."""
+    days = last.horizon_days or last.period_days
+    if said.is_time and days:
+        length = round(said.value * _unit_of(days))
+        return replace(slots, k=None, amount=None, monthly=None, period_days=length, undirected_days=length)
+    if last.client is not None and said.digits is not None and (intent not in _LISTS or said.value > 50):
+        return replace(slots, client=said.digits, k=None, amount=None, monthly=None)
+    before = last.monthly or last.amount
+    if intent == "plan" and before is not None:
+        is_short = before.value >= 1000 and said.value < 1000
+        size = 1e6 if is_short and before.value >= 1e6 and said.value < 100 else 1e3 if is_short else 1.0
+        return with_money_like(
+            replace(slots, k=None, monthly=None, amount=Money(said.value * size)), last, ""
+        )
+    if intent in _LISTS and said.value.is_integer() and 1 <= said.value <= MOST:
+        return replace(slots, k=int(said.value))
+    return slots
+
+
+def with_money_like(slots: Slots, last: Slots, text: str) -> Slots:
+    """A bare sum as the kind that the last question named: put aside each month, or wanted in the end; in its currency."""
+    said = slots.amount
+    if said is None or slots.monthly is not None or last.monthly is None or _TARGET.search(text.lower()):
+        return slots
+    named = Money(said.value, said.currency or last.monthly.currency)
+    if last.amount is not None and _distance(said, last.amount) < _distance(said, last.monthly):
+        return replace(slots, amount=Money(said.value, said.currency or last.amount.currency))
+    return replace(slots, amount=None, monthly=named)
+
+
+def in_currency(text: str, last: Slots) -> Slots | None:
+    """The last sums in another currency, where that is all that a text says: "а в долларах?"."""
+    code = find_currency(text)
+    if code is None or (last.amount is None and last.monthly is None):
+        return None
+    return Slots(
+        amount=None if last.amount is None else Money(last.amount.value, code),
+        monthly=None if last.monthly is None else Money(last.monthly.value, code),
+    )
+
+
+def _unit_of(days: int) -> float:
+    """Days of the largest unit that a length is made of."""
+    for unit in _UNITS:
+        size = DAYS_OF[unit]
+        if days >= size - 1 and abs(days - round(days / size) * size) <= 0.5 + (unit == "year"):
+            return size
+    return 1.0
+
+
+def _distance(one: Money, other: Money) -> float:
+    return abs(math.log(max(one.value, 1e-9) / max(other.value, 1e-9)))

@@ -1,0 +1,72 @@
+"""The call that a second question means, after the first, whatever the classifier makes of its few words."""
+
+from typing import Any
+
+import pytest
+
+from assistant.agent.dialogue_cases import ENGLISH, NEW_EN, NEW_RU, RUSSIAN, Dialogue
+from assistant.intent.slot_cases import TODAY
+from nextbest.assistant.agent.followups import resolve
+from nextbest.assistant.agent.planner import plan
+from nextbest.assistant.base import Intent, Language, Room, Shown, Turn, Understood
+from nextbest.assistant.intent.linking import Linker
+from nextbest.assistant.intent.questions import load_catalogue
+from nextbest.assistant.intent.slots import find_slots
+from nextbest.assistant.memory.past import Past
+
+ROOMS: frozenset[Room] = frozenset({"shop", "products", "portfolio", "market", "documents"})
+CATEGORIES = {"detective": ("detectives", "детективы"), "comedy": ("comedies", "комедии")}
+THINGS = [thing for thing in load_catalogue() if thing.kind != "asset"]
+LINKER = Linker(
+    {thing.item_id: thing.title for thing in THINGS},
+    aliases={thing.item_id: thing.also for thing in THINGS},
+)
+ASSETS = {thing.item_id: (thing.title, *thing.also) for thing in load_catalogue() if thing.kind == "asset"}
+SHOWN = tuple(Shown(thing.item_id, {"en": thing.title, "ru": thing.title}) for thing in THINGS[:3])
+LISTS = ("recommend", "similar", "next_purchase", "bank_product")
+
+
+def understood(text: str, intent: Intent, language: Language, *, p: float, sure: bool) -> Understood:
+    slots = find_slots(text, language, today=TODAY, linker=LINKER, assets=ASSETS, categories=CATEGORIES)
+    return Understood(text, language, intent, p, (), sure, slots)
+
+
+def after(text: str, intent: Intent, language: Language) -> Past:
+    first = resolve(understood(text, intent, language, p=0.95, sure=True), Past()).understood
+    shown = SHOWN if intent in LISTS else ()
+    return Past().with_turn(Turn(text, "a", language, intent, first.slots, shown=shown))
+
+
+def call_of(second: Understood, past: Past) -> tuple[str, dict[str, Any]]:
+    wish = resolve(second, past)
+    assert wish.understood.is_sure
+    (call,) = plan(wish, rooms=ROOMS).calls
+    return call.tool, {name: value for name, value in call.arguments.items() if name != "deny"}
+
+
+DIALOGUES: list[tuple[Language, Dialogue]] = [
+    *(("ru", each) for each in RUSSIAN),  # type: ignore[list-item]
+    *(("en", each) for each in ENGLISH),
+]
+
+
+@pytest.mark.parametrize("is_sure", [False, True])
+@pytest.mark.parametrize(("language", "dialogue"), DIALOGUES, ids=[f"{d[0]} {d[2]}" for _, d in DIALOGUES])
+def test_a_change_asks_the_last_question_again(language: Language, dialogue: Dialogue, is_sure: bool) -> None:
+    first, intent, text, tool, arguments = dialogue
+    second = (
+        understood(text, intent, language, p=0.9, sure=True)
+        if is_sure
+        else understood(text, "off_topic", language, p=0.4, sure=False)
+    )
+    assert call_of(second, after(first, intent, language)) == (tool, arguments)
+
+
+@pytest.mark.parametrize("case", [*NEW_RU, *NEW_EN], ids=[case[2] for case in [*NEW_RU, *NEW_EN]])
+def test_a_question_that_clearly_asks_something_else_is_that(
+    case: tuple[str, Intent, str, Intent, str, dict[str, Any]],
+) -> None:
+    first, before, text, intent, tool, arguments = case
+    language: Language = "ru" if case in NEW_RU else "en"
+    second = understood(text, intent, language, p=0.95, sure=True)
+    assert call_of(second, after(first, before, language)) == (tool, arguments)
