@@ -207,6 +207,7 @@ class Count:
     talks: int = 0
     n_ok: int = 0
     by_model: int = 0
+    model_turns: list[bool] = field(default_factory=list)
     lies: int = 0
     lies_sent: list[str] = field(default_factory=list)
     digits: list[str] = field(default_factory=list)
@@ -242,9 +243,9 @@ def _loopback() -> tuple[str, list[Any]]:
 
 
 def conversations(
-    store: Path, provider: str, n: int, n_turns: int, seed: int, free: bool, wall_s: float
+    store: Path, provider: str, n: int, n_turns: int, seed: int, free: bool, wall_s: float, out: Path | None
 ) -> None:
-    """Conversations of several turns with one provider."""
+    """Conversations of several turns with one provider; `out` has the table of all so far after each ten."""
     told: list[Any] = []
     if provider == "loopback":
         url, told = _loopback()
@@ -269,16 +270,36 @@ def conversations(
             spent.append((time.process_time() - began) * 1e3)
             _judge(count, reply, question, names, told[before:], asker.box)
         count.talks += 1
-        if time.monotonic() - wall > wall_s:
+        is_over = time.monotonic() - wall > wall_s
+        if out is not None and (is_over or count.talks % 10 == 0):
+            title = f"{provider}{', free' if free else ''}"
+            out.write_text(_table(title, count, spent, time.process_time() - start), encoding="utf-8")
+        if is_over:
             break
+    print(_table(f"{provider}{', free' if free else ''}", count, spent, time.process_time() - start))
+
+
+def _table(title: str, count: Count, spent: list[float], cpu_s: float) -> str:
+    """What came of conversations so far."""
     head = "conversations | answers | with something to tell | sent in the model's words | lies told | lies sent | numbers without a source | of another unit | names without a source"
-    print(f"\n### {provider}{', free' if free else ''}\n\n| {head} |\n|{'---:|' * 9}")
-    print("| " + " | ".join(map(str, count.columns)) + " |")
-    print(f"\nResults: {_listed(count.statuses)}. Findings: {_listed(count.findings) or 'none'}.")
-    print(f"{round(time.process_time() - start)} CPU s; an answer: median {np.median(spent):.0f} CPU ms, p95 {np.percentile(spent, 95):.0f}.")  # fmt: skip
+    lines = [
+        f"\n### {title}",
+        f"\n| {head} |",
+        f"|{'---:|' * 9}",
+        "| " + " | ".join(map(str, count.columns)) + " |",
+    ]
+    lines.append(f"\nResults: {_listed(count.statuses)}. Findings: {_listed(count.findings) or 'none'}.")
+    lines.append(
+        f"{cpu_s:.0f} CPU s; an answer: median {np.median(spent):.0f} CPU ms, p95 {np.percentile(spent, 95):.0f}."
+    )
+    worded = [ms for ms, is_model in zip(spent, count.model_turns, strict=True) if is_model]
+    if worded:
+        lines.append(
+            f"In the model's words: median {np.median(worded):.0f} CPU ms, p95 {np.percentile(worded, 95):.0f}, at most {max(worded):.0f}."
+        )
     for what in ("lies_sent", "digits", "units", "names"):
-        for example in getattr(count, what)[:8]:
-            print(f"- {what}: {example}")
+        lines += [f"- {what}: {example}" for example in getattr(count, what)[:8]]
+    return "\n".join(lines) + "\n"
 
 
 def _judge(count: Count, reply: Reply, question: str, names: Names, lies: list[Any], box: Any) -> None:
@@ -287,6 +308,7 @@ def _judge(count: Count, reply: Reply, question: str, names: Names, lies: list[A
     count.n_ok += is_ok
     is_model = reply.provider != "phrasebook"
     count.by_model += is_model
+    count.model_turns.append(is_model)
     count.lies += len(lies)
     count.findings.update(f"{f.kind} {f.action}" for f in reply.findings)
     count.statuses.update(f"{r.status}{'' if r.code is None else ' ' + r.code}" for r in reply.results)
@@ -525,9 +547,10 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=3)
     parser.add_argument("--wall-s", type=float, default=1e9, help="stop after so many seconds")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, help="file for the table of conversations, written as they go")
     a = parser.parse_args()
     if a.step == "conversations":
-        conversations(a.data, a.provider, a.n, a.turns, a.seed, a.free, a.wall_s)
+        conversations(a.data, a.provider, a.n, a.turns, a.seed, a.free, a.wall_s, a.out)
     elif a.step == "attacks":
         attack(a.data, a.clients, a.seed)
     elif a.step == "repeat":
