@@ -20,6 +20,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     memory_limit_mb: int | None = Field(default=None, gt=0)
     """Memory that ingest may plan with, in megabytes (`NEXTBEST_MEMORY_LIMIT_MB`); None = measured."""
 
+    mlflow: str | None = Field(default=None, min_length=1)
+    """Folder or address where MLflow keeps the runs of commands that measure (`NEXTBEST_MLFLOW`); None = nowhere."""
     advice: Path | None = None
     """TOML with the house's list of instruments (`NEXTBEST_ADVICE`): set, individual recommendations are switched on."""
     clerk_token: SecretStr | None = Field(default=None, min_length=16)

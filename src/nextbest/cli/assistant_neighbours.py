@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nextbest.cli.maps import mapping
-from nextbest.cli.output import emit, new_command, note, text_file, write_text
+from nextbest.cli.output import new_command, note, text_file, write_text
+from nextbest.cli.tracked import add_tracking_flag, emit_tracked, tracked
 
 EXAMPLES = """\
   nextbest assistant embed games.parquet --map user_id=user,item_id=game,title=name,text=about
@@ -42,28 +43,31 @@ def add_parser(inner: Any) -> None:
     )
     parser.add_argument("--no-evaluation", action="store_true", help="store and embed only")
     parser.add_argument("--report", type=text_file, metavar="FILE", help="also write the report as Markdown")
+    add_tracking_flag(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Embed, measure, store, print."""
     from nextbest.assistant.neighbours.embedding import FOLDER, embed_file
+    from nextbest.experiments.tracked import track_embedding
     from nextbest.text.encoder import make_encoder
 
-    result = embed_file(
-        args.files,
-        workspace=Path(args.store),
-        mapping=mapping(args.map, name="--map") or None,
-        encoder=make_encoder(args.encoder),
-        k=args.k,
-        n_users=args.users,
-        evaluate=not args.no_evaluation,
-    )
-    report = result.to_markdown()
-    if args.report:
-        write_text(args.report, report)
-    note(
-        args,
-        f"vectors and neighbours: {Path(args.store) / FOLDER}; next: `nextbest train`, then `nextbest chat`",
-    )
-    emit(args, result.document(), report)
+    with tracked(args, "embed", params=("files", "map", "users")) as run:
+        result = embed_file(
+            args.files,
+            workspace=Path(args.store),
+            mapping=mapping(args.map, name="--map") or None,
+            encoder=make_encoder(args.encoder),
+            k=args.k,
+            n_users=args.users,
+            evaluate=not args.no_evaluation,
+        )
+        report = result.to_markdown()
+        if args.report:
+            write_text(args.report, report)
+        note(
+            args,
+            f"vectors and neighbours: {Path(args.store) / FOLDER}; next: `nextbest train`, then `nextbest chat`",
+        )
+        emit_tracked(args, result.document(), report, run, lambda run: track_embedding(run, result))

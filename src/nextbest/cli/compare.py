@@ -4,13 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nextbest.cli.output import emit, new_command, show_progress, text_file, write_text
+from nextbest.cli.output import new_command, show_progress, text_file, write_text
+from nextbest.cli.tracked import add_tracking_flag, emit_tracked, tracked
 
 EXAMPLES = """\
   nextbest compare --recipe baselines                          # global time split, the honest default
   nextbest compare --recipe baselines pipeline --k 20 --json
   nextbest compare --recipe my.toml --protocol leave-last --no-refit
-  nextbest compare --recipe baselines --markdown comparison.md"""
+  nextbest compare --recipe baselines --markdown comparison.md
+  nextbest compare --recipe baselines pipeline --mlflow runs    # also kept in MLflow, a run for each model"""
 
 
 def add_parser(commands: Any) -> None:
@@ -43,6 +45,7 @@ def add_parser(commands: Any) -> None:
         "--resamples", type=int, default=1000, help="bootstrap resamples (default: %(default)s)"
     )
     parser.add_argument("--markdown", type=text_file, metavar="FILE", help="also write the table to a file")
+    add_tracking_flag(parser)
     parser.set_defaults(run=run)
 
 
@@ -71,29 +74,33 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.experiments.processes import check_alone
     from nextbest.experiments.recipe import load_recipe
     from nextbest.experiments.splitting import SplitPlan
+    from nextbest.experiments.tracked import track_comparison
 
     check_alone("compare")
     recipes = [load_recipe(r) for r in args.recipe]
     workspace = Workspace(Path(args.store))
-    report = compare(
-        workspace.journal(journal_columns(recipes)).collect(),
-        recipes,
-        plan=SplitPlan(
-            protocol=args.protocol,
-            refit=args.refit,
-            test_fraction=args.test_fraction,
-            test_days=args.test_days,
-            time_kind=workspace.time_kind,
+    with tracked(args, "compare", params=("recipe", "test_fraction", "test_days", "max_users")) as run:
+        report = compare(
+            workspace.journal(journal_columns(recipes)).collect(),
+            recipes,
+            plan=SplitPlan(
+                protocol=args.protocol,
+                refit=args.refit,
+                test_fraction=args.test_fraction,
+                test_days=args.test_days,
+                time_kind=workspace.time_kind,
+                rng=args.rng,
+            ),
+            k=args.k,
             rng=args.rng,
-        ),
-        k=args.k,
-        rng=args.rng,
-        clients=workspace.clients(),
-        catalog=workspace.catalog(),
-        max_users=args.max_users,
-        n_resamples=args.resamples,
-        progress=show_progress(args),
-    )
-    if args.markdown:
-        write_text(args.markdown, report.to_markdown())
-    emit(args, report.to_dict(), report.to_markdown())
+            clients=workspace.clients(),
+            catalog=workspace.catalog(),
+            max_users=args.max_users,
+            n_resamples=args.resamples,
+            progress=show_progress(args),
+        )
+        if args.markdown:
+            write_text(args.markdown, report.to_markdown())
+        emit_tracked(
+            args, report.to_dict(), report.to_markdown(), run, lambda run: track_comparison(run, report)
+        )

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbest.cli.compare import add_split_flags
-from nextbest.cli.output import emit, new_command, note, show_progress
+from nextbest.cli.output import new_command, note, show_progress
+from nextbest.cli.tracked import add_tracking_flag, emit_tracked, tracked
 
 if TYPE_CHECKING:
     from nextbest.experiments.processes import Crew
@@ -41,24 +42,32 @@ def add_parser(commands: Any) -> None:
         help="keep the state after each epoch here, and go on from it; removed when the model folder stands",
     )
     add_split_flags(parser)
+    add_tracking_flag(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Train and print; of several processes the first one, while the others fit what it asks for."""
     from nextbest.experiments.processes import several
+    from nextbest.experiments.tracked import track_training
 
     with several(Path(args.out)) as crew:
         if crew is not None and not crew.is_first:
             crew.work()
             return
-        try:
-            result = _trained(args, crew)
-        except KeyboardInterrupt:
-            if args.checkpoints:
-                note(args, f"finished epochs are in {args.checkpoints}; the same command goes on from there")
-            raise
-    emit(args, result.to_dict(), result.to_text())
+        with tracked(args, "train", params=("recipe", "k", "test_fraction", "test_days", "rng")) as run:
+            try:
+                result = _trained(args, crew)
+            except KeyboardInterrupt:
+                if args.checkpoints:
+                    note(
+                        args,
+                        f"finished epochs are in {args.checkpoints}; the same command goes on from there",
+                    )
+                raise
+            emit_tracked(
+                args, result.to_dict(), result.to_text(), run, lambda run: track_training(run, result)
+            )
 
 
 def _trained(args: argparse.Namespace, crew: "Crew | None") -> "TrainResult":

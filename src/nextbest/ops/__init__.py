@@ -1,0 +1,1 @@
+"""What keeps a system running beside its answers: runs that are tracked."""
