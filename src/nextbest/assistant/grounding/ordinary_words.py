@@ -1,4 +1,7 @@
-"""English words that begin a sentence, or stand with a capital, without being anybody's name."""
+"""English words that begin a sentence, or stand with a capital, without being anybody's name.
+
+Of answers, whose vocabulary is wider than a question's; `intent.common_words` says which words of a question are no title.
+"""
 
 import re
 

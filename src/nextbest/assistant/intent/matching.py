@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextbest.assistant.intent.common_words import EVERYDAY, STOP_WORDS
+from nextbest.assistant.intent.common_words import STOP_WORDS, everyday
 from nextbest.assistant.intent.similarity import similarities
 from nextbest.assistant.intent.sounds import english_sound, is_cyrillic, literal_sound
 from nextbest.assistant.intent.title_words import TitleWords, Word
@@ -61,12 +61,12 @@ class Alignment:
 
 def is_everyday(word: str, *, english_only: bool = False) -> bool:
     """Whether a word may be in any talk: a stop word, a common English or a dictionary's Russian one, a number."""
-    if word in STOP_WORDS or word in EVERYDAY or word.isdecimal():
+    if word in STOP_WORDS or word in everyday() or word.isdecimal():
         return True
     if is_cyrillic(word):
         return not english_only and is_known(word)
     singular = word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
-    return singular in EVERYDAY
+    return singular in everyday()
 
 
 def said_words(words: Sequence[Word]) -> list[Said]:
