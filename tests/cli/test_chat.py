@@ -118,6 +118,12 @@ def test_a_liar_s_words_are_not_sent(ask) -> None:
     assert all(str(item["title"]) in lied["answer"] for item in plain["items"])
 
 
+def test_a_model_may_be_named_in_the_environment(ask, monkeypatch) -> None:
+    monkeypatch.setenv("NEXTBEST_PROVIDER", "truthful")
+    assert ask("Что мне взять?")["provider"] == "truthful"
+    assert ask("Что мне взять?", "--provider", "none")["provider"] == "phrasebook"
+
+
 def test_a_conversation_line_by_line(chat) -> None:
     said = chat("Привет\n\nЧто мне взять?\n/quit\nне читается\n", "--quiet")
     assert len(said.strip().split("\n\n")) >= 2

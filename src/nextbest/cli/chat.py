@@ -67,7 +67,8 @@ def _add_who(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--provider",
         metavar="NAME",
-        help="a model that words the answers: openai:MODEL@URL, gguf:FILE, folder:DIR ... (default: none, the phrasebook speaks)",
+        help="a model that words the answers: openai:MODEL@URL, gguf:FILE+ADAPTER, folder:DIR, a .toml file ... (default: $NEXTBEST_PROVIDER, "
+        "else the phrasebook speaks)",
     )
     what.add_argument(
         "--session", default="default", metavar="NAME", help="the conversation (default: %(default)s)"

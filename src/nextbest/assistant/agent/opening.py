@@ -43,7 +43,8 @@ def open_assistant(
     model, products, documents
         Folders elsewhere: a shop's model, a bank's product model, documents.
     provider
-        A model that words answers, as `providers.settings.make_provider` reads it; None: the phrasebook speaks.
+        A model that words answers, as `providers.settings.make_provider` reads it; None: that of `NEXTBEST_PROVIDER`, and
+        where that isn't set, the phrasebook speaks.
     memory
         Folder or Redis URL of conversations; None: kept in this process.
     live_shop, live_products
@@ -65,14 +66,12 @@ def open_assistant(
     from nextbest.assistant.intent.understander import Understander
     from nextbest.assistant.memory.stores import open_memory
     from nextbest.assistant.phrasing.phrasebook import Phrasebook
-    from nextbest.assistant.providers.settings import make_provider
+    from nextbest.assistant.providers.settings import make_provider, provider_from_env
     from nextbest.assistant.tools.toolbox import Toolbox
 
     workspace = Path(store)
-    voice = None
-    if provider is not None:
-        made = make_provider(provider)
-        voice = None if made is None else Voice(made)
+    made = provider_from_env() if provider is None else make_provider(provider)
+    voice = None if made is None else Voice(made)
     own_intents = workspace / INTENTS
     understander = Understander.load(own_intents if own_intents.is_dir() else None)
     toolbox = Toolbox.open(
