@@ -96,6 +96,18 @@ def test_every_example_is_read_once_a_pass(llama):
     assert all((a.input_BL == b.input_BL).all() for a, b in zip(batches, again, strict=True))
 
 
+@pytest.mark.parametrize("rng", [None, 1])
+def test_long_windows_come_in_smaller_batches(llama, rng):
+    examples = [Example("a" * (1 + 3 * (i % 15)), " b") for i in range(60)]
+    tokens = tokens_of(llama, examples, max_length=128)
+    batches = list(text_batches(tokens, batch_size=8, batch_tokens=120, rng=rng))
+    assert sum(len(batch.length_B) for batch in batches) == 60
+    assert all(batch.input_BL.size <= 120 for batch in batches if len(batch.length_B) > 1)
+    assert max(len(batch.length_B) for batch in batches) == 8
+    lone = list(text_batches(tokens, batch_size=8, batch_tokens=1, rng=rng))
+    assert [len(batch.length_B) for batch in lone] == [1] * 60
+
+
 class KilledError(Exception):
     pass
 
