@@ -152,12 +152,14 @@ class Matches:
         table = similarities([form for _, form, _ in rows], names)
         if rows:
             lengths = np.array([len(form) for _, form, _ in rows])
-            # a short word is said right or means something else
-            least = np.select([lengths <= 3, lengths <= 5], [0.99, 0.74], 0.66)
+            # a very short word is said right or means something else; two slips in a longer one leave this much of it
+            least = np.where(lengths <= 3, 0.99, 0.6)
             is_number = np.array([form.startswith("#") for _, form, _ in rows])
             least[is_number] = 0.999
             known = np.array([said[i].is_everyday and not is_number[at] for at, (i, _, _) in enumerate(rows)])
-            least[known] = np.where(lengths[known] >= 5, 0.8, 0.999)  # spelt right, it is hardly another word
+            least[known] = np.where(
+                lengths[known] >= 5, 0.82, 0.999
+            )  # spelt right, it is hardly another word
             table = (
                 np.where(table >= least[:, None] - 1e-6, table, 0) * np.array([q for *_, q in rows])[:, None]
             )

@@ -10,7 +10,7 @@ from nextbest.text.number_words import UNITS
 
 _WORD = re.compile(r"(?:[^\W\d_]\.){2,}[^\W\d_]?(?![^\W\d_])|[^\W\d_]+(?:['’`][^\W\d_]+)*|\d+")
 _ROMAN = {
-    "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11",
+    "ии": "2", "иии": "3", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11",
     "xii": "12", "xiii": "13", "xiv": "14", "xv": "15", "xvi": "16", "xvii": "17", "xviii": "18",
 }  # fmt: skip
 _SUBTITLE = re.compile(r"\s*[:(\[|]\s*|\s+[-–—~]\s*|\s*[–—]\s+")
