@@ -21,6 +21,7 @@ _NEAR = re.compile(
 _ASKED_WHY = re.compile(
     r"(?:\b(?:почему|зачем)(?:\s+(?:мне|нам|ты|вы|именно|вдруг|эт[аоу]т?))*(?:\s+(?:предл|совет|порекоменд|рекоменд|выб|показ)[а-я]*)?(?:\s+(?:мне|нам|именно|эту|этот|это))*"
     r"|\bпредложени[ея]|\bрекомендаци[яию]"
+    r"|\b(?:advised|recommended|suggested|offered)(?:\s+(?:me|us|to|an?|the|this|these))*"
     r"|\bwhy(?:\s+(?:the|an?|this|do|did|are|is|was|you|i|we|am))*(?:\s+(?:recommend|suggest|offer|pick|choose|advis|propos|show)[a-z]*)?(?:\s+(?:me|us|the|an?|this))*)\s+$"
 )
 _OFFERED = re.compile(r"\s+(?:offer|recommendation|suggestion|pick)\b")

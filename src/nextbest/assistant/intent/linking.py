@@ -231,6 +231,8 @@ class Linker:
         first, last = start + found.first, start + found.last
         hinted = expects_item or expects_title(text, words, first, last)
         if part[2] == _SINGLE_WORD:
+            if found.is_everyday and all(word.text.isascii() for word in words[first:last]):
+                return False  # "in the world" is no "Рим Ворлд"
             return found.score >= 0.9 * part[2] and (hinted or is_mentioned(text, words, first))
         if found.score < LEAST_SCORE * part[2] and not (
             hinted and found.n_words > 1 and found.score >= _LEAST_HINTED * part[2]
