@@ -62,7 +62,7 @@ class TuningData:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """Somebody's question, as often as it is drawn."""
 
     template: str
@@ -151,7 +151,7 @@ def planned(
 
 
 @cache
-def written_questions(today: date) -> tuple[_Asked, ...]:
+def written_questions(today: date) -> tuple[Asked, ...]:
     """Questions that people wrote with their intent, each with the tool that the planner calls."""
     found = []
     folder = files("nextbest.assistant.intent") / "written"
@@ -164,17 +164,17 @@ def written_questions(today: date) -> tuple[_Asked, ...]:
             if intent in TOOLS_OF:
                 slots = find_slots(text, language, today=today, assets=_assets(language))
                 found.append(
-                    _Asked(f"written {text}", text, language, intent, _tool(text, language, intent, slots))
+                    Asked(f"written {text}", text, language, intent, _tool(text, language, intent, slots))
                 )
     return tuple(found)
 
 
-def _of_template(template: Template, rng: np.random.Generator, today: date) -> _Asked:
+def _of_template(template: Template, rng: np.random.Generator, today: date) -> Asked:
     """A question with its tool: slots are read of the text as it was before anybody mistyped it."""
     asked_on = today - timedelta(days=int(rng.integers(730)))
     text = fill(varied(template, rng), rng)
     slots = find_slots(text, template.language, today=asked_on, assets=_assets(template.language))
-    return _Asked(
+    return Asked(
         template.id,
         text,
         template.language,
@@ -190,7 +190,7 @@ def _tool(text: str, language: Language, intent: Intent, slots: Slots) -> str | 
     return call.tool if call is not None and call.tool in TOOLS_OF[intent] else (usual[0] if usual else None)
 
 
-def _call(asked: _Asked, rng: np.random.Generator, *, plain: bool) -> Trace:
+def _call(asked: Asked, rng: np.random.Generator, *, plain: bool) -> Trace:
     said = asked.text if plain else vary(asked.text, asked.language, rng)
     return Trace(
         "call",
