@@ -1,6 +1,7 @@
 """Tiny causal language models with a byte-level tokenizer, made where a test wants them: random weights, no network."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,11 @@ import torch
 from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertModel,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     LlamaConfig,
@@ -17,10 +23,13 @@ from transformers import (
     MistralForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
 )
 
 from nextbest.models.language.checkpoint import Checkpoint
 
+Encoder = Literal["bert", "distilbert", "xlm-roberta"]
 Family = Literal["llama", "mistral", "gemma3"]
 TEXT = (
     "the price went up and then down again",
@@ -50,6 +59,50 @@ def language_folder(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = _model(family, len(tokenizer), hidden, n_layers, context)
+    model.save_pretrained(folder)
+    return folder
+
+
+def encoder_folder(
+    folder: Path, texts: Sequence[str], *, kind: Encoder = "bert", seed: int = 0, n_tokens: int = 500
+) -> Path:
+    """A folder of a tiny encoder with random weights, its WordPiece vocabulary that of some texts.
+
+    "bert" is saved with a head for masked words and without a pooler, as checkpoints to fine-tune mostly are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    bare = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    bare.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=n_tokens, special_tokens=special, show_progress=False)
+    bare.train_from_iterator([text.lower() for text in texts], trainer)
+    (folder / "vocab.txt").write_text("\n".join(sorted(bare.get_vocab(), key=bare.get_vocab().__getitem__)))
+    tokenizer = BertTokenizerFast.from_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    n = len(tokenizer)
+    shape: dict[str, Any] = {
+        "vocab_size": n,
+        "hidden_size": 32,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+    }
+    shape |= {"num_hidden_layers": 2, "max_position_embeddings": 66, "pad_token_id": 0}
+    small = {
+        "vocab_size": n,
+        "dim": 32,
+        "n_heads": 4,
+        "hidden_dim": 64,
+        "n_layers": 2,
+        "max_position_embeddings": 66,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made: dict[Encoder, Callable[[], PreTrainedModel]] = {
+            "bert": lambda: BertForMaskedLM(BertConfig(**shape)),
+            "distilbert": lambda: DistilBertModel(DistilBertConfig(**small, pad_token_id=0)),
+            "xlm-roberta": lambda: XLMRobertaModel(XLMRobertaConfig(**shape)),
+        }
+        model = made[kind]()
     model.save_pretrained(folder)
     return folder
 

@@ -5,6 +5,7 @@ Nothing here is ever pickled: a folder from a stranger can be wrong, it can't ru
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,12 +32,12 @@ def write_folder(
     config: dict[str, Any],
     arrays: Mapping[str, NDArray[Any]],
     ids: Mapping[str, IdIndex],
-    files: Mapping[str, bytes] | None = None,
+    files: Mapping[str, bytes | Path] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder under a temporary name beside `folder`, then rename it into place.
 
-    `files` are further files by plain name (boosters as text); `about` are further fields of the manifest
+    `files` are further files by plain name: their content (boosters as text), or where to copy them from; `about` are further fields of the manifest
     (when and from what it was made), in JSON's own types.
 
     Raises
@@ -55,7 +56,10 @@ def write_folder(
         for name, index in ids.items():
             index.save(temporary / f"{name}.parquet")
         for name, content in (files or {}).items():
-            (temporary / name).write_bytes(content)
+            if isinstance(content, Path):
+                shutil.copyfile(content, temporary / name)
+            else:
+                (temporary / name).write_bytes(content)
         written = [ARRAYS, *(f"{name}.parquet" for name in ids), *(files or {})]
         manifest = {
             **(about or {}),
@@ -139,6 +143,20 @@ def read_files(folder: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
         for name in manifest["files"]
         if name not in own
     }
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """Nothing, if every file of a model folder is as it was written; for those that somebody else's library reads.
+
+    Raises
+    ------
+    ArtifactError
+        As `read_files`.
+    """
+    if outside := [name for name in manifest["files"] if Path(name).name != name]:
+        raise ArtifactError(folder, f"names file(s) outside itself: {outside[:5]}")
+    for name in manifest["files"]:
+        _checked(Path(folder), name, manifest)
 
 
 def read_ids(folder: Path, name: str, manifest: dict[str, Any], *, known: IdIndex | None = None) -> IdIndex:

@@ -76,7 +76,7 @@ class Features:
 
     def matrix(self, seen: Sequence[Seen]) -> NDArray[np.float32]:
         """Shape (N, `dim`), float32, never NaN."""
-        plain = [self._plain(one.text) for one in seen]
+        plain = [self.plain(one.text) for one in seen]
         words_NK = np.array([lexicon.found(text) for text in plain], np.float32)
         words_NK = words_NK.reshape(len(seen), len(lexicon.NAMES))
         flags_NF = np.array(
@@ -92,7 +92,7 @@ class Features:
         return np.hstack(parts)
 
     @staticmethod
-    def _plain(text: str) -> str:
+    def plain(text: str) -> str:
         """As encoders know texts: lower case, Russian in its own letters."""
         text = without_drawling(text).lower()
         return to_cyrillic(text) if is_transliterated(text) else text

@@ -75,7 +75,7 @@ def teach(
     features = Features(encoder or make_encoder())
     matrix_ND = features.matrix([Seen(example.text, example.flags) for example in examples])
     label_N = np.array([INTENTS.index(example.intent) for example in examples], np.int64)
-    fold_N = _folds(examples)
+    fold_N = folds_of(examples)
     logits_NC = np.zeros((len(examples), len(INTENTS)))
     for fold in tqdm(range(FOLDS), desc="folds", disable=not progress):
         learned_N = fold_N != fold
@@ -108,7 +108,7 @@ def teach(
     return Taught(head, accuracy, outside, asked, len(examples))
 
 
-def _folds(examples: Sequence[Example]) -> NDArray[np.int64]:
+def folds_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     """The fold of each example: that of its template, by hash."""
     folds = {
         template: int.from_bytes(hashlib.blake2b(template.encode(), digest_size=4).digest()) % FOLDS

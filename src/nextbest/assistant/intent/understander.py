@@ -6,13 +6,11 @@ from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nextbest.assistant.base import Language, Slots, Understood
+from nextbest.assistant.intent.bert import BertIntents, is_bert
 from nextbest.assistant.intent.cleaning import clean, has_words
 from nextbest.assistant.intent.features import Features, Seen, flags_of, masked
-from nextbest.assistant.intent.head import Head, ranked
+from nextbest.assistant.intent.head import Floats, Head, ranked
 from nextbest.assistant.intent.language import detect_language
 from nextbest.assistant.intent.slots import Links, find_slots
 from nextbest.errors import ArtifactError
@@ -34,9 +32,9 @@ class Understander:
     Parameters
     ----------
     head
-        The classifier.
+        The classifier: a linear head on vectors, or a fine-tuned encoder, which needs nothing beside it.
     encoder
-        Of the name that the head was taught on.
+        Of the name that a linear head was taught on.
 
     Raises
     ------
@@ -44,14 +42,18 @@ class Understander:
         The head was taught on another encoder, or on other features.
     """
 
-    def __init__(self, head: Head, encoder: Encoder) -> None:
+    def __init__(self, head: Head | BertIntents, encoder: Encoder | None = None) -> None:
+        self.head = head
+        if isinstance(head, BertIntents):
+            return
+        encoder = encoder or make_encoder(head.encoder)
         if head.encoder != encoder.name:
             raise ArtifactError(
                 "intents",
                 f"were taught on the encoder {head.encoder!r}, not {encoder.name!r}",
                 remedy="teach them again with `nextbest assistant train-intents`",
             )
-        self.head, self._features = head, Features(encoder)
+        self._features = Features(encoder)
         if self._features.dim != len(head.weight_DC):
             raise ArtifactError(
                 "intents",
@@ -66,9 +68,11 @@ class Understander:
         Raises
         ------
         ArtifactError
-            The folder holds no head, or one of an encoder that isn't installed.
+            The folder holds neither form of a classifier, or a head of an encoder that isn't installed.
         """
         if folder is not None:
+            if is_bert(Path(folder)):
+                return cls(BertIntents.load(Path(folder)))
             head = Head.load(Path(folder))
             return cls(head, make_encoder(head.encoder))
         encoder = make_encoder()
@@ -114,7 +118,7 @@ class Understander:
             assets=assets,
             categories=categories,
         )
-        order = ranked(self.head.probabilities(self._matrix(cleaned, slots))[0])
+        order = ranked(self._probabilities(cleaned, slots))
         (intent, probability), *others = order
         return Understood(
             text=cleaned,
@@ -126,8 +130,14 @@ class Understander:
             slots=slots,
         )
 
-    def _matrix(self, text: str, slots: Slots) -> NDArray[np.float32]:
-        return self._features.matrix([Seen(masked(text, slots), flags_of(slots))])
+    def _probabilities(self, text: str, slots: Slots) -> Floats:
+        seen = [Seen(masked(text, slots), flags_of(slots))]
+        if isinstance(self.head, BertIntents):
+            found_NC = self.head.probabilities(seen)
+        else:
+            found_NC = self.head.probabilities(self._features.matrix(seen))
+        shares_C: Floats = found_NC[0]
+        return shares_C
 
 
 @cache

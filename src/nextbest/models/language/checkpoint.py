@@ -141,7 +141,7 @@ def _folder_of(source: str, cache: Path | None, seen_until: date | None) -> Path
                 _keep_gguf(file, folder, origin)
         return folder
     if source.startswith("hub:"):
-        return _fetched(source.removeprefix("hub:"))
+        return fetched(source.removeprefix("hub:"))
     path = Path(source)
     if path.suffix == ".gguf" and path.is_file():
         digest = file_digest(path)
@@ -173,7 +173,7 @@ def _keep_gguf(file: Path, folder: Path, origin: Origin) -> None:
 
     log.info("making a folder of %s: once, it takes a minute or more", file.name)
     place: dict[str, Any] = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    with _quiet():
+    with quiet():
         try:
             tokenizer = AutoTokenizer.from_pretrained(**place)
             model = AutoModelForCausalLM.from_pretrained(
@@ -196,12 +196,21 @@ def _keep_gguf(file: Path, folder: Path, origin: Origin) -> None:
         write_weights(folder, save, origin)
 
 
-def _fetched(name: str) -> Path:
+def fetched(name: str) -> Path:
+    """The folder of a hub's model: from its local cache, or fetched.
+
+    Raises
+    ------
+    InputError
+        The name isn't OWNER/NAME, or the model isn't in the cache and `HF_HUB_OFFLINE` forbids to fetch it.
+    ExternalError
+        The hub refused or can't be reached.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import HF_HUB_OFFLINE
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = ["*.safetensors", "*.json", "*.model", "merges.txt"]
+    wanted = ["*.safetensors", "*.json", "*.model", "merges.txt", "vocab.txt"]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=HF_HUB_OFFLINE))
     except HFValidationError as error:
@@ -234,7 +243,7 @@ def _load(folder: Path, origin: Origin, context: int, quantize: Quantize | None)
         )
         options = {"dtype": torch.bfloat16, "quantization_config": four, "device_map": {"": 0}}
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             opened: Any = AutoModelForCausalLM.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
@@ -276,7 +285,7 @@ def _load(folder: Path, origin: Origin, context: int, quantize: Quantize | None)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars of transformers' inside."""
     from transformers.utils import logging as theirs
 

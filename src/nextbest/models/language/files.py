@@ -7,7 +7,14 @@ from typing import Any
 from nextbest.errors import InputError
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "spiece.model",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+)
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
 _LENGTHS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
@@ -47,14 +54,7 @@ def checked_config(folder: Path) -> dict[str, Any]:
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
 
-    check_weights(folder)
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("source", f"{path} is not readable JSON ({error})") from error
-    if not isinstance(config, dict) or "model_type" not in config:
-        raise InputError("source", "its config.json names no model_type", value=str(folder))
+    config = _config(folder)
     kind = str(config["model_type"])
     named = [str(name) for name in config.get("architectures") or []]
     is_causal = kind in KNOWN and not config.get("is_encoder_decoder")
@@ -67,9 +67,50 @@ def checked_config(folder: Path) -> dict[str, Any]:
             value=str(folder),
             remedy="use one that continues text: Llama, Mistral, Gemma, Qwen, ...",
         )
+    _check_tokenizer(folder)
+    return config
+
+
+def checked_encoder_config(folder: Path) -> dict[str, Any]:
+    """The configuration of an encoder (BERT and its like: every token sees those before and after it), a tokenizer beside it.
+
+    Raises
+    ------
+    InputError
+        It isn't readable, continues text or translates, isn't known to transformers, or there is no tokenizer.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as KNOWN
+
+    config = _config(folder)
+    kind = str(config["model_type"])
+    if kind not in KNOWN or config.get("is_decoder") or config.get("is_encoder_decoder"):
+        named = [str(name) for name in config.get("architectures") or []]
+        raise InputError(
+            "source",
+            f"is no encoder that transformers knows ({', '.join(named) or kind})",
+            value=str(folder),
+            remedy="use one that reads whole texts: BERT, DistilBERT, XLM-R, RoBERTa, MiniLM, DeBERTa, ...",
+        )
+    _check_tokenizer(folder)
+    return config
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """What config.json says, weights being there."""
+    check_weights(folder)
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("source", f"{path} is not readable JSON ({error})") from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise InputError("source", "its config.json names no model_type", value=str(folder))
+    return config
+
+
+def _check_tokenizer(folder: Path) -> None:
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise InputError("source", f"holds no tokenizer (any of {', '.join(_TOKENIZERS)})", value=str(folder))
-    return config
 
 
 def context_length(config: dict[str, Any], folder: Path) -> int:

@@ -5,8 +5,8 @@ from importlib.util import find_spec
 from nextbest.errors import InputError
 
 
-def need_language_models(what: str, *, gguf: bool = False) -> None:
-    """Nothing, if torch, transformers and peft are installed, and `gguf` where such a file is to be read.
+def need_language_models(what: str, *, gguf: bool = False, adapters: bool = True) -> None:
+    """Nothing, if torch and transformers are installed, `peft` for adapters, and `gguf` where such a file is to be read.
 
     Parameters
     ----------
@@ -18,7 +18,8 @@ def need_language_models(what: str, *, gguf: bool = False) -> None:
     InputError
         One of them isn't there.
     """
-    wanted = ("torch", "safetensors", "transformers", "peft", *(("gguf",) if gguf else ()))
+    more = [*(["peft"] if adapters else []), *(["gguf"] if gguf else [])]
+    wanted = ("torch", "safetensors", "transformers", *more)
     if missing := [name for name in wanted if find_spec(name) is None]:
         raise InputError(
             what,
