@@ -27,7 +27,9 @@ def test_an_encoder_is_taught_and_a_workspace_finds_it(
     from nextbest.assistant.intent.corpus import make_corpus
     from nextbest.assistant.intent.understander import Understander
 
-    source = encoder_folder(tmp_path / "tiny", [e.text for e in make_corpus(0, n_each=1)], n_tokens=2000)
+    source = encoder_folder(
+        tmp_path / "tiny", [e.text for e in make_corpus(0, n_each=1, n_said=0)], n_tokens=2000
+    )
     out = tmp_path / "store" / "intents"
     more = ("--form", "bert", "--model", str(source), "--out", str(out), "--language", "en")
     tuning = ("--n-each", "1", "--epochs", "2", "--learning-rate", "0.003")

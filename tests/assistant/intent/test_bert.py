@@ -25,7 +25,7 @@ QUICK = ClassifierConfig(epochs=5, patience=2, learning_rate=3e-3, head_learning
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    texts = [as_told(Seen(e.text, e.flags)) for e in make_corpus(0, n_each=1)]
+    texts = [as_told(Seen(e.text, e.flags)) for e in make_corpus(0, n_each=1, n_said=0)]
     return encoder_folder(tmp_path_factory.mktemp("encoder") / "tiny", texts, n_tokens=3000)
 
 
@@ -106,7 +106,9 @@ def test_nothing_else_is_overwritten(taught: TaughtBert, tmp_path: Path) -> None
 def test_an_english_vocabulary_is_warned_of_where_russian_is_to_be_learned(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    english = [as_told(Seen(e.text, e.flags)) for e in make_corpus(0, n_each=1) if e.language == "en"]
+    english = [
+        as_told(Seen(e.text, e.flags)) for e in make_corpus(0, n_each=1, n_said=0) if e.language == "en"
+    ]
     source = encoder_folder(tmp_path / "en", [text for text in english if text.isascii()], n_tokens=2000)
     short = QUICK.model_copy(update={"epochs": 1})
     with caplog.at_level(logging.WARNING):
@@ -130,7 +132,7 @@ def test_own_examples_are_learned_too(source: Path) -> None:
 def test_what_cannot_be_taught_is_told(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="some of ru, en"):
         teach_bert(source, languages=())
-    few = make_corpus(0, n_each=1)[:5]
+    few = make_corpus(0, n_each=1, n_said=0)[:5]
     monkeypatch.setattr("nextbest.assistant.intent.bert.make_corpus", lambda rng, n_each: few)
     with pytest.raises(DataError, match="without templates"):
         teach_bert(source, n_each=1)

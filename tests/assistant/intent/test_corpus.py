@@ -1,57 +1,21 @@
 """The corpus: deterministic, balanced, well filled, and without one of the questions that figures are reported on."""
 
-import re
-
 import numpy as np
 import pytest
 
 from nextbest.assistant.base import INTENTS, LANGUAGES
-from nextbest.assistant.intent.corpus import fill, make_corpus, mistype, vary
+from nextbest.assistant.intent.corpus import Example, fill, make_corpus, mistype, vary
 from nextbest.assistant.intent.features import FLAGS
-from nextbest.assistant.intent.questions import load_questions
-from nextbest.assistant.intent.templates import Template, load_templates, load_words
+from nextbest.assistant.intent.nearness import CLOSE, nearest
+from nextbest.assistant.intent.questions import PARTS, load_questions
+from nextbest.assistant.intent.templates import Template, load_templates
+from nextbest.assistant.intent.written import load_written
 from nextbest.errors import InputError
 
-_PIECE = re.compile(r"([()|]|\{\w+\})")
 
-
-def pattern_of(text: str, words: dict[str, list[str]]) -> str:
-    """A regular expression of all that a template can say, words in lower case and parted by one space or none."""
-    out = []
-    for piece in _PIECE.split(text):
-        if piece in ("(", ")", "|"):
-            out.append("(?:" if piece == "(" else piece)
-        elif piece.startswith("{") and piece[1:-1] in words:
-            out.append("(?:" + "|".join(pattern_of(word, words) for word in words[piece[1:-1]]) + ")")
-        else:
-            out.append(re.sub(r"[\W_]+", " ?", piece.lower()))
-    return "".join(out)
-
-
-def test_no_template_can_say_a_question() -> None:
-    texts = {
-        re.sub(r"[\W_]+", " ", question.text.lower()).strip()
-        for part in ("test", "dev")
-        for language in LANGUAGES
-        for question in load_questions(part, language)  # type: ignore[arg-type]
-    }
-    assert len(texts) > 800
-    lines = "\n".join(texts)
-    saying = [
-        template.id
-        for template in load_templates()
-        if re.search(
-            rf"^ ?(?:{pattern_of(template.text, load_words()[template.language])}) ?$", lines, re.MULTILINE
-        )
-    ]
-    assert saying == []
-
-
-def test_the_comparison_finds_what_it_should() -> None:
-    words = {"goal": ["a house", "a car"]}
-    pattern = pattern_of("how (much|long) to save for {goal}?", words)
-    assert re.fullmatch(pattern, "how long to save for a car")
-    assert not re.fullmatch(pattern, "how long to save for a boat")
+@pytest.fixture(scope="module")
+def corpus() -> tuple[Example, ...]:
+    return make_corpus(3, n_each=1, n_said=1)
 
 
 def test_every_intent_has_many_templates_in_both_languages() -> None:
@@ -62,9 +26,12 @@ def test_every_intent_has_many_templates_in_both_languages() -> None:
 
 
 def test_a_seed_makes_one_corpus() -> None:
-    first, again = make_corpus(3, n_each=1), make_corpus(np.random.default_rng(3), n_each=1)
+    first, again = (
+        make_corpus(3, n_each=1, n_said=0),
+        make_corpus(np.random.default_rng(3), n_each=1, n_said=0),
+    )
     assert first == again
-    assert first != make_corpus(4, n_each=1)
+    assert first != make_corpus(4, n_each=1, n_said=0)
     assert len({example.text.lower() for example in first}) == len(first)
     texts = [example.text for example in first if '"' not in example.text]  # JSON has braces of its own
     assert not [text for text in texts if set(text) & set("{}|")]
@@ -75,6 +42,39 @@ def test_a_seed_makes_one_corpus() -> None:
 def test_a_corpus_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="must be 1 or more"):
         make_corpus(0, n_each=0)
+    with pytest.raises(InputError, match="must be 0 or more"):
+        make_corpus(0, n_said=-1)
+
+
+def test_nothing_that_is_learned_comes_close_to_a_question(corpus: tuple[Example, ...]) -> None:
+    asked = [
+        question.text
+        for part in PARTS
+        for language in LANGUAGES
+        for is_followup in (False, True)
+        for question in load_questions(part, language, followups=is_followup)
+    ]
+    learned = [example.text for example in corpus]
+    assert nearest(learned, asked).max() < CLOSE
+    assert len(learned) > 3000
+
+
+def test_written_questions_are_learned_with_their_slots_found(corpus: tuple[Example, ...]) -> None:
+    said = [example for example in corpus if example.is_written]
+    ids = {example.template for example in said}
+    assert ids <= {written.id for written in load_written()}
+    assert len(said) > 0.9 * len(load_written())
+    assert any("X" in example.text.split() and "items" in example.flags for example in said)
+    assert {"client", "amount", "horizon_days"} <= {flag for example in said for flag in example.flags}
+    assert {example.template for example in corpus} > ids  # templates too
+
+
+def test_written_questions_are_of_every_intent_and_language_and_stand_once() -> None:
+    written = load_written()
+    assert len({one.text.lower() for one in written}) == len(written)
+    for intent in INTENTS:
+        for language in LANGUAGES:
+            assert sum(one.intent == intent and one.language == language for one in written) >= 20
 
 
 def test_a_word_that_there_is_not_is_refused() -> None:

@@ -45,7 +45,7 @@ def test_shipped_heads_are_small(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def quick() -> Head:
-    return teach(encoder=NgramEncoder(), n_each=1).head
+    return teach(encoder=NgramEncoder(), n_each=1, n_said=1).head
 
 
 def test_a_quick_training_is_near_the_shipped_head(quick: Head) -> None:

@@ -1,17 +1,25 @@
-"""Questions to learn from: templates filled, then written as people write - in haste, without punctuation, in Latin letters.
+"""Questions to learn from: templates filled, and written ones, then said as people do - in haste, without punctuation, in Latin letters.
 
-Deterministic by `rng`; every example says which template it came from, so that a validation holds whole templates out.
+Deterministic by `rng`; every example says which template it came from, so that a validation holds whole templates out. What
+comes close to one of `questions` isn't among them.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
 import numpy as np
 
 from nextbest.assistant.base import Intent, Language
+from nextbest.assistant.intent.cleaning import clean
+from nextbest.assistant.intent.features import flags_of, masked
+from nextbest.assistant.intent.nearness import is_close
+from nextbest.assistant.intent.questions.catalogue import catalogue_assets, catalogue_linker
+from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.intent.templates import Template, load_templates, load_words
+from nextbest.assistant.intent.written import load_written
 from nextbest.errors import InputError
 from nextbest.text.ngrams import transliterate
 
@@ -64,8 +72,11 @@ class Example:
     language: Language
     """Of the template; a text in Latin letters or two languages keeps it."""
     template: str
+    """Or the place of a written question."""
     flags: frozenset[str] = frozenset()
     """Slots that the template's words fill (`features.FLAGS`), less some: a shop without a catalogue links nothing."""
+    is_written: bool = False
+    """Of `written`: as people ask, while templates are as programs do."""
 
 
 _FLAG_OF = {
@@ -76,10 +87,13 @@ _FLAG_OF = {
 _NAMES = frozenset({"game", "film", "wear", "food", "item"})
 """Words that are things of a catalogue: masked in part of the examples, as they are when a question is understood."""
 _MASKED, _UNSEEN = 0.5, 0.15
+_UNKNOWN = 1 / 3
+_TODAY = date(2026, 11, 23)
+"""What times of written questions are counted from; only whether there is one is learned."""
 
 
-def make_corpus(rng: int | np.random.Generator, *, n_each: int = 14) -> tuple[Example, ...]:
-    """Examples of every template, without repeated texts.
+def make_corpus(rng: int | np.random.Generator, *, n_each: int = 14, n_said: int = 4) -> tuple[Example, ...]:
+    """Examples of every template and written question, without repeated texts and without the questions' neighbours.
 
     Parameters
     ----------
@@ -87,9 +101,13 @@ def make_corpus(rng: int | np.random.Generator, *, n_each: int = 14) -> tuple[Ex
         Seed or generator.
     n_each
         Fillings drawn of each template, 1 or more; those that come out alike count once.
+    n_said
+        Ways in which each written question is said, the first as it is; 0: none of them.
     """
     if n_each < 1:
         raise InputError("n_each", "must be 1 or more", value=n_each)
+    if n_said < 0:
+        raise InputError("n_said", "must be 0 or more", value=n_said)
     rng = np.random.default_rng(rng)
     examples: dict[str, Example] = {}
     for template in load_templates():
@@ -100,14 +118,41 @@ def make_corpus(rng: int | np.random.Generator, *, n_each: int = 14) -> tuple[Ex
             text = fill(template, rng, is_masked=is_masked)
             if place:  # the first of each stays as the template has it
                 text = vary(text, template.language, rng)
-            key = text.lower()
-            if key not in examples:
-                seen = {flag for flag in sorted(flags) if rng.random() >= _UNSEEN}
-                seen = seen | {"items"} if is_masked else seen
-                examples[key] = Example(
-                    text, template.intent, template.language, template.id, frozenset(seen)
-                )
-    return tuple(examples.values())
+            seen = {flag for flag in sorted(flags) if rng.random() >= _UNSEEN}
+            seen = seen | {"items"} if is_masked else seen
+            example = Example(text, template.intent, template.language, template.id, frozenset(seen))
+            examples.setdefault(text.lower(), example)
+    for example in _said(rng, n_said):
+        examples.setdefault(example.text.lower(), example)
+    found = list(examples.values())
+    close_N = is_close([example.text for example in found])
+    return tuple(example for example, is_near in zip(found, close_N, strict=True) if not is_near)
+
+
+def _said(rng: np.random.Generator, n_said: int) -> Iterator[Example]:
+    """Written questions as an understander reads them: their slots found by code, what they name masked where it is known.
+
+    One in three of the ways is read by a shop that knows none of the names.
+    """
+    close_N = is_close([written.text for written in load_written()])
+    linker, assets = catalogue_linker(), catalogue_assets()
+    for written, is_near in zip(load_written(), close_N, strict=True):
+        if is_near:  # nor is any way to say it
+            continue
+        for way in range(n_said):
+            text = clean(vary(written.text, written.language, rng) if way else written.text)
+            knows = rng.random() >= _UNKNOWN
+            slots = find_slots(
+                text, written.language, today=_TODAY, linker=linker if knows else None, assets=assets
+            )
+            yield Example(
+                masked(text, slots),
+                written.intent,
+                written.language,
+                written.id,
+                flags_of(slots),
+                is_written=True,
+            )
 
 
 def fill(template: Template, rng: np.random.Generator, *, is_masked: bool = False) -> str:

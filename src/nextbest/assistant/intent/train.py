@@ -1,7 +1,7 @@
 """Teach the classifier of intents: the corpus as features, folds by template, a temperature and a band of doubt.
 
-Whole templates are held out of each fold, so that calibration and the band are chosen on phrasings that weren't
-learned. No question of `questions/` is read here.
+Whole templates and written questions are held out of each fold. Temperature and band are chosen on written questions that
+weren't learned, because those are what clients' own look like. No question of `questions/` is read here.
 """
 
 import hashlib
@@ -16,12 +16,14 @@ from nextbest.assistant.base import INTENTS
 from nextbest.assistant.intent.corpus import Example, make_corpus
 from nextbest.assistant.intent.features import Features, Seen
 from nextbest.assistant.intent.head import Head, choose_band, fit_logistic, fit_temperature, softmax
-from nextbest.errors import DataError
+from nextbest.errors import DataError, InputError
 from nextbest.text.encoder import Encoder, make_encoder
 
 L2 = 1e-5
 """Penalty on weights; chosen on folds of templates."""
 FOLDS = 4
+WRITTEN_WEIGHT = 3.0
+"""Of a written question beside a filled template; chosen on folds."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Taught:
 
     head: Head
     accuracy: float
-    """Over phrasings of templates that weren't learned, folds put together."""
+    """Over written questions that weren't learned, folds put together."""
     outside: float
     """The same, of those that aren't asked back."""
     asked_back: float
@@ -43,6 +45,7 @@ def teach(
     encoder: Encoder | None = None,
     rng: int = 0,
     n_each: int = 14,
+    n_said: int = 4,
     more: Sequence[Example] = (),
     l2: float = L2,
     progress: bool = False,
@@ -57,6 +60,8 @@ def teach(
         Seed of the corpus; the same one gives the same head.
     n_each
         Phrasings of each template.
+    n_said
+        Ways in which each written question is said, 1 or more.
     more
         Examples of one's own, beside the corpus; each is a template of its own.
     l2
@@ -68,13 +73,18 @@ def teach(
     ------
     DataError
         An intent has too few templates to hold some out.
+    InputError
+        `n_each` or `n_said` below 1.
     """
     from tqdm import tqdm
 
-    examples = [*make_corpus(rng, n_each=n_each), *more]
+    if n_said < 1:
+        raise InputError("n_said", "must be 1 or more: calibration is by written questions", value=n_said)
+    examples = [*make_corpus(rng, n_each=n_each, n_said=n_said), *more]
     features = Features(encoder or make_encoder())
     matrix_ND = features.matrix([Seen(example.text, example.flags) for example in examples])
     label_N = np.array([INTENTS.index(example.intent) for example in examples], np.int64)
+    weight_N = _weights(examples, label_N)
     fold_N = folds_of(examples)
     logits_NC = np.zeros((len(examples), len(INTENTS)))
     for fold in tqdm(range(FOLDS), desc="folds", disable=not progress):
@@ -83,15 +93,18 @@ def teach(
             raise DataError(
                 "corpus", f"fold {fold} leaves an intent without templates", remedy="write more of them"
             )
-        weight_DC, bias_C = fit_logistic(matrix_ND[learned_N], label_N[learned_N], l2=l2)
+        weight_DC, bias_C = fit_logistic(
+            matrix_ND[learned_N], label_N[learned_N], l2=l2, weight_N=weight_N[learned_N]
+        )
         logits_NC[~learned_N] = matrix_ND[~learned_N] @ weight_DC + bias_C
-    temperature = fit_temperature(logits_NC, label_N)
-    p_NC = softmax(logits_NC / temperature)
-    band = choose_band(p_NC, label_N)
-    kept_N, right_N = p_NC.max(1) >= band, p_NC.argmax(1) == label_N
+    written_N = np.array([example.is_written for example in examples])
+    temperature = fit_temperature(logits_NC[written_N], label_N[written_N])
+    p_NC = softmax(logits_NC[written_N] / temperature)
+    band = choose_band(p_NC, label_N[written_N])
+    kept_N, right_N = p_NC.max(1) >= band, p_NC.argmax(1) == label_N[written_N]
     accuracy, asked = float(right_N.mean()), float((~kept_N).mean())
     outside = float(right_N[kept_N].mean())
-    weight_DC, bias_C = fit_logistic(matrix_ND, label_N, l2=l2)
+    weight_DC, bias_C = fit_logistic(matrix_ND, label_N, l2=l2, weight_N=weight_N)
     about: dict[str, Any] = {
         "corpus": _digest(examples),
         "n_examples": len(examples),
@@ -106,6 +119,13 @@ def teach(
     }
     head = Head(weight_DC, bias_C, temperature, band, features.encoder.name, about)
     return Taught(head, accuracy, outside, asked, len(examples))
+
+
+def _weights(examples: Sequence[Example], label_N: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each intent counts alike, a written question more than a filled template."""
+    weight_N = 1.0 / np.bincount(label_N, minlength=len(INTENTS))[label_N]
+    weight_N[[example.is_written for example in examples]] *= WRITTEN_WEIGHT
+    return weight_N
 
 
 def folds_of(examples: Sequence[Example]) -> NDArray[np.int64]:

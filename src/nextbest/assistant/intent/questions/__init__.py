@@ -1,21 +1,22 @@
 """Questions that people would ask, each with what should be understood and called; nothing is ever trained on them.
 
-Two parts: "test", for figures that are reported, and "dev", for whoever improves templates, rules or prompts. README.md
-beside this file has the conventions (which day is today, how long a month is, what a follow-up is).
+Two sets of two parts: "test" and "test2", for figures that are reported, "dev" and "dev2", for whoever improves templates,
+rules or prompts. README.md beside this file has the conventions (which day is today, how long a month is, what a follow-up is).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import orjson
 
 from nextbest.assistant.base import Intent, Language, ToolCall
 from nextbest.errors import InputError
 
-Part = Literal["test", "dev"]
+Part = Literal["test", "dev", "test2", "dev2"]
+PARTS: tuple[Part, ...] = get_args(Part)
 Kind = Literal["item", "product", "asset"]
 
 
@@ -74,9 +75,9 @@ def load_questions(part: Part, language: Language, *, followups: bool = False) -
     """
     name = f"{part}_{language}.jsonl"
     path = files(__package__) / name
-    if part not in ("test", "dev") or not path.is_file():
+    if part not in PARTS or not path.is_file():
         raise InputError(
-            "questions", "must be of part test or dev, language ru or en", value=(part, language)
+            "questions", f"must be of part {', '.join(PARTS)}, language ru or en", value=(part, language)
         )
     rows = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     return tuple(Question(**row) for row in rows if (row["after"] is not None) == followups)
