@@ -352,6 +352,30 @@ def test_similar_items_behind_many_forbidden_ones_are_found() -> None:
     assert [i.item_id for i in pipeline.similar_items("seed", k=1)] == ["i19"]
 
 
+def test_somebody_elses_order_is_joined_with_the_models(plain: Pipeline) -> None:
+    def like(item: str, *nearest: str, trust: float = 0.5, k: int = 5) -> list[str]:
+        return [str(i.item_id) for i in plain.similar_items(item, k=k, nearest=nearest, trust=trust)]
+
+    assert like("tea") == ["milk", "bread"]
+    assert like("tea", "ink", "bread") == ["bread", "milk", "ink"]
+    assert like("tea", "ink", "bread", trust=1.0) == ["milk", "bread", "ink"]
+    assert like("tea", "ink", "bread", trust=0.0) == ["ink", "bread", "milk"]
+    assert like("tea", "tea", "ink", "ink", "nobody knows", trust=0.0, k=2) == ["ink", "milk"]
+    assert like("tea", "ink", k=1, trust=0.9) == ["milk"]
+    # one that no model knows is like what the other order says, however much the model is trusted
+    assert like("ink", "tea", "milk", trust=1.0) == ["tea", "milk"]
+    ranks = [(i.rank, i.reason_code) for i in plain.similar_items("ink", nearest=["tea", "milk"])]
+    assert ranks == [(1, "similar_to_item"), (2, "similar_to_item")]
+    with pytest.raises(InputError, match="trust: must be from 0 to 1"):
+        like("tea", trust=1.5)
+
+
+def test_somebody_elses_order_obeys_the_filters() -> None:
+    pipeline = shop(PipelineConfig(deny=("milk",)))
+    near = pipeline.similar_items("ink", nearest=["milk", "bread"])
+    assert [i.item_id for i in near] == ["bread"]
+
+
 def test_similar_items_of_an_unknown_item_are_a_wrong_call(plain: Pipeline) -> None:
     with pytest.raises(InputError, match="item_id: is not in the journal or the catalogue; got 'zzz'"):
         plain.similar_items("zzz", k=3)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nextbest.data.interactions import Histories
+from nextbest.errors import InputError
 from nextbest.models.base import Recommender
 from nextbest.pipeline.explain import Reason, personal_reasons, words
 from nextbest.pipeline.fallback import CATALOG_SOURCE, Fallback
@@ -20,6 +21,8 @@ from nextbest.pipeline.ranker import MODEL_STAGE, Pick
 from nextbest.tables import ITEM_ID, USER_ID
 
 _stage_of = attrgetter("stage")
+_RANK_OFFSET = 10
+"""Of reciprocal ranks: the lists joined here are short."""
 _CATALOG, _HISTORY, _FOR_YOU = Reason("catalog"), Reason("history"), Reason("for_you")
 
 
@@ -165,3 +168,47 @@ def most_similar(
         if int(free.sum()) >= k or n_asked >= model.n_items or places[-1] < 0:
             return places[free][:k], scores[free][:k]
         n_asked = min(model.n_items, 4 * n_asked)
+
+
+def like_places(
+    model: Recommender | None,
+    item_idx: int,
+    nearest: NDArray[np.integer],
+    blocked: Blocked,
+    *,
+    trust: float,
+    k: int,
+) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+    """What a model and somebody else's order find like an item, forbidden ones left out.
+
+    `model`: None where it doesn't know the item; `nearest`, `trust`: see `Pipeline.similar_items`.
+    """
+    if not 0 <= trust <= 1:
+        raise InputError("trust", "must be from 0 to 1", value=trust)
+    if model is None:
+        own, scores, trust = np.empty(0, np.int32), np.empty(0, np.float32), 0.0
+    else:
+        own, scores = most_similar(model, item_idx, blocked, k=k)
+    if not len(nearest):
+        return own, scores
+    free = nearest != item_idx
+    if blocked.penalty is not None:
+        free &= blocked.penalty[nearest] == 0
+    kept, first = np.unique(nearest[free], return_index=True)
+    return joined(own, kept[np.argsort(first)], trust=trust, k=k)
+
+
+def joined(
+    own: NDArray[np.integer], others: NDArray[np.integer], *, trust: float, k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Two orders as one by weighted reciprocal ranks, at most k places with their scores; one without weight only fills up.
+
+    >>> joined(np.array([7, 8]), np.array([8, 9]), trust=0.5, k=3)[0].tolist()
+    [8, 7, 9]
+    """
+    scores: dict[int, float] = {}
+    for order, weight in ((own, trust), (others, 1.0 - trust)):
+        for rank, place in enumerate(order.tolist(), start=1):
+            scores[place] = scores.get(place, 0.0) + weight / (_RANK_OFFSET + rank)
+    best = sorted(scores, key=lambda place: -scores[place])[:k]
+    return np.array(best, np.int32), np.array([scores[place] for place in best], np.float32)

@@ -18,7 +18,7 @@ from nextbest.data.ids import OutsideId
 from nextbest.data.interactions import Histories, Interactions
 from nextbest.errors import InputError
 from nextbest.models.base import Recommender, Rng
-from nextbest.pipeline.answers import Writer, most_similar
+from nextbest.pipeline.answers import Writer, like_places
 from nextbest.pipeline.artifact import Parts, describe, model_loader, read_pipeline, write_pipeline
 from nextbest.pipeline.config import PipelineConfig, PipelineInfo
 from nextbest.pipeline.fallback import Fallback, named_chain
@@ -243,25 +243,35 @@ class Pipeline:
         user_id: OutsideId | None = None,
         lang: Lang | None = None,
         at: datetime | None = None,
+        nearest: Sequence[OutsideId] = (),
+        trust: float = 0.5,
     ) -> list[RecommendedItem]:
-        """Items like this one that may be shown to this client (None: to a stranger), best first.
+        """At most k items like this one that may be shown to this client (None: to a stranger), best first; nothing is filled up.
 
-        At most k, and fewer where the model sees less likeness: nothing is filled up.
+        Parameters
+        ----------
+        nearest
+            Items that something else finds like it, by their texts say, best first: both orders are joined by reciprocal
+            ranks (Cormack et al. 2009), and so are scores. Unknown ids count for nothing.
+        trust
+            Weight of the model's order beside that of `nearest`, 0-1.
 
         Raises
         ------
         InputError
-            Nobody knows the item, or `k` < 1.
+            Nobody knows the item, `k` < 1, or `trust` isn't 0-1.
         """
         item_idx = self._items.ids.find(item_id)
         if item_idx < 0:
             raise InputError("item_id", "is not in the journal or the catalogue", value=item_id)
         query = Query(user_id=user_id, k=k, lang=lang, at=at)
-        if item_idx >= self._items.n_model_items:
+        is_known = item_idx < self._items.n_model_items
+        if not is_known and not nearest:
             return []
         rule_bits = self._clients.rule_bits(self._clients.find(user_id))
         blocked = self._filters.blocked(at_us=self._resolver.at_us(query.at), rule_bits=rule_bits)
-        places, scores = most_similar(self._parts.model, item_idx, blocked, k=k)
+        model, near = self._parts.model if is_known else None, self._items.encode(nearest)
+        places, scores = like_places(model, item_idx, near, blocked, trust=trust, k=k)
         return self._writer.write_similar(item_idx, places, scores, lang=lang or self.config.lang)
 
     # --- events -----------------------------------------------------------------------------------

@@ -68,6 +68,13 @@ def test_a_file_becomes_a_workspace_with_vectors_and_neighbours_of_the_same_kind
     assert catalog is not None
     assert set(catalog.columns) >= {"item_id", "title", "text"}
     near = pl.read_parquet(tmp_path / "store" / FOLDER / "neighbours.parquet")
+    assert near.group_by("item_id").len()["len"].to_list() == [30] * 36
+    counts = Workspace(tmp_path / "store").journal(["item_id"]).collect().group_by("item_id").len()
+    assert (
+        near.unique("item_id").select("item_id", "n_events").sort("item_id").rows()
+        == counts.sort("item_id").rows()
+    )
+    near = near.filter(pl.col("rank") <= 5)
     same = near.select(
         pl.col("item_id").str.slice(0, 3) == pl.col("neighbour_id").str.slice(0, 3)
     ).to_series()

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from nextbest.assistant.neighbours.evaluation import Measured, evaluate_neighbours
+from nextbest.assistant.neighbours.likeness import FOLDER, N_EVENTS, NEIGHBOURS
 from nextbest.assistant.neighbours.reading import read_texts
 from nextbest.assistant.neighbours.vectors import ItemVectors, embed_items
 from nextbest.data.ingest import ingest
@@ -16,8 +17,8 @@ from nextbest.errors import DataError
 from nextbest.tables import ITEM_ID, TIME, USER_ID, TimeKind
 from nextbest.text.encoder import Encoder, make_encoder
 
-FOLDER = "vectors"
-"""Inside the workspace: vectors of items and their neighbours."""
+KEPT = 30
+"""Neighbours of each item that are stored at least: prices and refusals leave some out when somebody asks."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def embed_file(
     encoder
         None: the sentence encoder where it is installed, character n-grams else.
     k
-        Length of lists, and neighbours kept for each item.
+        Length of lists; of each item's neighbours 30 are kept, or `k` where it is more.
     n_users
         Users that are measured, drawn.
 
@@ -118,7 +119,11 @@ def embed_file(
     items: ItemVectors = embed_items(catalog, encoder=encoder)
     folder = workspace / FOLDER
     items.save(folder)
-    items.neighbours(k=k).write_parquet(folder / "neighbours.parquet")
+    counts = journal.group_by(ITEM_ID).agg(pl.len().alias(N_EVENTS))
+    near = items.neighbours(k=max(k, KEPT)).join(counts, on=ITEM_ID, how="left", maintain_order="left")
+    temporary = folder / f".{NEIGHBOURS}"
+    near.with_columns(pl.col(N_EVENTS).fill_null(0)).write_parquet(temporary)
+    temporary.replace(folder / NEIGHBOURS)  # a chat may be reading the old one
     measured: list[Measured] = []
     if evaluate:
         measured = evaluate_neighbours(

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from nextbest.assistant.neighbours.likeness import Neighbours, WatchedNeighbours
 from nextbest.assistant.tools.documents import DocumentIndex, Documents
 from nextbest.assistant.tools.market import Market
 from nextbest.assistant.tools.portfolio import Portfolio
@@ -130,11 +131,14 @@ def open_rooms(
 
     rooms: dict[str, Any] = {}
     closing: list[Callable[[], None]] = []
+    neighbours: Callable[[], Neighbours | None] = (
+        (lambda: None) if store is None else WatchedNeighbours(store)
+    )
     if live_shop is not None:
-        rooms["shop"] = Shop(live_shop)
+        rooms["shop"] = Shop(live_shop, neighbours=neighbours)
     elif (folder := place(model, MODEL, has="")) is not None:
         shop = WatchedShop(folder, events=None if store is None else store / EVENTS_FILE, now=now)
-        rooms["shop"] = Shop(shop)
+        rooms["shop"] = Shop(shop, neighbours=neighbours)
         closing.append(shop.close)
     if live_products is not None:
         rooms["products"] = Products(live_products)

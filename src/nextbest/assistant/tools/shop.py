@@ -31,6 +31,7 @@ from nextbest.tables import ITEM_ID
 if TYPE_CHECKING:
     import polars as pl
 
+    from nextbest.assistant.neighbours.likeness import Neighbours
     from nextbest.pipeline.pipeline import Pipeline
 
 CATEGORY_COLUMNS = ("category", "category_ru", "department", "genre", "genres")
@@ -74,10 +75,18 @@ class Shop:
     ----------
     source
         Gives the pipeline that answers now; raises `ArtifactError` while there is none.
+    neighbours
+        Gives the items' neighbours of meaning where the workspace has them; an item with few events is like what its text is
+        like, one with many like what people take together.
     """
 
-    def __init__(self, source: "Callable[[], Pipeline]") -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: "Callable[[], Pipeline]",
+        *,
+        neighbours: "Callable[[], Neighbours | None]" = lambda: None,
+    ) -> None:
+        self._source, self._neighbours = source, neighbours
 
     # --- tools ------------------------------------------------------------------------------------
     def recommend(self, asked: RecommendItems, about: About) -> ToolResult:
@@ -110,6 +119,10 @@ class Shop:
         if items.ids.find(asked.item_id) < 0:
             raise Nothing("unknown_item")
         denied = set(items.encode(asked.deny).tolist())
+        near = self._neighbours()
+        nearest, trust = (
+            ((), 1.0) if near is None else near.of(items.ids.coerce(asked.item_id) or asked.item_id)
+        )
         affordable = None if asked.max_price is None else items.mask(self._at_most(asked.max_price))
 
         def fits(item: RecommendedItem) -> bool:
@@ -121,7 +134,12 @@ class Shop:
             n_asked = asked.k + len(denied)
             while True:
                 answered = pipeline.similar_items(
-                    asked.item_id, k=n_asked, user_id=about.client, lang=language
+                    asked.item_id,
+                    k=n_asked,
+                    user_id=about.client,
+                    lang=language,
+                    nearest=nearest,
+                    trust=trust,
                 )
                 found[language] = [item for item in answered if fits(item)][: asked.k]
                 if len(found[language]) == asked.k or len(answered) < n_asked:

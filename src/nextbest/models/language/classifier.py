@@ -43,6 +43,8 @@ class ClassifierConfig(BaseModel, frozen=True, extra="forbid"):
     warmup: NonNegativeFloat = 0.1
     """Share of all steps."""
     weight_decay: NonNegativeFloat = 0.01
+    label_smoothing: NonNegativeFloat = 0.1
+    """Share of a label that all classes have together: without it the encoder is soon sure of what it mistakes."""
     clip_norm: PositiveFloat = 1.0
     max_length: PositiveInt = 64
     """Tokens of a text; what is longer is cut."""
@@ -333,7 +335,10 @@ def _fit(
                 batch = classifier._batch([texts[row] for row in rows])
                 logits_NC = head(pooled(model, batch))
                 loss = functional.cross_entropy(
-                    logits_NC, torch.as_tensor(label_N[rows], device=device), weight=weight_C
+                    logits_NC,
+                    torch.as_tensor(label_N[rows], device=device),
+                    weight=weight_C,
+                    label_smoothing=config.label_smoothing,
                 )
                 if not torch.isfinite(loss):
                     raise InputError(
