@@ -19,7 +19,7 @@ from nextbest.assistant.agent.followups import resolve
 from nextbest.assistant.agent.planner import Plan, plan
 from nextbest.assistant.base import LANGUAGES, Shown, ToolCall, Turn, Understood
 from nextbest.assistant.intent.linking import Linker
-from nextbest.assistant.intent.questions import Question, load_catalogue, load_questions
+from nextbest.assistant.intent.questions import PARTS, Question, load_catalogue, load_questions
 from nextbest.assistant.intent.understander import HEADS, Understander
 from nextbest.assistant.memory.past import Past
 
@@ -62,23 +62,31 @@ GROUPS = {
 }
 
 
-def expected(question: Question) -> tuple[str, Mapping[str, Any]] | None:
-    """The right call by the planner's names of arguments; None: no tool."""
+def expected(
+    question: Question, before: ToolCall | None = None, shown: tuple[Shown, ...] = ()
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The right call by the planner's names of arguments; None: no tool.
+
+    A follow-up's own arguments are only those that it says itself; what the question before it said goes on: of the same tool
+    all that isn't replaced, of another the client.
+    """
     if question.tool is None:
         return None
     arguments: dict[str, Any] = {}
     for name, value in question.arguments.items():
-        if name == "items":
+        if name == "items" and not question.slots.get("rejects"):
             arguments["item_id"] = value[0]
         elif name == "period":
             arguments["start"], arguments["end"] = value
         elif name == "amount":
             if question.tool == "portfolio_plan":
-                kind = "monthly" if EACH_MONTH.search(question.text) else "amount"
-                arguments |= {kind: value["value"], "currency": value["currency"]}
+                each = EACH_MONTH.search(question.text) or (
+                    before is not None and "monthly" in before.arguments
+                )
+                arguments |= {"monthly" if each else "amount": value["value"], "currency": value["currency"]}
             else:
                 arguments["max_price"] = value["value"]
-        elif name in ("ordinal", "cheaper", "rejects"):  # the conversation's, not a tool's
+        elif name in ("items", "ordinal", "cheaper", "rejects"):  # the conversation's, not a tool's
             continue
         elif not (
             question.tool == "portfolio_peers" and name != "client"
@@ -86,7 +94,29 @@ def expected(question: Question) -> tuple[str, Mapping[str, Any]] | None:
             arguments[name] = value
     if "start" in arguments:
         arguments.pop("period_days", None)
-    return question.tool, {name: value for name, value in arguments.items() if value is not None}
+    ordinal = question.slots.get("ordinal")
+    if (
+        question.tool in ("explain_item", "similar_items")
+        and ordinal is not None
+        and abs(ordinal) <= len(shown)
+    ):
+        arguments["item_id"] = shown[ordinal - 1 if ordinal > 0 else ordinal].item_id
+    said = {name: value for name, value in arguments.items() if value is not None}
+    return question.tool, {**_going_on(question, said, before), **said}
+
+
+def _going_on(question: Question, said: Mapping[str, Any], before: ToolCall | None) -> dict[str, Any]:
+    """What the question before said and this one doesn't replace."""
+    if before is None or question.after is None or question.tool == "search_documents":
+        return {}
+    if before.tool != question.tool:
+        takes = question.tool not in ("similar_items", "market_forecast")
+        return {"client": before.arguments["client"]} if takes and "client" in before.arguments else {}
+    replaced = {name for names in GROUPS.values() if names & said.keys() for name in names}
+    kept = {name: value for name, value in got(before)[1].items() if name not in replaced}
+    if "currency" in before.arguments and "currency" not in said and "amount" in replaced:
+        kept["currency"] = before.arguments["currency"]
+    return kept
 
 
 def got(call: ToolCall) -> tuple[str, Mapping[str, Any]]:
@@ -118,15 +148,16 @@ class Conversation:
         wish = resolve(self.understand(text), past)
         return wish.understood, plan(wish, rooms=ROOMS)
 
-    def past(self, question: Question) -> Past:
-        """The turn before: the question's own `after`, or a list of three where something shown is explained."""
+    def past(self, question: Question) -> tuple[Past, ToolCall | None]:
+        """The turn before with its call: the question's own `after`, or a list of three where something shown is explained."""
         if question.after is not None:
-            before, _ = self.turn(question.after, Past())
+            before, planned = self.turn(question.after, Past())
             lists = before.intent in ("recommend", "similar", "next_purchase", "bank_product")
-            return self._after(question.after, before, self.shown if lists else ())
+            shown = self.shown if lists else ()
+            return self._after(question.after, before, shown), planned.calls[0] if planned.calls else None
         if question.intent == "explain" and not question.slots.get("items"):
-            return self._after("?", Understood("?", question.language, "recommend", 1.0), self.shown)
-        return Past()
+            return self._after("?", Understood("?", question.language, "recommend", 1.0), self.shown), None
+        return Past(), None
 
     def _after(self, text: str, before: Understood, shown: tuple[Shown, ...]) -> Past:
         turn = Turn(
@@ -140,9 +171,10 @@ class Conversation:
         return Past().with_turn(turn)
 
 
-def blame(question: Question, understood: Understood, planned: Plan) -> str:
+def blame(
+    question: Question, want: tuple[str, Mapping[str, Any]] | None, understood: Understood, planned: Plan
+) -> str:
     """right, asked back, or the first thing that is wrong."""
-    want = expected(question)
     if not understood.is_sure:
         return "asked back"
     if planned.missing is not None:
@@ -170,25 +202,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", choices=("dev", "test"), default="dev")
+    parser.add_argument("--part", choices=PARTS, default="dev")
     parser.add_argument("--encoder", choices=("use", "ngrams"), default="use")
-    parser.add_argument("--misses", action="store_true", help="print them; only of part dev")
+    parser.add_argument("--misses", action="store_true", help="print them; only of parts dev and dev2")
+    parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=LANGUAGES)
     args = parser.parse_args()
     conversation = Conversation(args.encoder)
-    for language in LANGUAGES:
+    for language in args.languages:
         for followups in (False, True):
             counted: dict[str, Counter[str]] = {"call": Counter(), "no call": Counter()}
             band = [0, 0]
             for question in load_questions(args.part, language, followups=followups):
-                understood, planned = conversation.turn(question.text, conversation.past(question))
-                verdict = blame(question, understood, planned)
+                past, before = conversation.past(question)
+                understood, planned = conversation.turn(question.text, past)
+                want = expected(question, before, past.shown)
+                verdict = blame(question, want, understood, planned)
                 if question.band:
                     band = [band[0] + (verdict == "asked back"), band[1] + 1]
                     continue
                 counted["call" if question.tool else "no call"][verdict] += 1
-                if args.misses and args.part == "dev" and verdict != "right":
+                if args.misses and args.part.startswith("dev") and verdict != "right":
                     calls = [got(call) for call in planned.calls]
-                    print(f"    {verdict}: {question.text!r} {expected(question)} got {calls}")
+                    print(f"    {verdict}: {question.after or ''} {question.text!r} {want} got {calls}")
             for kind, verdicts in counted.items():
                 if not (n := verdicts.total()):
                     continue

@@ -13,7 +13,7 @@ _IGNORE = re.IGNORECASE
 OPENER = re.compile(
     r"^\W*(?:(?:ну|ладно|хорошо|ок|окей|так|понятно|спасибо|ok|okay|well|fine|thanks)\b[\s,.!]*)*"
     r"(?:а\s+если|а\s+что\s+если|а\s+как\s+насч[её]т|как\s+насч[её]т|что\s+насч[её]т|а\s+теперь|теперь|тогда|а|и|но"
-    r"|and\s+if|what\s+if|how\s+about|what\s+about|and\s+what\s+about|and|but|now|then|also)\b",
+    r"|so|say|suppose|let'?s\s+say|same|make\s+it|make\s+that|now\s+do|not|no|and\s+if|what\s+if|how\s+about|what\s+about|and\s+what\s+about|and|but|now|then|also)\b",
     _IGNORE,
 )
 POINTER = re.compile(
@@ -22,7 +22,7 @@ POINTER = re.compile(
     _IGNORE,
 )
 WHY = re.compile(
-    r"\b(?:почему|зачем|отчего|с\s+чего|из-за\s+чего|по\s+какой\s+причине|объясни\w*|поясни\w*|обоснуй\w*"
+    r"\b(?:с\s+какой\s+стати|каким\s+боком|с\s+какого\s+перепугу|за\s+что\s+мне|растолкуй\w*|на\s+ч[её]м\s+основан\w*|what\s+for|on\s+what\s+grounds|reasoning|what(?:'s|\s+is)\s+(?:the\s+)?\w+(?:\s+one)?\s+doing\s+(?:there|here)|how'?d?\s+(?:did\s+)?(?:you|it)\s+arrive|worked\s+out|почему|зачем|отчего|с\s+чего|из-за\s+чего|по\s+какой\s+причине|объясни\w*|поясни\w*|обоснуй\w*"
     r"|why|how\s+come|explain|what\s+makes|reasons?)\b",
     _IGNORE,
 )
@@ -43,34 +43,41 @@ TAKES = re.compile(
     _IGNORE,
 )
 _CONDITIONS = re.compile(
-    r"комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
+    r"комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|паспорт\w*|bring\b|бумаг\w*|справк\w*|досрочн\w+|раньше\s+срока|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
     r"|кэшб[эе]к\w*\s+(?:по|начисл)|льготн\w+|грейс\w*|срок\w*\s+действи|пин-?код\w*|налог\w*|застрахован\w*|смс|минимальн\w+|плат[аыу]\b|просроч\w+|входит"
-    r"|заявк\w+|сколько\s+(?:сто|ид[её]т|дней|рассматрива|занимает|времени|длится)|со\s+скольки|можно\s+ли|что\s+будет,?\s+если|где\s+(?:почитать|посмотреть|найти)"
+    r"|начисля\w+|плат(?:ить|ят|ите|ится)\b|скольки\s+лет|заявк\w+|сколько\s+(?:сто|ид[её]т|дней|рассматрива|занимает|времени|длится)|со\s+скольки|можно\s+ли|что\s+будет,?\s+если|где\s+(?:почитать|посмотреть|найти)"
     r"|как\s+(?:мне\s+)?(?:открыть|закрыть|заблокировать|разблокировать|перевыпустить|оформить|получить|активировать|поменять|изменить|сменить|подключить|отключить|снять|перевести|вернуть|пополнить|погасить|подать|узнать)"
     r"|когда\s+(?:начисл|спис|прид|пере|закан|истек)"
     r"|\b(?:fees?|tariffs?|terms|conditions|requirements?|rules|penalt(?:y|ies)|charged?|charges?|limits?|rates?|interest|percentage|documents?|guarantor|insured|taxed|taxes|tax|refund\w*"
     r"|grace\s+period|minimum|pin|includes?|expires?|apply|application|cost|costs|eligib\w+)\b"
-    r"|\bhow\s+(?:do|can|to|long)\b|\bfrom\s+what\s+age|\bwhat\s+happens\s+if|\bcan\s+i\b|\bwhere\s+(?:can|do)\s+i\b|\bwhen\s+(?:is|does|do|will)\b",
+    r"|\bpay(?:ing|ment)?\b|\bage\b|\bnotice\b|\bhow\s+(?:do|does|can|to|long|old|many)\b|\bfrom\s+what\s+age|\bwhat\s+happens\s+if|\bcan\s+i\b|\bwhere\s+(?:can|do)\s+i\b|\bwhen\s+(?:is|does|do|will)\b",
     _IGNORE,
 )
+_HOW = re.compile(
+    r"^\W*(?:(?:а|и|ну|скажите|подскажите|пожалуйста|and|so|please|tell\s+me),?\s+){0,3}(?:за\s+|до\s+|со\s+|с\s+)?"
+    r"(?:как|когда|где|сколько|скольки|можно|нужно\s+ли|надо\s+ли|обязательно\s+ли|how|when|where)\b",
+    _IGNORE,
+)
+"""A question of manner, time, place or amount: it isn't about which product."""
 _CHOICE = re.compile(
-    r"посовет\w*|порекоменд\w*|рекоменду\w*|предлож\w*|предлага\w*|подбер\w*|подобр\w*|присовет\w*|что\s+(?:(?:мне|ему|ей|ещ[её]|бы)\s+)*(?:оформить|взять|подключить|продать|открыть)"
+    r"что\s+из|имеет\s+смысл|(?:дадут|дадите|одобрят|одобрите|выдадут)\s+ли|\bwill\s+you\s+(?:give|approve)|approved\b|выбрать|выбор\w*|выгоднее|посовет\w*|порекоменд\w*|рекоменду\w*|предлож\w*|предлага\w*|подбер\w*|подобр\w*|присовет\w*|что\s+(?:(?:мне|ему|ей|ещ[её]|бы)\s+)*(?:оформить|взять|подключить|продать|открыть)"
     r"|как(?:ой|ая|ую|ое|ие|им|ими)\s+(?:[\w-]+\s+){0,3}?(?:мне|ему|ей|клиент\w*|лучше|взять|выбрать|подойд\w*|подход\w*|оформить|пригод\w*|выгоднее)\b"
     r"|на\s+какие|какие\s+у\s+вас\s+есть|чего\s+не\s+хватает|пригодятся|(?:нуж(?:ен|на|но|ны)|стоит|надо)\s+ли\s+(?:мне|ему|ей|нам|клиент\w*)|возьм[её]т\s+ли|откроет\s+ли|следующ\w+\s+продукт|топ-?\s?\d"
     r"|\b(?:recommend|suggest|pick|advise|offer|sell|should\s+(?:i|we|he|she)|which\s+(?:[\w'-]+\s+){0,4}?(?:should|for\s+me|suits?|fits?|best|likely|useful|do\s+you\s+recommend)"
-    r"|best\s+for\s+me|suit\s+me|right\s+for\s+me|next\s+best|missing|top\s+\d+|sign\s+up|what\s+(?:cards|loans|deposits|accounts)\s+do\s+you\s+have)\b"
-    r"|(?:можно\s+(?:ли\s+)?(?:мне\s+)?|могу\s+ли\s+(?:я\s+)?)(?:у\s+вас\s+)?(?:взять|получить|оформить|открыть)(?!\s+\w+\s+без)|у\s+вас\s+есть|есть\s+ли\s+у\s+вас"
-    r"|\bcan\s+i\s+(?:get|take|have|open)\s+an?\s+(?:\w+\s+){0,2}(?:loan|card|deposit|mortgage|account)|\bdo\s+you\s+have\b"
+    r"|be(?:st|tter)\s+for\s+(?:me|us)|choos\w+|suit\s+me|right\s+for\s+me|next\s+best|missing|top\s+\d+|sign\s+up|what\s+(?:cards|loans|deposits|accounts)\s+do\s+you\s+have)\b"
+    r"|(?:можно\s+(?:ли\s+)?(?:мне\s+)?|могу\s+ли\s+(?:я\s+)?)(?:у\s+вас\s+)?(?:взять|получить|оформить|открыть)(?!\s+\w+\s+без)|(?:у\s+вас\s+есть|есть\s+ли\s+у\s+вас)\s+(?:\w+\s+){0,2}(?:карт|вклад|кредит|ипотек|сч[её]т|депозит|страхов|продукт)"
+    r"|\bcan\s+i\s+(?:get|take|have|open)\s+an?\s+(?:\w+\s+){0,2}(?:loan|card|deposit|mortgage|account)|\bdo\s+you\s+have\s+(?:\w+\s+){0,3}(?:cards?|deposits?|loans?|accounts?|mortgages?|insurance|products?)\b"
     r"|\bdo\s+i\s+need\s+an?\s+(?:loan|card|deposit|mortgage|account|credit\s+card|insurance)\b|\bwill\s+client\b",
     _IGNORE,
 )
 _TRACKING = re.compile(
     r"достиг\w*|дости(?:чь|жим\w*)|успе(?:ю|ва\w+|ем)|в\s+срок|под\s+угроз\w+|отста\w+|опережа\w+|по\s+(?:плану|графику)|ид[её]т\s+(?:ли|план)|ид[её]м\s+ли"
-    r"|дойду|дотян\w+|на\s+пути|прогресс\w*|продвига\w+|движ[ует]\w*\s+к\s+цели|как\s+(?:там\s+|ид[её]т|идут\s+дела|обстоят\s+дела).{0,20}\bцел\w+|как\s+(?:поживает\s+)?мо[яй]\s+(?:цель|план)\b"
+    r"|иду\b|обстоят\s+дела|дойду|дотян\w+|на\s+пути|прогресс\w*|продвига\w+|движ[ует]\w*\s+к\s+цели|как\s+(?:там\s+|ид[её]т|идут\s+дела|обстоят\s+дела).{0,20}\bцел\w+|как\s+(?:поживает\s+)?мо[яй]\s+(?:цель|план)\b"
     r"|близ(?:ко|ок|ка|ки)\s+(?:ли\s+)?(?:\w+\s+)?к?\s*цели|(?:далеко|много|сколько)\s+(?:\w+\s+)?(?:осталось\s+)?до\s+цели|осталось\s+до\s+(?:цели|плана)|на\s+каком\s+(?:я\s+)?этапе|план\w*\s+выполн\w+|выполн\w+\s+(?:\w+\s+)?план\w*"
-    r"|относительно\s+плана|отклон\w+\s+от\s+плана|сорв[её]т\w*|укладыва\w+"
+    r"|относительно\s+плана|отклон\w+\s+от\s+плана|сорв[её]т\w*|сбил\w+|укладыва\w+"
     r"|on\s+(?:track|schedule|course)|in\s+time\b|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|(?:behind|ahead\s+of|off|against)\s+(?:my\s+|the\s+)?(?:plan|schedule)"
-    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|of\s+the\s+plan\s+is\s+done",
+    r"|keep(?:ing)?\s+up|behind\s+(?:\w+\s+){0,3}schedule|my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\s+(?:is\s+)?(?:doing|going)|how(?:'s|\s+is|\s+are)\s+my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\b"
+    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|how\s+far\s+along|fall(?:en)?\s+off|fell\s+off|of\s+the\s+plan\s+is\s+done",
     _IGNORE,
 )
 _PLANNING = re.compile(
@@ -85,6 +92,11 @@ COMPARED = re.compile(
     r"|\b(?:other|most)\s+(?:clients|investors|people)|\bpeers\b|people\s+like\s+me|what\s+do\s+others",
     _IGNORE,
 )
+SHARE = re.compile(
+    r"\b(?:часть|доля|долю|сколько\s+(?:из|там)|занима\w+|share|part|portion|fraction|how\s+much\s+of)\b",
+    _IGNORE,
+)
+"""Of what was spoken of: a part of a portfolio, not a price of the market."""
 OWN = re.compile(
     r"^\W*(?:(?:а|ну|и|and|what\s+about|how\s+about)\s+)?(?:(?:у\s+)?(?:меня|мой|моя|моё|мое|мои|сам\w*)|mine|me|my\s+own)(?:\s+(?:портфель|portfolio|own|results?|результат\w*|доходность|return))?\W*$",
     _IGNORE,
@@ -107,13 +119,17 @@ _SLOT_WORDS = re.compile(
     r"|руб\w*|тыс\w*|млн\w*|миллион\w*|миллиард\w*|доллар\w*|евро|k|thousand|million|billion|dollars?|euros?|roubles?|rubles?|bucks?"
     r"|top|топ|штук\w*|вариант\w*|items?|options?|летом|зимой|весной|осенью|лет[оау]|зим[ыуе]|весн[аыуе]|осень|осени|summer|winter|spring|autumn|christmas|[qh][1-4]"
     r"|полугод\w*|кварт\w*|fortnight|decade\w*|десятилет\w*|начал[ао]|конц[ау]|start|end|beginning|нов(?:ого|ый)|рождеств\w*|new|этот|эту|этой|этом|текущ\w+|current|this"
-    r"|откладыва\w*|отложить|копить|вложить|вкладыва\w*|класть|вносить|save|saving|put|putting|invest|aside|ежемесячно|monthly|every|each|per|кажд\w+|месяц|бюджет|дороже|дешевле|under|below|up|budget)$",
+    r"|откладыва\w*|отложить|копить|вложить|вкладыва\w*|класть|вносить|save|saving|put|putting|invest|aside|ежемесячно|monthly|every|each|per|кажд\w+|месяц|hold|keep|wait|держать|подержать|ждать|подождать|бюджет|уложи\w*|дороже|дешевле|under|below|up|budget)$",
     _IGNORE,
 )
 _SMALL = """
 а и но ну в во на за до от с со по про о об для у к из через около примерно это если то же бы ли не что как насчёт насчет
 теперь тогда только лишь хорошо ладно ок да нет он она оно мне меня мой моя мои
-make lets let say show give please пожалуйста покажи дай лучше будет will would it's and but or if what about how now then ok okay yes no for over in on at of to the a an within during since from until by with
+i eve есть many few fewer less like batch next fine sure right same question stretch cut go wait leave left hold suppose stay can could we you them they those these i'll i'd too much only up down until till even
+seen all own it's they're not don't same sum make lets let's let say show give me please want wanted mean meant interested care enough better rather do go just take instead actually
+хочу хотим чтоб чтобы была было был волнует интересует интересно нужен нужна нужно имею виду давай давайте дай назови сразу хватит достаточно многовато мало маловато
+пусть пускай могу можно возьми посчитай прикинь растяни сделай нет нужны вообще-то вообще же тоже так просто
+поменяется изменится changes change тогда then пожалуйста покажи дай лучше будет will would it's and but or if what about how now then ok okay yes no for over in on at of to the a an within during since from until by with
 just only same it is s me my
 """
 _SMALL_WORDS = frozenset(_SMALL.split())
@@ -133,7 +149,9 @@ def left_over(text: str) -> list[str]:
     >>> left_over("and what about bitcoin?")
     ['bitcoin']
     """
-    words = [word.strip(".,'’") for word in _WORD.findall(text.lower().replace("ё", "е"))]
+    words = [
+        re.sub(r"['’]s?$", "", word.strip(".,'’")) for word in _WORD.findall(text.lower().replace("ё", "е"))
+    ]
     known = _SMALL_WORDS | UNITS.keys()
     return [word for word in words if word and word not in known and not _SLOT_WORDS.match(word)]
 
@@ -144,7 +162,8 @@ def asks_conditions(text: str) -> bool:
     >>> asks_conditions("какая комиссия по карте?"), asks_conditions("посоветуйте карту без комиссии")
     (True, False)
     """
-    return _CONDITIONS.search(text) is not None and _CHOICE.search(text) is None
+    asks = _CONDITIONS.search(text) is not None or _HOW.search(text) is not None
+    return asks and _CHOICE.search(text) is None
 
 
 def asks_progress(text: str) -> bool:

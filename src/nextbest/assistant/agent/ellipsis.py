@@ -7,19 +7,22 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from nextbest.assistant.agent.cues import left_over
 from nextbest.assistant.base import Intent, Money, Slots
 from nextbest.assistant.intent.amounts import find_currency
 from nextbest.assistant.intent.counts import MOST
-from nextbest.assistant.intent.durations import DAYS_OF
+from nextbest.assistant.intent.durations import DAYS_OF, UNIT, unit_of
 from nextbest.assistant.intent.marked import Marked
 
-_ALONE = re.compile(
-    r"^\W*(?:(?:ну|ладно|хорошо|окей|ок|ok|okay|well|then)\W+)?(?:(?:а|и|но|или|лучше|and|or|but|what\s+about|how\s+about|make\s+it|say|what\s+if\s+it'?s?)\s+)?"
-    r"(?:(?:если|if|what\s+if|вдруг|теперь|now)\s+)?(?:(?P<time>за|на|через|в\s+течение|in|over|for|within|after)\s+)?(?:(?:по|у|клиент[ау]?|client|it'?s|about|только|лишь|just)\s+)*"
-    r"<(?P<mark>\d+)>(?:\s+(?:пожалуйста|please|тогда|then))?\W*$"
-)
+_BEFORE_TIME = re.compile(r"\b(?:за|на|через|в\s+течение|in|over|for|within|after)\s+<\d+>")
+_BEFORE_SUM = re.compile(r"\b(?:до|под|в|up\s+to|under|below)\s+<\d+>")
+_BEFORE_CLIENT = re.compile(r"\b(?:about|for|of|у|для|про|от|клиент[а-я]*|client)\s+<\d+>")
+_LONE_UNIT = re.compile(rf"(?:^|\s)(?:an?\s+)?(?P<unit>{UNIT})\W*")
 _TARGET = re.compile(r"накоп|скоп|цел[ьи]|нужн|\bgoal|\btarget|\breach|\bneed|\bsave\s+up")
+_MOST_WANTED, _MOST_UNITS = 50, 30
+"""More is no count of things; more is no count of years or months."""
 _UNITS = ("year", "quarter", "month", "week", "day")
+_UNIT = re.compile(rf"<\d+>[\s-]*(?:{UNIT})")
 _LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
 
 
@@ -30,6 +33,10 @@ class LoneNumber:
     value: float
     is_time: bool
     """After "за", "for": a length in the unit of the last one."""
+    is_sum: bool
+    """After "до", "up to"."""
+    is_client: bool
+    """After "у", "about"."""
     digits: str | None
     """As written, where it is written in digits."""
 
@@ -38,33 +45,38 @@ def lone_number(text: str) -> LoneNumber | None:
     """The number of a text that says nothing else but "and", "if", "for"; None for any other text.
 
     >>> lone_number("а за 10?")
-    LoneNumber(value=10.0, is_time=True, digits='10')
+    LoneNumber(value=10.0, is_time=True, is_sum=False, is_client=False, digits='10')
     >>> lone_number("and 300 games?") is None
     True
     """
     said = Marked.of(text)
-    match = _ALONE.match(said.text)
-    if match is None:
+    if len(said.numbers) != 1 or said.dates or left_over(text):
         return None
-    number = said.number(match["mark"])
-    digits = re.search(r"\d+", text)
+    (number,) = said.numbers
+    if number.has_scale or _UNIT.search(said.text):
+        return None
+    digits = None if number.is_word else re.search(r"\d+", text)
     return LoneNumber(
         float(number.value),
-        match["time"] is not None,
-        None if number.is_word or digits is None else digits[0],
+        _BEFORE_TIME.search(said.text) is not None,
+        _BEFORE_SUM.search(said.text) is not None,
+        _BEFORE_CLIENT.search(said.text) is not None,
+        None if digits is None else digits[0],
     )
 
 
 def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent) -> Slots:
     """A lone number as what the last question spoke of: a time, another client, money, or how many are wanted."""
     days = last.horizon_days or last.period_days
-    if said.is_time and days:
+    if said.is_time and days and (last.client is None or said.value <= _MOST_UNITS or not said.is_client):
         length = round(said.value * _unit_of(days))
         return replace(slots, k=None, amount=None, monthly=None, period_days=length, undirected_days=length)
-    if last.client is not None and said.digits is not None and (intent not in _LISTS or said.value > 50):
+    is_client = intent not in _LISTS or said.is_client or said.value > _MOST_WANTED
+    if last.client is not None and said.digits is not None and is_client:
         return replace(slots, client=said.digits, k=None, amount=None, monthly=None)
     before = last.monthly or last.amount
-    if intent == "plan" and before is not None:
+    is_like = before is not None and said.value >= 20 and _distance(Money(said.value), before) < math.log(4)
+    if before is not None and (intent == "plan" or (intent in _LISTS and (said.is_sum or is_like))):
         is_short = before.value >= 1000 and said.value < 1000
         size = 1e6 if is_short and before.value >= 1e6 and said.value < 100 else 1e3 if is_short else 1.0
         return with_money_like(
@@ -75,9 +87,25 @@ def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent
     return slots
 
 
+def lone_length(text: str) -> int | None:
+    """Days of the one unit of time that is all a text says: "make it a quarter", "меня волнует квартал"."""
+    said = Marked.of(text)
+    match = _LONE_UNIT.search(said.text)
+    if match is None or said.numbers or left_over(text):
+        return None
+    return round(DAYS_OF[unit_of(match["unit"])])
+
+
 def with_money_like(slots: Slots, last: Slots, text: str) -> Slots:
     """A bare sum as the kind that the last question named: put aside each month, or wanted in the end; in its currency."""
     said = slots.amount
+    if (
+        said is not None
+        and said.currency is None
+        and last.amount is not None
+        and last.amount.currency is not None
+    ):
+        slots = replace(slots, amount=Money(said.value, last.amount.currency))
     if said is None or slots.monthly is not None or last.monthly is None or _TARGET.search(text.lower()):
         return slots
     named = Money(said.value, said.currency or last.monthly.currency)

@@ -9,10 +9,18 @@ from dataclasses import dataclass, fields, replace
 from statistics import median
 
 from nextbest.assistant.agent import cues
-from nextbest.assistant.agent.ellipsis import in_currency, lone_number, with_lone_number, with_money_like
+from nextbest.assistant.agent.ellipsis import (
+    in_currency,
+    lone_length,
+    lone_number,
+    with_lone_number,
+    with_money_like,
+)
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
+from nextbest.assistant.intent.counts import find_any_ordinal
 from nextbest.assistant.intent.names import find_goal
 from nextbest.assistant.intent.number_words import folded
+from nextbest.assistant.intent.slots import find_bare_sum
 from nextbest.assistant.memory.past import Past
 from nextbest.data.ids import OutsideId
 
@@ -25,8 +33,8 @@ _MONEY = frozenset({"amount", "monthly"})
 _TAKEN: Mapping[Intent, frozenset[str]] = {
     "recommend": _MONEY | {"k", "category", "client"},
     "similar": _MONEY | {"k", "items"},
-    "next_purchase": _TIME | {"k", "client"},
-    "bank_product": frozenset({"k", "client"}),
+    "next_purchase": _TIME | {"k", "client", "items"},
+    "bank_product": frozenset({"k", "client", "items"}),
     "portfolio": _TIME | {"client"},
     "peers": frozenset({"client"}),
     "plan": _TIME | _MONEY | {"goal", "client"},
@@ -61,6 +69,8 @@ class Wish:
     """Turned down by this question."""
     taken: tuple[OutsideId, ...] = ()
     """Taken by this question: an event."""
+    before: str = ""
+    """The question that this one asks again with a change; its words still tell which tool is meant."""
 
 
 def resolve(understood: Understood, past: Past) -> Wish:
@@ -132,11 +142,18 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
         or cues.TELL.search(understood.text)
         or (understood.is_sure and understood.intent == "explain")
     )
-    if not asks or not past.shown or understood.slots.items:
+    if not asks or not past.shown or cues.n_words(understood.text) > 2 * _SHORT:
         return None
+    slots = replace(understood.slots, client=understood.slots.client or last.slots.client)
+    if slots.items:  # a thing of the list, or another one
+        return (
+            Wish(_as_followup(understood, "explain", slots), pointed)
+            if cues.WHY.search(understood.text)
+            else None
+        )
     is_plain = understood.is_sure and understood.intent == "explain"
     if pointed or is_plain or cues.n_words(understood.text) <= _SHORT:
-        return Wish(_as_followup(understood, "explain", understood.slots), pointed or past.spoken_of)
+        return Wish(_as_followup(understood, "explain", slots), pointed or past.spoken_of)
     return None
 
 
@@ -151,15 +168,14 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
     """Others, cheaper ones, not this one: the list goes on, also after one of its things was explained."""
     slots = understood.slots
     last = past.last_list or last
-    wants_more = (
-        bool(cues.MORE.search(understood.text))
-        and (not slots.items)
-        and cues.n_words(understood.text) <= _SHORT
-    )
+    n_words = cues.n_words(understood.text)
+    is_short = n_words <= _SHORT or (not understood.is_sure and n_words <= 2 * _SHORT)
+    wants_more = bool(cues.MORE.search(understood.text)) and not slots.items and is_short
     if last.intent not in LISTS or not past.shown or not (slots.rejects or slots.cheaper or wants_more):
         return None
     if (
-        understood.is_sure
+        n_words > 2
+        and understood.is_sure
         and understood.intent not in LISTS
         and understood.probability >= _CLEAR
         and not slots.rejects
@@ -168,10 +184,16 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
         return None
     refused = (pointed or past.shown) if slots.rejects else ()
     rejected = tuple(shown.item_id for shown in refused)
+    if (
+        slots.rejects and slots.items and not pointed
+    ):  # "don't suggest Among Us": it wasn't shown, and isn't wanted
+        rejected = tuple(link.item_id for link in slots.items)
+    if slots.rejects:
+        slots = replace(slots, items=())
     prices = [shown.price for shown in (pointed or past.shown) if shown.price is not None]
     bound = None if not slots.cheaper or not prices else (min(prices) if len(prices) == 1 else median(prices))
     before = last.calls[0].arguments if last.calls else {}
-    deny = (*(shown.item_id for shown in past.shown), *before.get("deny", ()))
+    deny = (*(shown.item_id for shown in past.shown), *rejected, *before.get("deny", ()))
     bound = (
         before.get("max_price") if bound is None else bound
     )  # cheap ones stay wanted until something else is
@@ -202,34 +224,42 @@ def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     text = understood.text
     if last.intent == "explain" and past.last_list is not None and not understood.slots.items:
         last = past.last_list  # a list goes on after one of its things was explained
+    if last.intent == "portfolio" and understood.slots.asset is not None and cues.SHARE.search(text):
+        return Wish(_as_followup(understood, "portfolio", _merged(understood.slots, last)))
     slots = _in_the_light_of(understood, last)
     given = _given(slots) - {"ordinal", "rejects", "cheaper"}
     taken = given & _TAKEN.get(last.intent, frozenset())
     named = {"items", "asset", "goal", "category", "client"} & given
-    if not given or not (_leans(text) or cues.n_words(text) <= (_SHORT if named else 4)):
+    if not given or not (_leans(text) or cues.n_words(text) <= _SHORT or _is_of_item(understood, last)):
         return None
     own = cues.left_over(_without_items(understood))
-    if len(own) > (3 if named else 0 if understood.is_sure else 1):
+    most = _SHORT if _is_of_item(understood, last) else 3 if named else 0 if understood.is_sure else 1
+    if len(own) > most:
         return None
-    says_more = len(own) > len(named - {"items"}) or not _leans(text)
+    says_more = len(own) > len(named - {"items"}) + 1 or not _leans(text)
     if own and says_more and _starts_anew(understood, last):
         return None
     if not taken:
         other = next((_OF_SLOT[name] for name in sorted(given) if name in _OF_SLOT), None)
         if other is None or (understood.is_sure and understood.intent not in (last.intent, other)):
             return None
+        if slots.client is None and not cues.SELF.search(text):
+            slots = replace(slots, client=last.slots.client)
         return Wish(_as_followup(understood, other, in_direction(slots, other)), pointed)
     slots = in_direction(slots, last.intent)
-    return Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed)
+    return Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed, before=last.question)
 
 
 def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
     """More of the same: it begins as one that goes on, and nothing else is likelier."""
     slots = understood.slots
+    if last.intent == "bank_product" and not understood.is_sure and cues.asks_conditions(understood.text):
+        return Wish(_as_followup(understood, "bank_product", slots))
     if slots.items or not _leans(understood.text):
         return None
     is_same = understood.is_sure and understood.intent == last.intent
     likely = last.intent in {understood.intent, *(intent for intent, _ in understood.alternatives)}
+    likely |= last.intent == "plan" and cues.asks_progress(understood.text)
     if not is_same and not (not understood.is_sure and likely and cues.n_words(understood.text) <= _SHORT):
         return None
     if last.slots.client is not None and slots.client is None and cues.SELF.search(understood.text):
@@ -243,10 +273,13 @@ def _in_the_light_of(understood: Understood, last: Turn) -> Slots:
     if (changed := in_currency(understood.text, last.slots)) is not None:
         return changed
     slots = understood.slots
-    if slots.client is None and (number := lone_number(understood.text)) is not None:
+    is_free = not _given(slots) & (_TIME | _MONEY | {"client"})
+    if is_free and (number := lone_number(understood.text)) is not None:
         slots = with_lone_number(slots, number, last.slots, last.intent)
-    if last.intent == "plan" and slots.goal is None:
-        slots = replace(slots, goal=find_goal(folded(understood.text), is_wish=True))
+    elif is_free and (days := lone_length(understood.text)) is not None:
+        slots = replace(slots, period_days=days, undirected_days=days)
+    if last.intent == "plan":
+        slots = _of_a_plan(slots, understood.text)
     return with_money_like(slots, last.slots, understood.text)
 
 
@@ -256,6 +289,12 @@ def _without_items(understood: Understood) -> str:
     for first, last in sorted({link.span for link in understood.slots.items}, reverse=True):
         text = text[:first] + " " + text[last:]
     return text
+
+
+def _is_of_item(understood: Understood, last: Turn) -> bool:
+    """Whether a text names another thing where things alike were shown: "Alien was great as well, go off that"."""
+    is_short = cues.n_words(understood.text) <= 2 * _SHORT
+    return last.intent == "similar" and bool(understood.slots.items) and is_short
 
 
 def _starts_anew(understood: Understood, last: Turn) -> bool:
@@ -287,8 +326,11 @@ def _leans(text: str) -> bool:
 def _pointed(understood: Understood, past: Past) -> tuple[Shown, ...]:
     """What is pointed at: by place, by name, or by "it" where there is one thing or all are meant."""
     shown, slots = past.shown, understood.slots
-    if slots.ordinal is not None and shown:
-        place = slots.ordinal - 1 if slots.ordinal > 0 else slots.ordinal
+    ordinal = (
+        find_any_ordinal(understood.text) if slots.ordinal is None and not slots.items else slots.ordinal
+    )
+    if ordinal is not None and shown:
+        place = ordinal - 1 if ordinal > 0 else ordinal
         return (shown[place],) if -len(shown) <= place < len(shown) else ()
     named = [item for item in shown if any(link.item_id == item.item_id for link in slots.items)]
     if named or slots.items:
@@ -322,6 +364,15 @@ def in_direction(slots: Slots, intent: Intent) -> Slots:
     return replace(slots, undirected_days=None)
 
 
+def _of_a_plan(slots: Slots, text: str) -> Slots:
+    """A plan is about saving, so that a house and a bare number need no further word: "план: дом, 900 000"."""
+    if slots.goal is None:
+        slots = replace(slots, goal=find_goal(folded(text), is_wish=True))
+    if slots.amount is None and slots.monthly is None:
+        slots = replace(slots, amount=find_bare_sum(text))
+    return slots
+
+
 def _as_followup(understood: Understood, intent: Intent, slots: Slots) -> Understood:
     return replace(understood, intent=intent, slots=slots, is_sure=True, is_followup=True, alternatives=())
 
@@ -330,6 +381,8 @@ def _with_memory(wish: Wish, past: Past) -> Wish:
     """Time looks where the intent does, and what was turned down in this session isn't proposed again."""
     understood = wish.understood
     slots = in_direction(understood.slots, understood.intent)
+    if understood.intent == "plan":
+        slots = _of_a_plan(slots, understood.text)
     if slots != understood.slots:
         wish = replace(wish, understood=replace(understood, slots=slots))
     if understood.intent not in LISTS:

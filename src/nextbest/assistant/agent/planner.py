@@ -91,7 +91,7 @@ def _next_purchase(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) 
 def _bank_product(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
     asks = slots.client is None and cues.asks_conditions(wish.understood.text)
-    if asks and not wish.understood.is_followup:
+    if asks:
         return _call("search_documents", query=wish.understood.text)
     return _call("bank_products", k=slots.k, deny=list(wish.deny), client=slots.client)
 
@@ -115,7 +115,8 @@ def _peers(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
 def _plan(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
     says_more = slots.amount or slots.monthly or slots.horizon_days
-    if not says_more and cues.asks_progress(wish.understood.text):
+    asks = cues.asks_progress(wish.understood.text) or cues.asks_progress(wish.before)
+    if not says_more and asks:
         return _call("portfolio_tracking", client=slots.client)
     return _call(
         "portfolio_plan",

@@ -67,6 +67,8 @@ _EACH = re.compile(rf"{_MARK}(?=\s*{_EACH_TIME})")
 _EACH_AFTER = re.compile(rf"(?<=\s){_MARK}{_NOT_MONEY}")
 _LEAST = 50
 """A smaller bare number is more often a count."""
+_LARGE = 500
+"""A number without any words of money that is money all the same, where a plan is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,20 @@ def find_amounts(said: Marked) -> Amounts:
         elif monthly is None:
             monthly = Money(money.value / each, money.currency)
     return Amounts(amount, monthly)
+
+
+def find_lone_sum(said: Marked) -> Money | None:
+    """The one large number that has no unit, for a text that must be about money."""
+    bare = [
+        number
+        for i, number in enumerate(said.numbers)
+        if number.value >= _LARGE
+        and not (number.is_word or number.has_scale)
+        and all(found["mark"] != str(i) for regex in (_AFTER, _BEFORE) for found in regex.finditer(said.text))
+        and year_of(said, str(i)) is None
+        and re.search(f"<{i}>{_NOT_MONEY}", said.text)
+    ]
+    return Money(bare[0].value) if len(bare) == 1 else None
 
 
 _CURRENCY_ALONE = re.compile(

@@ -64,7 +64,9 @@ _HEADS = (
         rf"(?:the\s+)?(?:(?P<place>{_PLACE})|<(?P<mark>\d+)>(?:-?(?:й|го|м|ый))?)\s*(?P<of>квартал[а-я]*|кв\b\.?|quarter\b|"
         r"полугоди[а-я]+|half(?=\s+of\s+(?:the\s+year|last|this|next|<)))"
     ),
-    re.compile(r"(?:нов(?:ый|ого|ому|ым)\s+год[ау]?|(?:the\s+)?new\s+year)\b(?P<new_year>)"),
+    re.compile(
+        r"(?:нов(?:ый|ого|ому|ым)\s+год[ау]?|(?:the\s+)?new\s+year(?:['’]s(?:\s+(?:eve|day))?)?)\b(?P<new_year>)"
+    ),
     re.compile(r"(?:рождеств[а-я]+|christmas|xmas)\b(?P<christmas>)"),
     re.compile(r"(?:the\s+)?year\s+before\s+last\b(?P<before_last>)"),
     re.compile(rf"(?P<shift>{_SHIFT})\s+(?P<unit>{UNIT})"),

@@ -1,16 +1,18 @@
 """How many are wanted ("три игры", "top 5", "парочку") and which of a list is meant ("второй", "the last one")."""
 
 import re
+from collections.abc import Collection
 
 from nextbest.assistant.intent.marked import Marked
+from nextbest.assistant.intent.number_words import folded
 
 MOST = 100
 """A longer list isn't a wish but a slip."""
 _NOUN = (
     r"(?:игр[а-я]*|игруш[а-я]+|товар[а-я]*|вариант[а-я]*|предложени[а-я]+|рекомендаци[а-я]+|совет[а-я]*|иде[а-я]+|фильм[а-я]*|"
     r"вещ[а-я]+|штук[а-я]*|акци[а-я]+|продукт[а-я]*|бумаг[а-я]*|облигаци[а-я]+|фонд[а-я]*|книг[а-я]*|позици[а-я]+|пункт[а-я]*|"
-    r"тайтл[а-я]*|монет[а-я]*|карт[а-я]*|сериал[а-я]*|подарк[а-я]+|шт\b\.?|покупк[а-я]+|куртк[а-я]+|плать[а-я]+|наряд[а-я]*|блюд[а-я]*|"
-    r"tv\s+shows?|shows?|gifts?|presents?|purchases?|dresses|jackets?|series|offers?|positions?|games?|items?|things?|products?|options?|suggestions?|recommendations?|"
+    r"тайтл[а-я]*|монет[а-я]*|карт[а-я]*|сериал[а-я]*|подарк[а-я]+|шт\b\.?|таких|подобных|похожих|аналог[а-я]*|вероятн[а-я]+|сам(?:ых|ые)|лучш(?:их|ие)|подходящ(?:их|ие)|покупк[а-я]+|куртк[а-я]+|плать[а-я]+|наряд[а-я]*|блюд[а-я]*|"
+    r"tv\s+shows?|shows?|gifts?|presents?|purchases?|dresses|jackets?|series|offers?|positions?|alternatives?|equivalents?|coats?|pairs?|best\b|games?|items?|things?|products?|options?|suggestions?|recommendations?|"
     r"picks?|ideas?|films?|movies?|stocks?|shares?|bonds?|funds?|titles?|books?|assets?|coins?|cards?|choices?|ones)\b"
 )
 _ADJECTIVES = r"(?:[^\W\d_]+\s+){0,2}?"
@@ -22,6 +24,9 @@ _COUNTS = (
     re.compile(r"\b(?:топ|top)-?(?P<digits>\d{1,3})\b"),
     re.compile(r"\b(?:список\s+из|list\s+of)\s+<(?P<mark>\d+)>"),
     re.compile(rf"(?P<half>\bhalf\s+(?:an?\s+)?)?<(?P<mark>\d+)>[\s-]*{_ADJECTIVES}{_NOUN}"),
+    re.compile(
+        r"\b(?:игр|игрушек|фильмов|сериалов|книг|вещей|штук[иа]?|штуч(?:ек|ки|ка)|вариантов|товаров|идей|продуктов)\s+<(?P<mark>\d+)>(?!\s*(?:тыс|руб|р\b|₽|\$|лет|год|дн|нед|мес))"
+    ),
     re.compile(rf"\b(?P<pair>a\s+couple\s+of|couple\s+of)\s+{_ADJECTIVES}{_NOUN}"),
     re.compile(rf"\b(?:a|just\s+one)\s+(?P<single>single)\s+{_NOUN}"),
     re.compile(rf"\b(?P<group>{'|'.join(_GROUPS)})[ауи]?\s+{_ADJECTIVES}{_NOUN}"),
@@ -52,7 +57,7 @@ _PLACES = (
 _LAST = r"последн(?:ий|яя|ее|юю|его|ей|ему|им|ем)|last"
 _ORDINAL = rf"(?P<place>{'|'.join(_PLACES)}|{_LAST})"
 _ONE = rf"(?:\s+(?:<\d+>|из\s+(?:них|списка|предложенн[а-я]+)|of\s+(?:them|these|those)|(?:in|on|from)\s+(?:the|your)\s+list|в\s+списке|мест[оаеу]\b|place\b|{_NOUN}))"
-_ASKS = r"почему|зачем|чем|расскаж|объясн|поясн|обоснуй|аргумент|подробнее|откуда|лучше|хуже|так\b|там\b|не\b|тоже|why|better|explain|what\s+for"
+_ASKS = r"норм|ок\b|понрав|подход|класс|хорош|ничего\s+так|интерес|что\b|почему|зачем|чем|расскаж|объясн|поясн|обоснуй|аргумент|подробнее|откуда|лучше|хуже|так\b|там\b|не\b|тоже|why|better|explain|what\s+for"
 _ORDINALS = (
     re.compile(rf"\b{_ORDINAL}{_ONE}"),
     re.compile(
@@ -67,15 +72,42 @@ _ORDINALS = (
 )
 
 
-def find_k(said: Marked) -> int | None:
-    """How many items a text asks for, 1 to 100; None where it doesn't say. What was read is struck."""
-    for regex in _COUNTS:
+_NOT_OF_A_LIST = r"(?!\s+(?:\w+\s+)?(?:квартал|полугоди|половин|год|месяц|недел|д(?:ень|ня|ней)|раз|взнос|врем|очеред|год[уа]|quarter|half|year|month|week|time|day|payment))"
+_ANY_ORDINAL = re.compile(rf"\b{_ORDINAL}(?:-то)?\b{_NOT_OF_A_LIST}")
+
+
+def find_any_ordinal(text: str) -> int | None:
+    """Which place of a list is meant by a text that speaks of one, wherever the place stands: "похожих на третий накидай"."""
+    match = _ANY_ORDINAL.search(folded(text))
+    return None if match is None else _place(match["place"])
+
+
+def _place(word: str) -> int:
+    return next((i for i, words in enumerate(_PLACES, 1) if re.fullmatch(words, word)), -1)
+
+
+def find_k(said: Marked, *, nouns: Collection[str] = ()) -> int | None:
+    """How many items a text asks for, 1 to 100; None where it doesn't say. What was read is struck.
+
+    Parameters
+    ----------
+    nouns
+        Words of the text that are things of the catalogue, such as its categories: "five strategies".
+    """
+    own = "|".join(map(re.escape, sorted(nouns)))
+    counts = (*_COUNTS, re.compile(rf"<(?P<mark>\d+)>[\s-]+{_ADJECTIVES}(?:{own})\b")) if own else _COUNTS
+    for regex in counts:
         for match in regex.finditer(said.text):
+            if _ONE_OR_TWO.search(said.text[: match.end()]):
+                continue  # "one or two products" leaves it open
             value = _count(said, match.groupdict())
             if value == int(value) and 1 <= value <= MOST:
                 said.strike(match)
                 return int(value)
     return 2 if re.search(r"\b(?:парочк[уаой]+|a\s+couple)\b", said.text) else None
+
+
+_ONE_OR_TWO = re.compile(r"<\d+>\s*(?:or|-|–|или)\s*<\d+>[^<]*$")
 
 
 def _count(said: Marked, groups: dict[str, str | None]) -> float:
@@ -96,9 +128,7 @@ def find_ordinal(said: Marked) -> int | None:
         for match in regex.finditer(said.text):
             groups = match.groupdict()
             if groups.get("place"):
-                place = next(
-                    (i for i, words in enumerate(_PLACES, 1) if re.fullmatch(words, groups["place"])), -1
-                )
+                place = _place(groups["place"])
             else:
                 value = said.number(groups["mark"]).value
                 place = int(value) if value == int(value) and 1 <= value <= MOST else 0

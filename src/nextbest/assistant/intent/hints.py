@@ -19,12 +19,19 @@ _NEAR = re.compile(
 )
 
 _ASKED_WHY = re.compile(
-    r"(?:\b(?:почему|зачем)(?:\s+(?:мне|нам|ты|вы|именно|вдруг|эт[аоу]т?))*(?:\s+(?:предл|совет|порекоменд|рекоменд|выб|показ)[а-я]*)?(?:\s+(?:мне|нам|именно|эту|этот|это))*"
+    r"(?:\b(?:почему|зачем)(?:\s+(?:мне|нам|ты|вы|именно|вдруг|эт[аоу]т?))*(?:\s+(?:предл|совет|порекоменд|рекоменд|выб|показ|выпа|выда|свети|попа|приш|подсун|впарив|нуж)[а-я]*)?(?:\s+(?:мне|нам|именно|эту|этот|это))*"
+    r"|\b(?:(?:по)?совету(?:ет|ют|ете|ешь)|посоветова(?:л[аи]?|ли)|предлага(?:ет|ют|ете|ешь)|предложил[аи]?|рекоменду(?:ет|ют|ете|ешь)|(?:по)?рекомендовал[аи]?)(?:\s+(?:мне|нам|ему|ей))*"
     r"|\bпредложени[ея]|\bрекомендаци[яию]"
-    r"|\b(?:advised|recommended|suggested|offered)(?:\s+(?:me|us|to|an?|the|this|these))*"
+    r"|\b(?:advised|recommended|suggested|offered|advising|recommending|suggesting|offering|tell\s+me\s+about|расскажи(?:те)?\s+(?:про|о|об))(?:\s+(?:me|us|to|an?|the|this|these))*"
     r"|\bwhy(?:\s+(?:the|an?|this|do|did|are|is|was|you|i|we|am))*(?:\s+(?:recommend|suggest|offer|pick|choose|advis|propos|show)[a-z]*)?(?:\s+(?:me|us|the|an?|this))*)\s+$"
 )
-_OFFERED = re.compile(r"\s+(?:offer|recommendation|suggestion|pick)\b")
+_OFFERED = re.compile(
+    r"\s+(?:offer|recommendation|suggestion|pick)\b|\W+(?:how\s+come|why\b|what\s+for|зачем|почему|с\s+какой\s+стати)"
+)
+_OPENED = re.compile(
+    r"^\W*(?:(?:а|и|ну|но|тогда|and|or|but|then|what\s+about|how\s+about|(?:а\s+)?как\s+насч[её]т)\s+)+(?:the\s+|an?\s+)?$"
+)
+"""Before a name that is all the rest of a text says."""
 _MENTIONED = re.compile(
     r"\b(?:about|after|before|suggest|recommend|get|got|buy|try|tried|play|watch|read|own|with|of|the|more|than|после|советуют|совету[а-я]+|о|об|"
     r"насч[её]т|взять|купить|в|на|из|с|от|до|к|у|тем|чем|понравил[а-я]+)\s+$"
@@ -56,6 +63,8 @@ def expects_title(text: str, words: Sequence[Word], first: int, last: int) -> bo
     if all(word.text in STOP_WORDS for word in words[first:last]):
         return False
     if _AFTER.match(text[end:].lower()) is not None:
+        return True
+    if not any(char.isalnum() for char in right) and _OPENED.match(before) is not None:
         return True
     if _ASKED_WHY.search(before) is not None or _OFFERED.match(text[end:].lower()) is not None:
         return True

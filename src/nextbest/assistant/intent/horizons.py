@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from nextbest.assistant.intent.calendar_words import read_stretch
-from nextbest.assistant.intent.durations import DAYS_OF, days_in, pattern, unit_of
+from nextbest.assistant.intent.durations import DAYS_OF, MONTH, days_in, pattern, unit_of
 from nextbest.assistant.intent.marked import Marked
 
 _LOOKS_AHEAD = re.compile(
@@ -29,6 +29,8 @@ _OF_AGE = (
     pattern(r"(?<!\w)COUNTED[\s-]+(?:old|of\s+age)\b"),
 )
 _UNTIL = re.compile(r"\b(?:к|до|by|until|till?|before|through|up\s+to)\s+")
+_IN_MONTH = re.compile(rf"\b(?:в|во|за|in|for|during)\s+(?={MONTH})")
+_ON_DAY = re.compile(r"\b(?:на|on)\s+(?:the\s+)?(?=<\d+>|@)")
 _IN_YEAR = re.compile(r"\b(?:по|на|в|in|for)\s+(?=<\d+>)")
 
 
@@ -58,6 +60,8 @@ def find_horizon(said: Marked, *, today: date) -> Horizon | None:
             said.strike(match)
     if (days := _until(said, today)) is not None:
         return Horizon(days)
+    if looks_ahead and (days := _to_end_of_month(said, today)) is not None:
+        return Horizon(days)
     for regex, read, kind in _HORIZONS:
         if kind == "cue" and not looks_ahead:
             continue
@@ -81,15 +85,27 @@ def find_bare_length(said: Marked) -> int | None:
 
 def _until(said: Marked, today: date) -> int | None:
     """ "к лету", "by the end of 2028", "до 15 марта": days to the first day named."""
-    for anchors, is_year in ((_UNTIL, False), (_IN_YEAR, True)):
+    for anchors, n_days in ((_UNTIL, None), (_IN_YEAR, 364), (_ON_DAY, 0)):
         for anchor in anchors.finditer(said.text):
             stretch = read_stretch(said, anchor.end(), today=today, is_ahead=True)
-            if stretch is None or (is_year and (stretch.last - stretch.first).days < 364):
+            if stretch is None or (
+                n_days is not None and abs((stretch.last - stretch.first).days - n_days) > 1
+            ):
                 continue
             days = (stretch.first - today).days
             if 0 < days <= 36_500:
                 said.strike_places(anchor.start(), stretch.end)
                 return days
+    return None
+
+
+def _to_end_of_month(said: Marked, today: date) -> int | None:
+    """ "what will I buy in December": days to its last day."""
+    for anchor in _IN_MONTH.finditer(said.text):
+        stretch = read_stretch(said, anchor.end(), today=today, is_ahead=True)
+        if stretch is not None and 0 < (days := (stretch.last - today).days) <= 36_500:
+            said.strike_places(anchor.start(), stretch.end)
+            return days
     return None
 
 
@@ -117,7 +133,7 @@ def _next_days(said: Marked, match: re.Match[str], today: date) -> int | None:
 
 _HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], int | None], str], ...] = (
     (pattern(r"\b(?:послезавтра|day\s+after\s+tomorrow|завтра|tomorrow)\b"), _next_days, "ahead"),
-    (pattern(r"(?<![>\w])UNIT\s+через\s+<(?P<count>\d+)>"), _inverted, "ahead"),
+    (pattern(r"(?<![>\w])UNIT\s+(?:через|на)\s+<(?P<count>\d+)>"), _inverted, "ahead"),
     (pattern(r"\b(?:через|спустя)\s+LENGTH"), _length, "ahead"),
     (
         pattern(r"(?:\b(?:на|в|за|в\s+течение)\s+)?\b(?:ближайш|следующ|предстоящ|будущ)[а-я]+\s+LENGTH"),
@@ -156,10 +172,11 @@ _HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], 
     ),
     (pattern(r"\b(?:сроком\s+на|срок|сроком\s+в|в\s+перспективе)\s+LENGTH"), _length, "ahead"),
     (pattern(r"\bна\s+LENGTH"), _length, "bare"),
-    (pattern(r"\b(?:in|within)\s+COUNTED(?:'?\s+time\b)?"), _length, "bare"),
+    (pattern(r"\b(?:in|within|after)\s+COUNTED(?:'?\s+time\b)?"), _length, "bare"),
     (pattern(r"\bв\s+пределах\s+LENGTH"), _length, "bare"),
-    (pattern(r"\b(?:на\s+этой|в\s+этом|this)\s+UNIT"), _next_unit, "cue"),
+    (pattern(r"\b(?:на\s+(?:этой|той)|в\s+этом|this)\s+UNIT"), _next_unit, "cue"),
     (pattern(r"(?<![>\w])UNIT\s+за\s+<(?P<count>\d+)>"), _inverted, "cue"),
+    (pattern(r"\b(?:весь|целый|всю|целую|all|a\s+whole|the\s+whole)\s+UNIT"), _next_unit, "cue"),
     (pattern(r"\b(?:за|for|over|в\s+течение|на\s+протяжении)\s+LENGTH"), _length, "cue"),
     (pattern(r"\bADJECTIVE"), _length, "cue"),
 )

@@ -12,7 +12,7 @@ from nextbest.text.morphology import lemma
 
 _ID = r"(?P<id>[a-zA-Z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)"
 _CLIENT = re.compile(
-    r"\b(?:клиент|пользовател|покупател|заказчик|инвестор|вкладчик|юзер|держател|абонент|customer|client|user|account|investor|shopper|buyer|holder)"
+    r"\b(?:клиент|пользовател|покупател|заказчик|инвестор|вкладчик|юзер|держател|абонент|посетител|customer|visitor|client|user|account|investor|shopper|buyer|holder)"
     r"[а-яa-z]*?(?:'s)?(?:[\s_]*(?:с\s+|под\s+|with\s+)?(?:the\s+)?(?:id|ид|айди|номер[а-я]*|number|no\.?))?\s*[:#№=]?\s*"
     + _ID,
     re.IGNORECASE,
@@ -28,16 +28,25 @@ _NO_UNIT = (
 _NO_YEAR = r"(?!(?:19[89]|20\d)\d\b)"
 _NUMBER_OF = re.compile(
     r"(?:\b(?:портфел[а-я]*|portfolios?(?:\s+of)?|план[ау]?(?:\s+для)?|plan\s+(?:of|for))\s*(?:[#№]|номер|number|no\.)\s*(?P<id>\d{1,18})\b"
-    rf"|\b(?:портфел[а-я]*(?:\s+у)?|portfolios?(?:\s+of)?)\s+{_NO_YEAR}(?P<bare>\d{{3,18}})\b{_NO_UNIT}"
-    rf"|\b(?:у|сравни(?:те)?|compare)\s+{_NO_YEAR}(?P<whose>\d{{3,18}})\b{_NO_UNIT}"
-    rf"|^\W*(?:для|for)\s+{_NO_YEAR}(?P<begun>\d{{3,18}})\b{_NO_UNIT}(?=\W+\w)"
+    rf"|\b(?:портфел[а-я]*(?:\s+у)?|portfolios?(?:\s+of)?)\s+{_NO_YEAR}(?P<bare>\d{{1,18}})\b{_NO_UNIT}"
+    rf"|\b(?:сравни(?:те)?|compare)\s+{_NO_YEAR}(?P<compared>\d{{1,18}})\b{_NO_UNIT}"
+    rf"|\bу\s+{_NO_YEAR}(?P<whose>\d{{3,18}})\b{_NO_UNIT}"
+    rf"|\b(?:volatility|drawdown|returns?|dividends|holdings|worth|spend(?:ing)?|purchases|expenses|волатильность|доходность|просадка|траты|покупки)\s+(?:for|of|у|для)\s+{_NO_YEAR}(?P<of>\d{{1,18}})\b{_NO_UNIT}"
+    r"|\b(?P<placed>\d{1,18})-(?:й|го|му|ый|ого|ому|th|st|nd|rd)\s+(?:клиент|покупател|пользовател|инвестор|client|customer|user)[а-я]*"
+    r"|\b(?:у|от|для|к)\s+(?P<ended>\d{1,18})-(?:го|му|ого|ому|й)\b(?!\s+(?:числ|янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек))"
+    r"|\b(?P<counted>\d{3,18})(?:-?(?:й|го|му|ый|ого|ому|th|st|nd|rd))?\s+(?:клиент[ауе]?|клиентом|покупател[яюь]|пользовател[яюь]|инвестор[ау]?)\b"
+    rf"|^\W*(?:(?:а|и|ну|and|what\s+about)\s+)?(?:для|for)\s+{_NO_YEAR}(?P<begun>\d{{3,18}})\b{_NO_UNIT}(?=\W+\w)"
     rf"|(?<![\w.,$€£]){_NO_YEAR}(?P<owner>\d{{3,18}})['’]s\b)",
     re.IGNORECASE,
 )
 """A bare number where only a client's can stand: "портфель 37285", "у 15889", "compare 884 with"."""
 _OF_CLIENTS = re.compile(
-    r"портфел|групп|клиент|на фоне|сравн|portfolio|group|peers?\b|client|compar", re.IGNORECASE
+    r"портфел|групп|\bgoal|\bpeer|average|rest\b|остальн|\bцел[ьи]|клиент|на фоне|сравн|сч[её]т|доходност|просадк|\bплан|account|return|drawdown|\bplan|portfolio|group|peers?\b|client|compar",
+    re.IGNORECASE,
 )
+
+_OF_ONE = re.compile(r"\b(?:у|для|от|of|for|by|from|and|а|и|will|does|did|do|with)\s+$|^\W*$", re.IGNORECASE)
+_OWNS = re.compile(r"^['’]s\b")
 
 _GOALS = {
     "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|(?:перв[а-я]+|начальн[а-я]+|на)\s+взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
@@ -46,13 +55,13 @@ _GOALS = {
     r"\b(?:education|college|university|tuition|school|studies|degree)\b",
     "pension": r"пенси|старост|\b(?:pension|retire(?:ment|d)?|old\s+age)\b",
     "cushion": r"подушк[а-я]*\s+безопасност|финансов[а-я]+\s+подушк|подушк|заначк|на\s+ч[её]рный\s+день|резерв[а-я]*|запас[а-я]*\s+на\s+(?=[^.?!]*(?:расход|жизн|трат|ч[её]рн))|"
-    r"\b(?:emergency|rainy\s+day|safety\s+(?:cushion|net)|cushion|stash|nest\s+egg|reserves?|buffer)\b",
-    "travel": r"отпуск|путешеств|поездк|поехать|съездить|слетать|кругосветк|\bтур\b|"
-    r"\b(?:trip|travel(?:l?ing)?|vacation|holidays?|honeymoon|cruise)\b|\bgo\s+to\s+[a-z]+\s+in\b",
+    r"\b(?:emergency|rainy\s+day|safety\s+(?:cushion|net)|cushion|(?:a|the|my)\s+stash|nest\s+egg|reserves?|buffer)\b",
+    "travel": r"отпуск|(?:увидеть|посмотреть)\s+(?:мир|япони|париж|европ)|путешеств|поездк|поехать|съездить|слетать|кругосветк|\bтур\b|"
+    r"\b(?:trip|travel(?:l?ing)?|vacation|holidays?|honeymoon|cruise)\b|\b(?:go\s+to|see|visit)\s+(?!a\b|the\b|if\b|what\b|how\b|my\b)[a-z]+\s+(?:in|by)\b",
     "car": r"\bмашин[уыае]\b|автомобил|\bавто\b|\bтачк[уи]\b|\b(?:car|vehicle)\b",
     "growth": r"пр[ие]умнож|рост[а-я]*\s+капитал|капитал[а-я]*\s+рос|(?:увелич|нараст|нарасти)[а-я]+\s+(?:\w+\s+)?(?:капитал|сбережени)|"
     r"\b(?:grow(?:th)?|increase|multiply)\s+(?:of\s+)?"
-    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\bmake\s+(?:my\s+|the\s+)?money\s+grow\b|\bcapital\s+growth\b",
+    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\b(?:make|let|want)\s+(?:my\s+|the\s+|this\s+)?(?:money|it|savings|capital)\s+(?:to\s+)?grow\b|\bчтобы\s+(?:деньги\s+|они\s+)?росли\b|\bcapital\s+growth\b",
 }
 _GOAL = {goal: re.compile(words) for goal, words in _GOALS.items()}
 _PLAIN_GOALS = {"pension", "growth"}
@@ -67,11 +76,12 @@ _WISH = re.compile(
     r"|\ba\s+(?:house|flat|car)\s+in\s+"
 )
 _CHEAPER = re.compile(
+    r"\bcosts?\s+too\s+much\b|"
     r"\b(?:по)?дешевле\b|\bбюджетн(?:ее|ей)\b|не\s+та(?:к|кой|кое|кую)\s+дорог|\b(?:cheaper|less\s+expensive|more\s+affordable|"
     r"less\s+costly|not\s+(?:so|that|as)\s+expensive)\b|слишком\s+дорог|\bдорог(?:овато|о)\b(?!\s+стои)|\bpricey\b|\btoo\s+(?:expensive|pricey)\b"
 )
 _REJECTS = re.compile(
-    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+нравится|\bне\s+по\s+душе|"
+    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+(?:предлагай|показывай|советуй|рекомендуй)(?:те)?\b|\b(?:don'?t|do\s+not)\s+(?:suggest|show|offer|recommend)|\b(?:seen|watched|played|read)\s+(?:them|it|that|those|these)(?:\s+all)?\b|\bown\s+(?:it|them)\b|(?:видел|видела|смотрел|смотрела|играл|играла|читал|читала)\s+(?:я\s+)?(?:это|эт[иу]|их|е[её]|его)|не\s+нравится|\bне\s+по\s+душе|"
     r"\b(?:что|чт[оё])-?\s*(?:то|нибудь)\s+друго[ею]|^\W*друг(?:ое|ую|ой|ие)\W*$|\bдавай\s+друг(?:ое|ую|ой|ие)\b|"
     r"\bnot\s+(?:this|that|these|those|it)\b(?!\s+(?:much|many|often|long))|\b(?:something|anything)\s+(?:else|different)\b|"
     r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\ba\s+different\s+one\b|\bnot\s+interested\b"
@@ -113,7 +123,8 @@ def find_client(text: str) -> tuple[str | None, str]:
     """
     for regex in (_CLIENT, _LABELLED, _BARE_CLIENT, _CODE, _NUMBER_OF):
         if match := regex.search(text):
-            if regex is _CODE and not _OF_CLIENTS.search(text):
+            is_somebody = _OF_ONE.search(text[: match.start()]) or _OWNS.match(text[match.end() :])
+            if regex is _CODE and not (is_somebody or _OF_CLIENTS.search(text)):
                 continue  # a paper size, a tank, a bus
             found = next(value for value in match.groups() if value).translate(_LOOKS_LATIN)
             return found, text[: match.start()] + STRUCK * len(match[0]) + text[match.end() :]
@@ -213,21 +224,27 @@ def _is_ticker(text: str, match: re.Match[str]) -> bool:
     )
 
 
-def find_category(text: str, categories: Iterable[str] | Mapping[str, Sequence[str]] | None) -> str | None:
-    """Value of the catalogue's category that a text names in any case or number, or by a name given; the longest that fits."""
+def find_category(
+    text: str, categories: Iterable[str] | Mapping[str, Sequence[str]] | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """Value of the catalogue's category that a text names in any case or number, or by a name given; the longest that fits.
+
+    With the words of the text that name it, in lower case.
+    """
     if not categories:
-        return None
-    said = [lemma(word) for word in re.findall(r"[^\W_]+", folded(text))]
-    best: tuple[int, str] | None = None
+        return None, ()
+    plain = re.sub(r"\b(?:top|топ)(?=[\s-]*\d)", " ", folded(text))  # "top 7" names no clothes
+    words = re.findall(r"[^\W_]+", plain)
+    said = [lemma(word) for word in words]
+    best: tuple[int, str, tuple[str, ...]] | None = None
     named: Mapping[str, Sequence[str]] = (
         categories if isinstance(categories, Mapping) else dict.fromkeys(categories, ())
     )
     for category, names in named.items():
         for name in (category, *names):
             wanted = [lemma(word) for word in re.findall(r"[^\W_]+", folded(name))]
-            fits = wanted and any(
-                said[i : i + len(wanted)] == wanted for i in range(len(said) - len(wanted) + 1)
-            )
-            if fits and (best is None or len(name) > best[0]):
-                best = len(name), category
-    return best[1] if best else None
+            n = len(wanted)
+            at = next((i for i in range(len(said) - n + 1) if said[i : i + n] == wanted), None) if n else None
+            if at is not None and (best is None or len(name) > best[0]):
+                best = len(name), category, tuple(words[at : at + n])
+    return (None, ()) if best is None else best[1:]

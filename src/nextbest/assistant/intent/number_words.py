@@ -76,7 +76,12 @@ def find_numbers(text: str) -> tuple[Number, ...]:
         if number is None:
             break
         before = found[-1] if found else None
-        if before is not None and _goes_on(text, before, number):
+        if before is not None and _is_about(text, before, number):  # "тысяч до семи", "тысяч двадцать"
+            number = Number(
+                before.value * number.value, before.start, number.end, has_scale=True, is_word=True
+            )
+            found.pop()
+        elif before is not None and _goes_on(text, before, number):
             number = Number(before.value + number.value, before.start, number.end, has_scale=True)
             found.pop()
         found.append(number)
@@ -89,6 +94,16 @@ def _goes_on(text: str, before: Number, number: Number) -> bool:
     if before.is_word or number.is_word or not (before.has_scale and number.has_scale):
         return False
     return text[before.end : number.start].isspace() and before.value >= 1e6 > number.value
+
+
+_ROUGH = re.compile(r"(?:тысяч|тыщ|миллионов)(?:\s+(?:до|за|на|в|по|под|около))?\s+")
+
+
+def _is_about(text: str, before: Number, number: Number) -> bool:
+    """Whether a scale stands before its number, as in Russian of what is only about so much."""
+    if number.has_scale or not before.is_word or before.value not in (1e3, 1e6) or number.value >= 1000:
+        return False
+    return _ROUGH.fullmatch(text, before.start, number.start) is not None
 
 
 def _read(text: str, at: int) -> Number | None:

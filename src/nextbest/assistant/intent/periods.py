@@ -43,7 +43,9 @@ _DAY_OF_RANGE = re.compile(
 _IN = re.compile(
     r"\b(?:за|в|во|на|in|for|during|over|of)\s+(?:весь\s+|всю\s+|все\s+|all\s+(?:of\s+)?|the\s+whole\s+)?(?:the\s+(?=<))?"
 )
+_RESULT_OF = r"итоги|итог|результат[а-я]*|доходност[а-я]+|прибыл[а-я]+|убыт[а-я]+|дивиденд[а-я]+|просадк[а-я]+|расход[а-я]+|трат[а-я]+|results?|returns?|dividends"
 _UNPREPARED = re.compile(
+    rf"(?<![\w<])(?:(?:{_RESULT_OF})\s+(?={MONTH}))|"
     r"(?<![\w<])(?=прошл|предыдущ|минувш|прошедш|позапрошл|эт(?:от|а|у|ой|ом)\b|текущ|last\b|previous|this\b|current|the\s+year\s+before|"
     r"перв|втор|трет|четв|first|second|third|fourth|1st|2nd|3rd|4th|i\b|ii\b|iii\b|iv\b|q[1-4]\b|h[12]\b|"
     r"летом|зимой|весной|осенью|<\d+>)"
@@ -115,6 +117,9 @@ def _named(said: Marked, today: date) -> Period | None:
         bare = None
         if unit := re.match(r"(?:эт[а-я]+|текущ[а-я]+|this|current)\s+(\S+)", said.text[anchor.end() :]):
             bare = _unit_days(unit[1]) if is_open else None
+        elif re.match(MONTH, said.text[anchor.end() :]) and not stretch.has_year:
+            ahead = read_stretch(said, anchor.end(), today=today, is_ahead=True)
+            bare = None if ahead is None else (ahead.last - today).days
         said.strike_places(anchor.start(), end)
         return Period((last - first).days + 1, (first, last), bare)
     return None
@@ -137,7 +142,10 @@ def _unit_days(word: str) -> int | None:
 
 # --- rolling ----------------------------------------------------------------------------------------
 _ROLLING = (
-    pattern(r"\b(?:за|в)\s+(?P<count><\d+>)\s+(?:последн|прошл|предыдущ|минувш)[а-я]+\s+UNIT"),
+    pattern(
+        r"\b(?:за|в)\s+(?:все\s+)?(?P<count><\d+>)\s+(?:последн|прошл|предыдущ|минувш|прошедш)[а-я]+\s+UNIT"
+    ),
+    pattern(r"\b(?:за|в)\s+(?:прошедш|минувш)[а-я]+\s+LENGTH"),
     pattern(r"(?:\b(?:за|в|в\s+течение|на\s+протяжении)\s+)?\bпоследн[а-я]+\s+LENGTH"),
     pattern(r"(?:\b(?:за|в)\s+)?\b(?:прошлые|предыдущие|минувшие|прошедшие)\s+COUNTED"),
     pattern(r"(?:\b(?:over|in|for|during|within)\s+)?\b(?:the\s+)?(?:<\d+>\s+)?(?:past|trailing)\s+LENGTH"),
@@ -186,6 +194,7 @@ _AGO = pattern(r"(?<!\w)LENGTH\s+(?:назад|ago)\b")
 _BARE = (
     pattern(r"\b(?:за|for|over|in|during)\s+(?:the\s+|весь\s+|целый\s+)?LENGTH"),
     pattern(r"\b(?:в\s+течение|на\s+протяжении)\s+LENGTH"),
+    pattern(r"\b(?:весь|целый|всю|целую|a\s+whole|the\s+whole)\s+LENGTH"),
     pattern(r"(?<![>\w])(?P<unit>лет|года|месяц[а-я]+|недел[а-я]+|дн[а-я]+)\s+за\s+(?P<count><\d+>)"),
     pattern(r"\bADJECTIVE"),
 )

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
-from nextbest.assistant.base import Language, Link, Slots
+from nextbest.assistant.base import Language, Link, Money, Slots
 from nextbest.assistant.intent import names
-from nextbest.assistant.intent.amounts import find_amounts
+from nextbest.assistant.intent.amounts import find_amounts, find_lone_sum
 from nextbest.assistant.intent.counts import find_k, find_ordinal
 from nextbest.assistant.intent.horizons import find_bare_length, find_horizon
+from nextbest.assistant.intent.language import is_transliterated, to_cyrillic
 from nextbest.assistant.intent.marked import STRUCK, Marked
 from nextbest.assistant.intent.number_words import folded
 from nextbest.assistant.intent.periods import Period, find_period
@@ -27,6 +28,9 @@ class Links(Protocol):
         ...
 
 
+_LATIN = re.compile(r"[a-z]{2,}", re.IGNORECASE)
+_SENTENCE = 3
+"""Words from which Latin letters may be Russian typed so; "10k GBP" is not."""
 _ALIKE = re.compile(
     r"похож|наподоби|аналог|\bвроде\b|\bв\s+(?:духе|стиле)|замени|альтернатив|напомина|similar|resembl|alternativ|equivalent|substitut|replac|remind|lookalike"
     r"|\b(?:something|anything|games?|films?|movies?|books?|one|stuff)\s+like\b",
@@ -74,11 +78,15 @@ def find_slots(
         first, last = link.span
         left = left[:first] + STRUCK * (last - first) + left[last:]
     client, left = names.find_client(left)
-    lowered = folded(left)
-    said = Marked.of(left)
+    written = (
+        to_cyrillic(left) if len(_LATIN.findall(left)) >= _SENTENCE and is_transliterated(left) else left
+    )
+    lowered = folded(written)
+    said = Marked.of(written)
     horizon, period, undirected = _times(said, today)
     amounts = find_amounts(said)
     ordinal = find_ordinal(said)
+    category, words = names.find_category(written, categories)
     return Slots(
         items=items,
         client=client,
@@ -89,13 +97,20 @@ def find_slots(
         amount=amounts.amount,
         monthly=amounts.monthly,
         goal=names.find_goal(lowered),
-        k=find_k(said),
+        k=find_k(said, nouns=words),
         ordinal=ordinal,
-        asset=names.find_asset(left, assets, without_money=said.text),
-        category=names.find_category(left, categories),
+        asset=names.find_asset(left, assets, without_money=said.text)
+        or (names.find_asset(written, assets) if written is not left else None),
+        category=category,
         cheaper=names.wants_cheaper(lowered),
         rejects=names.rejects(lowered),
     )
+
+
+def find_bare_sum(text: str) -> Money | None:
+    """The one number of a text about saving that nothing else explains ("отпуск: 2500 через 8 месяцев"); None: none or several."""
+    said = Marked.of(names.find_client(text)[1])
+    return find_lone_sum(said)
 
 
 def _times(said: Marked, today: date) -> tuple[int | None, Period | None, int | None]:
