@@ -1,6 +1,7 @@
 """Items by meaning: a file becomes a workspace, neighbours are those of the same kind, cold items are found by text."""
 
 import argparse
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbest.assistant.neighbours.embedding import FOLDER, embed_file
+from nextbest.assistant.neighbours.embedding import embed_file
 from nextbest.assistant.neighbours.evaluation import evaluate_neighbours
+from nextbest.assistant.neighbours.likeness import FOLDER
 from nextbest.assistant.neighbours.reading import read_texts
 from nextbest.assistant.neighbours.recommending import recommend_by_vectors
 from nextbest.assistant.neighbours.vectors import ItemVectors, embed_items
-from nextbest.cli import assistant_neighbours
+from nextbest.cli import assistant_neighbours, main
 from nextbest.data.ids import IdIndex
 from nextbest.data.store import Workspace
 from nextbest.errors import ArtifactError, DataError, InputError
@@ -207,7 +209,9 @@ def test_the_command_writes_its_report(
         ]
     )
     args.run(args)
-    assert "Neighbours of meaning" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "Neighbours of meaning" in out
+    assert f"nextbest chat --store {tmp_path / 's'}" in err
     assert "| cold, 3 known | embedding |" in (tmp_path / "r.md").read_text()
 
 
@@ -220,3 +224,61 @@ def test_ids_of_digits_have_one_type_in_journal_catalogue_and_vectors(tmp_path: 
     assert ItemVectors.load(tmp_path / "s" / FOLDER).item_ids.ids.dtype == journal["item_id"].dtype
     assert max(one.hr for one in result.measured) > 0
     assert result.n_items == 36
+
+
+def test_embed_then_ask_answers_about_the_file(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(tmp_path / "s")
+    flags = [
+        "--map",
+        ",".join(f"{ours}={theirs}" for ours, theirs in MAP.items()),
+        "--store",
+        store,
+        "--json",
+    ]
+    embed = [
+        "assistant",
+        "embed",
+        str(file),
+        *flags,
+        "--encoder",
+        "ngrams",
+        "--users",
+        "20",
+        "--no-evaluation",
+    ]
+    recipe = tmp_path / "knn.toml"
+    recipe.write_text('name = "knn"\n[[models]]\nkind = "item_knn"\n')
+    assert main([*embed, "--recipe", str(recipe)]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == str(tmp_path / "s" / "model")
+
+    def ask(text: str) -> list[str]:
+        assert main(["ask", text, "--store", store, "--user", "u001", "--json"]) == 0
+        return [item["item_id"] for item in json.loads(capsys.readouterr().out)["items"]]
+
+    for text in ("Something like Game 3 of race", "Что-нибудь похожее на Game 3 of race"):
+        alike = ask(text)
+        assert len(alike) == 5
+        assert all(item.startswith("race") for item in alike)
+    assert ask("What should I play next?")
+    made = (tmp_path / "s" / "model" / "manifest.json").stat().st_mtime_ns
+    assert main(embed) == 0  # a model that is there isn't replaced unasked
+    assert json.loads(capsys.readouterr().out)["model"] is None
+    assert (tmp_path / "s" / "model" / "manifest.json").stat().st_mtime_ns == made
+    assert main([*embed, "--no-model", "--recipe", "baselines"]) == 2
+    assert main([*embed, "--recipe", "nobody"]) == 2
+
+
+def test_lists_of_words_are_a_text_and_the_first_a_category(tmp_path: Path) -> None:
+    words = [["Action", "RPG"], ["Action", "RPG"], [], None]
+    rows = pl.DataFrame(
+        {"user_id": list("abcd"), "item_id": ["x", "x", "y", "z"], "category": words, "text": words}
+    )
+    rows.write_parquet(tmp_path / "l.parquet")
+    catalog = read_texts([tmp_path / "l.parquet"]).catalog
+    assert catalog.select("item_id", "category", "text").rows() == [
+        ("x", "Action", "Action, RPG"),
+        ("y", None, None),
+        ("z", None, None),
+    ]

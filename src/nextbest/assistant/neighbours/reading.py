@@ -47,7 +47,8 @@ def read_texts(files: Sequence[str | Path], *, mapping: Mapping[str, str] | None
 
     Notes
     -----
-    An item's title, text and category are the first that any of its rows has; without a title the id stands for it.
+    An item's title, text and category are the first that any of its rows has; without a title the id stands for it. Of a list
+    of words (genres, tags) the text is all of them, the category the first.
     """
     named = dict(mapping or {})
     if unknown := sorted(set(named) - set(OURS)):
@@ -81,7 +82,7 @@ def read_texts(files: Sequence[str | Path], *, mapping: Mapping[str, str] | None
 def _catalog(table: pl.DataFrame) -> pl.DataFrame:
     """One row an item, its texts the first that say something."""
     said = [name for name in _OF_ITEM if name in table.columns]
-    texts = [pl.col(name).cast(pl.String).str.strip_chars().replace("", None).alias(name) for name in said]
+    texts = [_words(table, name).str.strip_chars().replace("", None).alias(name) for name in said]
     items = (
         table.select(ITEM_ID, *texts)
         .group_by(ITEM_ID)
@@ -90,3 +91,12 @@ def _catalog(table: pl.DataFrame) -> pl.DataFrame:
     )
     title = pl.col("title") if "title" in said else pl.lit(None, dtype=pl.String)
     return items.with_columns(title.fill_null(pl.col(ITEM_ID).cast(pl.String)).alias("title"))
+
+
+def _words(table: pl.DataFrame, name: str) -> pl.Expr:
+    """A column as text."""
+    column = pl.col(name)
+    if isinstance(table.schema[name], pl.List | pl.Array):
+        words = column.cast(pl.List(pl.String))
+        return words.list.first() if name == "category" else words.list.join(", ", ignore_nulls=True)
+    return column.cast(pl.String)
