@@ -88,7 +88,7 @@ _PLANNING = re.compile(
 COMPARED = re.compile(
     r"у\s+других|с\s+другими|чем\s+(?:у\s+)?(?:других|остальных|другие|остальные|всех)|у\s+остальных|с\s+остальными|на\s+фоне|в\s+среднем|средн(?:его|ему|им|ий|ем|яя)"
     r"|(?:похожи\w+|таки\w+\s+же|други\w+|остальны\w+|средн\w+)\s+(?:клиент|инвестор|люд)\w+|у\s+похожих|как\s+(?:я|мы)\s+среди|по\s+сравнению\s+с|сравни\w*"
-    r"|\bcompar\w+|\b(?:than|like|with|to|against|versus|vs\.?)\s+(?:the\s+)?(?:others?|average|peers?|rest|everyone|most)|similar\s+(?:clients|investors|people|portfolios)"
+    r"|\bcompar\w+|\b(?:than|like|with|to|against|versus|vs\.?|above|below)\s+(?:the\s+)?(?:others?|median|average|peers?|rest|everyone|most)|similar\s+(?:clients|investors|people|portfolios)"
     r"|\b(?:other|most)\s+(?:clients|investors|people)|\bpeers\b|people\s+like\s+me|what\s+do\s+others",
     _IGNORE,
 )
@@ -125,7 +125,7 @@ _SLOT_WORDS = re.compile(
 _SMALL = """
 а и но ну в во на за до от с со по про о об для у к из через около примерно это если то же бы ли не что как насчёт насчет
 теперь тогда только лишь хорошо ладно ок да нет он она оно мне меня мой моя мои
-i eve есть many few fewer less like batch next fine sure right same question stretch cut go wait leave left hold suppose stay can could we you them they those these i'll i'd too much only up down until till even
+i that eve есть many few fewer less like batch next fine sure right same question stretch cut go wait leave left hold suppose stay can could we you them they those these i'll i'd too much only up down until till even
 seen all own it's they're not don't same sum make lets let's let say show give me please want wanted mean meant interested care enough better rather do go just take instead actually
 хочу хотим чтоб чтобы была было был волнует интересует интересно нужен нужна нужно имею виду давай давайте дай назови сразу хватит достаточно многовато мало маловато
 пусть пускай могу можно возьми посчитай прикинь растяни сделай нет нужны вообще-то вообще же тоже так просто

@@ -26,7 +26,7 @@ _ASKED_WHY = re.compile(
     r"|\bwhy(?:\s+(?:the|an?|this|do|did|are|is|was|you|i|we|am))*(?:\s+(?:recommend|suggest|offer|pick|choose|advis|propos|show)[a-z]*)?(?:\s+(?:me|us|the|an?|this))*)\s+$"
 )
 _OFFERED = re.compile(
-    r"\s+(?:offer|recommendation|suggestion|pick)\b|\W+(?:how\s+come|why\b|what\s+for|зачем|почему|с\s+какой\s+стати)"
+    r"\s+(?:offer|recommendation|suggestion|pick)\b|\W+(?:how\s+come|why|what\s+for|зачем|почему|с\s+какой\s+стати)\W*$"
 )
 _OPENED = re.compile(
     r"^\W*(?:(?:а|и|ну|но|тогда|and|or|but|then|what\s+about|how\s+about|(?:а\s+)?как\s+насч[её]т)\s+)+(?:the\s+|an?\s+)?$"

@@ -5,6 +5,7 @@ A name found is only what the text says: whether this caller may ask about that 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from nextbest.assistant.intent.marked import STRUCK
 from nextbest.assistant.intent.number_words import folded
@@ -182,10 +183,11 @@ def find_asset(
             len(asset_id) > 1 or _is_ticker(text, match)
         ):
             found.append((match.start(), -len(asset_id), asset_id))
-        for name in (asset_id, *names):
-            plain = folded(name)
-            if len(plain) > 2 and (match := re.search(rf"(?<![\w-]){_inflected(plain)}(?![\w-])", lowered)):
-                found.append((match.start(), -len(plain), asset_id))
+        found += [
+            (match.start(), -len(name), asset_id)
+            for name in (asset_id, *names)
+            if len(name) > 2 and (match := _any_case(name).search(lowered))
+        ]
     spoken = lowered if without_money is None else without_money
     for ticker, words in _ASSET_WORDS.items():
         # "in euro" says how a result is counted, not what is asked about
@@ -199,10 +201,11 @@ def find_asset(
     return min(found)[2] if found else None
 
 
-def _inflected(name: str) -> str:
+@lru_cache(maxsize=10_000)
+def _any_case(name: str) -> re.Pattern[str]:
     """A name in any case: each Russian word by its stem with an ending, the rest letter for letter."""
     words = []
-    for word in name.split():
+    for word in folded(name).split():
         stem = word.rstrip("аеиоуыэюяйь") if re.fullmatch("[а-я]{3,}", word) else word
         words.append(
             re.escape(stem)
@@ -212,7 +215,13 @@ def _inflected(name: str) -> str:
                 else r"(?:['’]s)?"
             )
         )
-    return r"\s+".join(words)
+    joined = r"\s+".join(words)
+    return re.compile(rf"(?<![\w-]){joined}(?![\w-])")
+
+
+@lru_cache(maxsize=10_000)
+def _lemmas(name: str) -> list[str]:
+    return [lemma(word) for word in re.findall(r"[^\W_]+", folded(name))]
 
 
 def _is_ticker(text: str, match: re.Match[str]) -> bool:
@@ -242,7 +251,7 @@ def find_category(
     )
     for category, names in named.items():
         for name in (category, *names):
-            wanted = [lemma(word) for word in re.findall(r"[^\W_]+", folded(name))]
+            wanted = _lemmas(name)
             n = len(wanted)
             at = next((i for i in range(len(said) - n + 1) if said[i : i + n] == wanted), None) if n else None
             if at is not None and (best is None or len(name) > best[0]):

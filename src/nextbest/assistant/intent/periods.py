@@ -194,6 +194,7 @@ _AGO = pattern(r"(?<!\w)LENGTH\s+(?:назад|ago)\b")
 _BARE = (
     pattern(r"\b(?:за|for|over|in|during)\s+(?:the\s+|весь\s+|целый\s+)?LENGTH"),
     pattern(r"\b(?:в\s+течение|на\s+протяжении)\s+LENGTH"),
+    pattern(r"\bна\s+той\s+LENGTH"),
     pattern(r"\b(?:весь|целый|всю|целую|a\s+whole|the\s+whole)\s+LENGTH"),
     pattern(r"(?<![>\w])(?P<unit>лет|года|месяц[а-я]+|недел[а-я]+|дн[а-я]+)\s+за\s+(?P<count><\d+>)"),
     pattern(r"\bADJECTIVE"),
