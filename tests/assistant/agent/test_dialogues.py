@@ -41,7 +41,7 @@ def call_of(second: Understood, past: Past) -> tuple[str, dict[str, Any]]:
     wish = resolve(second, past)
     assert wish.understood.is_sure
     (call,) = plan(wish, rooms=ROOMS).calls
-    return call.tool, {name: value for name, value in call.arguments.items() if name != "deny"}
+    return call.tool, {name: value for name, value in call.arguments.items() if name not in ("deny", "query")}
 
 
 DIALOGUES: list[tuple[Language, Dialogue]] = [
