@@ -15,6 +15,7 @@ from nextbest.assistant.finetune.scores import score_calls, score_intents, score
 from nextbest.assistant.finetune.slots import varied
 from nextbest.assistant.finetune.tune import examples, finetune
 from nextbest.assistant.grounding.checking import check
+from nextbest.assistant.intent.nearness import is_close
 from nextbest.assistant.intent.questions import load_catalogue, load_questions
 from nextbest.assistant.intent.templates import Template
 from nextbest.assistant.prompts.placeholders import fill, masked
@@ -38,7 +39,7 @@ TODAY = date(2026, 11, 23)
 
 @pytest.fixture(scope="module")
 def data():
-    return tuning_data(0, today=TODAY, n_calls=2, n_written=1, n_phrases=300)
+    return tuning_data(0, today=TODAY, n_calls=1, n_written=1, n_phrases=300)
 
 
 def test_examples_are_the_same_for_a_seed():
@@ -57,15 +58,8 @@ def test_whole_templates_are_held_out(data):
     assert 0.03 < len(data.held_out) / len(data.learned) < 0.25
 
 
-def test_no_question_of_the_sets_is_learned(data):
-    learned = {one.question.lower().strip(" ?.!") for one in data.learned}
-    kept = {
-        q.text.lower().strip(" ?.!")
-        for part in ("test", "dev")
-        for language in ("ru", "en")
-        for q in load_questions(part, language)
-    }
-    assert len(learned & kept) <= 0.01 * len(kept)  # "привет" has few other spellings
+def test_nothing_close_to_a_question_of_the_sets_is_learned(data):
+    assert not is_close([one.question for one in data.learned]).any()
 
 
 def test_every_call_is_one_of_its_intents_tools(data):

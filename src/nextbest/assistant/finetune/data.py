@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 import numpy as np
-import orjson
 
 from nextbest.assistant.agent.followups import Wish
 from nextbest.assistant.agent.planner import plan
@@ -23,8 +21,10 @@ from nextbest.assistant.finetune.drafts import draft
 from nextbest.assistant.finetune.results import MADE_OF, made_up
 from nextbest.assistant.finetune.slots import varied
 from nextbest.assistant.intent.corpus import fill, vary
+from nextbest.assistant.intent.nearness import is_close
 from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.intent.templates import Template, load_templates, load_words
+from nextbest.assistant.intent.written import load_written
 from nextbest.assistant.prompts.placeholders import Masked, masked
 from nextbest.assistant.prompts.placeholders import fill as filled
 from nextbest.assistant.prompts.taught import TOOLS_OF, call_completion, call_messages, phrase_messages
@@ -80,7 +80,9 @@ def tuning_data(
     n_written: int = 3,
     n_phrases: int = 800,
 ) -> TuningData:
-    """Examples of every template and written question, none twice; the same seed gives the same ones.
+    """Examples of every template and written question, none twice and none close to a question that figures are reported on.
+
+    The same seed gives the same ones.
 
     Parameters
     ----------
@@ -116,7 +118,8 @@ def tuning_data(
     for number in range(n_phrases):
         asking = by_intent[sorted(MADE_OF)[number % len(MADE_OF)]]
         _keep(found, _phrase(asking[int(rng.integers(len(asking)))], rng))
-    kept = list(found.values())
+    near_N = is_close([trace.question for trace in found.values()])
+    kept = [trace for trace, is_near in zip(found.values(), near_N, strict=True) if not is_near]
     order = [kept[i] for i in rng.permutation(len(kept))]
     return TuningData(
         tuple(one for one in order if not is_held_out(one.template)),
@@ -154,18 +157,10 @@ def planned(
 def written_questions(today: date) -> tuple[Asked, ...]:
     """Questions that people wrote with their intent, each with the tool that the planner calls."""
     found = []
-    folder = files("nextbest.assistant.intent") / "written"
-    for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else ():
-        if not path.name.endswith(".jsonl"):
-            continue
-        for line in path.read_bytes().splitlines():
-            row = orjson.loads(line)
-            text, language, intent = row["text"], row["language"], row["intent"]
-            if intent in TOOLS_OF:
-                slots = find_slots(text, language, today=today, assets=_assets(language))
-                found.append(
-                    Asked(f"written {text}", text, language, intent, _tool(text, language, intent, slots))
-                )
+    for one in load_written():
+        slots = find_slots(one.text, one.language, today=today, assets=_assets(one.language))
+        tool = _tool(one.text, one.language, one.intent, slots)
+        found.append(Asked(one.id, one.text, one.language, one.intent, tool))
     return tuple(found)
 
 
