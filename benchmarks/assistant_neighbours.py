@@ -2,7 +2,7 @@
 
     python benchmarks/assistant_neighbours.py --data DATA_FOLDER --work WORK_FOLDER [--users 1000] [--reviews]
 
-Writes one Parquet file (user, game, title, text) and gives it to the package as any user's file would be. steam_200k has no
+Writes one Parquet file (user, game, title, text, genre) and gives it to the package as any user's file would be. steam_200k has no
 times, so warm targets are drawn pairs. With --reviews the reviews' file (game and year of a review, no texts) stands in.
 """
 
@@ -28,6 +28,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--users", type=int, default=1000)
     parser.add_argument("--reviews", action="store_true")
+    parser.add_argument(
+        "--file-only", action="store_true", help="write the file, for `nextbest assistant embed`"
+    )
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     table = reviews(args.data) if args.reviews else purchases(args.data)
@@ -36,6 +39,8 @@ def main() -> None:
     print(
         f"{len(table):,} rows; {table['item'].n_unique():,} games, {table.filter(pl.col('about').is_not_null())['item'].n_unique():,} with a text"
     )
+    if args.file_only:
+        return
     start, cpu = time.perf_counter(), time.process_time()
     result = embed_file(
         [path],
@@ -52,15 +57,16 @@ def key(title: str) -> str:
     return " ".join(word.text for word in words_of(title))
 
 
-def catalogue(data: Path) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """Texts by title and by Steam's id: genres and tags."""
-    by_title, by_id = {}, {}
+def catalogue(data: Path) -> tuple[dict[str, tuple[str, str | None]], dict[str, tuple[str, str]]]:
+    """By title: genres and tags as a text, and the last genre; by Steam's id: title and text."""
+    by_title: dict[str, tuple[str, str | None]] = {}
+    by_id = {}
     with gzip.open(data / "steam_catalogue" / "steam_games.json.gz", "rt", encoding="utf-8") as file:
         for line in file:
             row = ast.literal_eval(line)
             about = ", ".join(dict.fromkeys([*row.get("genres", []), *row.get("tags", [])]))
             if about and (name := row.get("app_name")):
-                by_title[key(name)] = about
+                by_title[key(name)] = about, next(reversed(row.get("genres", [])), None)
                 by_id[str(row.get("id"))] = (name, about)
     return by_title, by_id
 
@@ -75,12 +81,14 @@ def purchases(data: Path) -> pl.DataFrame:
     by_title, _ = catalogue(data)
     names = {one[0].strip(): one[-1].strip().strip('"') for one in titles}
     items = bought["Game_ID"].str.strip_chars().to_list()
+    texts = [by_title.get(key(names.get(item, "")), (None, None)) for item in items]
     return pl.DataFrame(
         {
             "user": bought["User_ID"].str.strip_chars(),
             "item": items,
             "name": [names.get(item) for item in items],
-            "about": [by_title.get(key(names.get(item, ""))) for item in items],
+            "about": [about for about, _ in texts],
+            "genre": [genre for _, genre in texts],
         }
     )
 
