@@ -22,7 +22,7 @@ POINTER = re.compile(
     _IGNORE,
 )
 WHY = re.compile(
-    r"\b(?:с\s+какой\s+стати|каким\s+боком|с\s+какого\s+перепугу|за\s+что\s+мне|растолкуй\w*|на\s+ч[её]м\s+основан\w*|what\s+for|on\s+what\s+grounds|reasoning|what(?:'s|\s+is)\s+(?:the\s+)?\w+(?:\s+one)?\s+doing\s+(?:there|here)|how'?d?\s+(?:did\s+)?(?:you|it)\s+arrive|worked\s+out|почему|зачем|отчего|с\s+чего|из-за\s+чего|по\s+какой\s+причине|объясни\w*|поясни\w*|обоснуй\w*"
+    r"\b(?:чем\s+(?:тебе|вам|он[аои]?\b|так\b)|what\s+do\s+you\s+like|what(?:'s|\s+is)\s+so\b|с\s+какой\s+стати|каким\s+боком|с\s+какого\s+перепугу|за\s+что\s+мне|растолкуй\w*|на\s+ч[её]м\s+основан\w*|what\s+for|on\s+what\s+grounds|reasoning|what(?:'s|\s+is)\s+(?:the\s+)?\w+(?:\s+one)?\s+doing\s+(?:there|here)|how'?d?\s+(?:did\s+)?(?:you|it)\s+arrive|worked\s+out|почему|зачем|отчего|с\s+чего|из-за\s+чего|по\s+какой\s+причине|объясни\w*|поясни\w*|обоснуй\w*"
     r"|why|how\s+come|explain|what\s+makes|reasons?)\b",
     _IGNORE,
 )
@@ -119,13 +119,13 @@ _SLOT_WORDS = re.compile(
     r"|руб\w*|тыс\w*|млн\w*|миллион\w*|миллиард\w*|доллар\w*|евро|k|thousand|million|billion|dollars?|euros?|roubles?|rubles?|bucks?"
     r"|top|топ|штук\w*|вариант\w*|items?|options?|летом|зимой|весной|осенью|лет[оау]|зим[ыуе]|весн[аыуе]|осень|осени|summer|winter|spring|autumn|christmas|[qh][1-4]"
     r"|полугод\w*|кварт\w*|fortnight|decade\w*|десятилет\w*|начал[ао]|конц[ау]|start|end|beginning|нов(?:ого|ый)|рождеств\w*|new|этот|эту|этой|этом|текущ\w+|current|this"
-    r"|откладыва\w*|отложить|копить|вложить|вкладыва\w*|класть|вносить|save|saving|put|putting|invest|aside|ежемесячно|monthly|every|each|per|кажд\w+|месяц|hold|keep|wait|держать|подержать|ждать|подождать|бюджет|уложи\w*|дороже|дешевле|under|below|up|budget)$",
+    r"|откладыва\w*|отложить|копить|вложить|вкладыва\w*|класть|вносить|save|saving|put|putting|invest|aside|ежемесячно|monthly|every|each|per|кажд\w+|месяц|hold|keep|wait|rais\w+|increas\w+|lower|reduc\w+|увелич\w+|уменьш\w+|подним\w+|сниз\w+|скажем|держать|подержать|ждать|подождать|бюджет|уложи\w*|дороже|дешевле|under|below|up|budget)$",
     _IGNORE,
 )
 _SMALL = """
 а и но ну в во на за до от с со по про о об для у к из через около примерно это если то же бы ли не что как насчёт насчет
 теперь тогда только лишь хорошо ладно ок да нет он она оно мне меня мой моя мои
-i that eve есть many few fewer less like batch next fine sure right same question stretch cut go wait leave left hold suppose stay can could we you them they those these i'll i'd too much only up down until till even
+i that eve as well further more ещё еще й го му th st nd rd есть many few fewer less like batch next fine sure right same question stretch cut go wait leave left hold suppose stay can could we you them they those these i'll i'd too much only up down until till even
 seen all own it's they're not don't same sum make lets let's let say show give me please want wanted mean meant interested care enough better rather do go just take instead actually
 хочу хотим чтоб чтобы была было был волнует интересует интересно нужен нужна нужно имею виду давай давайте дай назови сразу хватит достаточно многовато мало маловато
 пусть пускай могу можно возьми посчитай прикинь растяни сделай нет нужны вообще-то вообще же тоже так просто

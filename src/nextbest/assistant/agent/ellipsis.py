@@ -19,8 +19,8 @@ _BEFORE_SUM = re.compile(r"\b(?:до|под|в|up\s+to|under|below)\s+<\d+>")
 _BEFORE_CLIENT = re.compile(r"\b(?:about|for|of|у|для|про|от|клиент[а-я]*|client)\s+<\d+>")
 _LONE_UNIT = re.compile(rf"(?:^|\s)(?:an?\s+)?(?P<unit>{UNIT})\W*")
 _TARGET = re.compile(r"накоп|скоп|цел[ьи]|нужн|\bgoal|\btarget|\breach|\bneed|\bsave\s+up")
-_MOST_WANTED, _MOST_UNITS = 50, 30
-"""More is no count of things; more is no count of years or months."""
+_LEAST_CLIENT, _MOST_UNITS = 10, 30
+"""A number from which another client is likelier meant than a count of things; more is no count of years or months."""
 _UNITS = ("year", "quarter", "month", "week", "day")
 _UNIT = re.compile(rf"<\d+>[\s-]*(?:{UNIT})")
 _LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
@@ -71,7 +71,7 @@ def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent
     if said.is_time and days and (last.client is None or said.value <= _MOST_UNITS or not said.is_client):
         length = round(said.value * _unit_of(days))
         return replace(slots, k=None, amount=None, monthly=None, period_days=length, undirected_days=length)
-    is_client = intent not in _LISTS or said.is_client or said.value > _MOST_WANTED
+    is_client = intent not in _LISTS or said.is_client or (said.value >= _LEAST_CLIENT and last.k is None)
     if last.client is not None and said.digits is not None and is_client:
         return replace(slots, client=said.digits, k=None, amount=None, monthly=None)
     before = last.monthly or last.amount
@@ -91,7 +91,7 @@ def lone_length(text: str) -> int | None:
     """Days of the one unit of time that is all a text says: "make it a quarter", "меня волнует квартал"."""
     said = Marked.of(text)
     match = _LONE_UNIT.search(said.text)
-    if match is None or said.numbers or left_over(text):
+    if match is None or said.numbers or len(left_over(text)) > 1:
         return None
     return round(DAYS_OF[unit_of(match["unit"])])
 

@@ -4,9 +4,11 @@ A table of cases, tried in order, over the cues of the text, its slots and the l
 stands on its own is left as it is, but for what was turned down before.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from statistics import median
+from typing import get_args
 
 from nextbest.assistant.agent import cues
 from nextbest.assistant.agent.ellipsis import (
@@ -17,6 +19,7 @@ from nextbest.assistant.agent.ellipsis import (
     with_money_like,
 )
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
+from nextbest.assistant.intent import lexicon
 from nextbest.assistant.intent.counts import find_any_ordinal
 from nextbest.assistant.intent.names import find_goal
 from nextbest.assistant.intent.number_words import folded
@@ -49,6 +52,19 @@ _OF_SLOT: Mapping[str, Intent] = {
     "category": "recommend",
 }
 """What a slot asks about that the last question has no use for."""
+_SUBJECTS: Mapping[str, Intent] = {
+    "advise": "recommend", "choose": "recommend", "next_buy": "next_purchase", "bank": "bank_product", "portfolio": "portfolio",
+    "metrics": "portfolio", "plan": "plan", "why": "explain",
+}  # fmt: skip
+"""Groups of telling words (`intent.lexicon`) that are of one subject only."""
+_OUTSIDE = frozenset({"guide", "chores", "health", "know", "code", "errand", "news", "attack"})
+_NEAR: Mapping[Intent, frozenset[Intent]] = {
+    **dict.fromkeys(get_args(Intent), frozenset[Intent]()),
+    "recommend": frozenset({"recommend", "similar"}),
+    "similar": frozenset({"recommend", "similar"}),
+    "peers": frozenset({"portfolio"}),
+    "portfolio": frozenset({"peers"}),
+}
 _SHORT, _CLEAR = 6, 0.8
 
 
@@ -142,7 +158,7 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
         or cues.TELL.search(understood.text)
         or (understood.is_sure and understood.intent == "explain")
     )
-    if not asks or not past.shown or cues.n_words(understood.text) > 2 * _SHORT:
+    if not asks or not past.shown or understood.slots.rejects or cues.n_words(understood.text) > 2 * _SHORT:
         return None
     slots = replace(understood.slots, client=understood.slots.client or last.slots.client)
     if slots.items:  # a thing of the list, or another one
@@ -230,19 +246,17 @@ def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     given = _given(slots) - {"ordinal", "rejects", "cheaper"}
     taken = given & _TAKEN.get(last.intent, frozenset())
     named = {"items", "asset", "goal", "category", "client"} & given
-    if not given or not (_leans(text) or cues.n_words(text) <= _SHORT or _is_of_item(understood, last)):
+    if not given or not (_leans(text) or cues.n_words(text) <= _SHORT + 2 or _is_of_item(understood, last)):
         return None
     own = cues.left_over(_without_items(understood))
-    most = _SHORT if _is_of_item(understood, last) else 3 if named else 0 if understood.is_sure else 1
-    if len(own) > most:
+    if len(own) > (_SHORT if _is_of_item(understood, last) else 4 if named else 3):
         return None
-    says_more = len(own) > len(named - {"items"}) + 1 or not _leans(text)
-    if own and says_more and _starts_anew(understood, last):
+    if own and _starts_anew(understood, last) and _is_about_else(understood, last, len(own)):
         return None
-    if not taken:
-        other = next((_OF_SLOT[name] for name in sorted(given) if name in _OF_SLOT), None)
-        if other is None or (understood.is_sure and understood.intent not in (last.intent, other)):
-            return None
+    if not taken or given & {"asset", "goal"} - taken:
+        other = next((_OF_SLOT[name] for name in sorted(given - taken) if name in _OF_SLOT), None)
+        if other is None or (understood.is_sure and understood.intent != last.intent):
+            return None  # it is understood by itself, as that or as something else
         if slots.client is None and not cues.SELF.search(text):
             slots = replace(slots, client=last.slots.client)
         return Wish(_as_followup(understood, other, in_direction(slots, other)), pointed)
@@ -255,6 +269,11 @@ def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     slots = understood.slots
     if last.intent == "bank_product" and not understood.is_sure and cues.asks_conditions(understood.text):
         return Wish(_as_followup(understood, "bank_product", slots))
+    is_short = cues.n_words(understood.text) <= _SHORT
+    if last.intent == "plan" and is_short and cues.asks_progress(understood.text):
+        is_other = _starts_anew(understood, last) and understood.intent not in ("small_talk", "off_topic")
+        if not is_other:
+            return Wish(_as_followup(understood, "plan", Slots(client=slots.client or last.slots.client)))
     if slots.items or not _leans(understood.text):
         return None
     is_same = understood.is_sure and understood.intent == last.intent
@@ -283,12 +302,29 @@ def _in_the_light_of(understood: Understood, last: Turn) -> Slots:
     return with_money_like(slots, last.slots, understood.text)
 
 
+_LIKE = re.compile(r"\b(?:как|типа|вроде|на|like)\s+$", re.IGNORECASE)
+
+
 def _without_items(understood: Understood) -> str:
     """The text without the titles it names."""
     text = understood.text
     for first, last in sorted({link.span for link in understood.slots.items}, reverse=True):
         text = text[:first] + " " + text[last:]
     return text
+
+
+def _is_about_else(understood: Understood, last: Turn, n_own: int) -> bool:
+    """Whether a text has words of another subject than the last question's, or of none that the house knows."""
+    if understood.intent in ("small_talk", "off_topic"):
+        return n_own > 1
+    told = {
+        name for name, is_told in zip(lexicon.NAMES, lexicon.found(understood.text), strict=True) if is_told
+    }
+    return any(
+        subject != last.intent
+        for name in told
+        if (subject := _SUBJECTS.get(name)) and subject not in _NEAR[last.intent]
+    )
 
 
 def _is_of_item(understood: Understood, last: Turn) -> bool:

@@ -82,7 +82,7 @@ _CHEAPER = re.compile(
     r"less\s+costly|not\s+(?:so|that|as)\s+expensive)\b|слишком\s+дорог|\bдорог(?:овато|о)\b(?!\s+стои)|\bpricey\b|\btoo\s+(?:expensive|pricey)\b"
 )
 _REJECTS = re.compile(
-    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+(?:предлагай|показывай|советуй|рекомендуй)(?:те)?\b|\b(?:don'?t|do\s+not)\s+(?:suggest|show|offer|recommend)|\b(?:seen|watched|played|read)\s+(?:them|it|that|those|these)(?:\s+all)?\b|\bown\s+(?:it|them)\b|(?:видел|видела|смотрел|смотрела|играл|играла|читал|читала)\s+(?:я\s+)?(?:это|эт[иу]|их|е[её]|его)|не\s+нравится|\bне\s+по\s+душе|"
+    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+(?:предлагай|показывай|советуй|рекомендуй)(?:те)?\b|\b(?:don'?t|do\s+not)\s+(?:suggest|show|offer|recommend)|\b(?:seen|watched|played|read)\s+(?:them|it|that|those|these)(?:\s+all)?\b|\bown\s+(?:it|them)\b|\balready\s+(?:seen|watched|played|read|have|own)\b|\bуже\s+(?:видел|смотрел|играл|читал|прош[её]л|есть)|(?:видел|видела|смотрел|смотрела|играл|играла|читал|читала)\s+(?:я\s+)?(?:это|эт[иу]|их|е[её]|его)|не\s+нравится|\bне\s+по\s+душе|"
     r"\b(?:что|чт[оё])-?\s*(?:то|нибудь)\s+друго[ею]|^\W*друг(?:ое|ую|ой|ие)\W*$|\bдавай\s+друг(?:ое|ую|ой|ие)\b|"
     r"\bnot\s+(?:this|that|these|those|it)\b(?!\s+(?:much|many|often|long))|\b(?:something|anything)\s+(?:else|different)\b|"
     r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\ba\s+different\s+one\b|\bnot\s+interested\b"
