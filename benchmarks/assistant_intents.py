@@ -3,7 +3,8 @@
     python benchmarks/assistant_intents.py [--part dev] [--encoder use] [--misses]
 
 Questions that stand alone and have one right intent count; those of the band (nobody could tell) are told apart: right is
-to ask back. Part "dev" may be looked at while templates are written; "test" is for the figures that are reported.
+to ask back. Parts "dev" and "dev2" may be looked at while templates are written; "test" and "test2" are for the figures
+that are reported.
 """
 
 import argparse
@@ -13,8 +14,8 @@ from importlib.resources import as_file, files
 
 import numpy as np
 
-from nextbest.assistant.intent.linking import Linker
-from nextbest.assistant.intent.questions import load_catalogue, load_questions
+from nextbest.assistant.intent.questions import PARTS, Part, load_questions
+from nextbest.assistant.intent.questions.catalogue import catalogue_assets, catalogue_linker
 from nextbest.assistant.intent.understander import HEADS, Understander
 from nextbest.text.encoder import make_encoder
 
@@ -25,23 +26,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", choices=("dev", "test"), default="dev")
+    parser.add_argument("--part", choices=PARTS, default="dev")
     parser.add_argument("--encoder", choices=("use", "ngrams", "both"), default="both")
-    parser.add_argument("--misses", action="store_true", help="print them; only of part dev")
+    parser.add_argument("--misses", action="store_true", help="print them; only of a part dev")
     args = parser.parse_args()
-    things = [named for named in load_catalogue() if named.kind != "asset"]
-    linker = Linker(
-        {named.item_id: named.title for named in things},
-        aliases={named.item_id: named.also for named in things},
-    )
-    assets = {
-        named.item_id: (named.title, *named.also) for named in load_catalogue() if named.kind == "asset"
-    }
     for encoder in ("use", "ngrams") if args.encoder == "both" else (args.encoder,):
-        measure(encoder, args.part, linker, assets, show=args.misses and args.part == "dev")
+        measure(encoder, args.part, show=args.misses and args.part.startswith("dev"))
 
 
-def measure(name: str, part: str, linker: Linker, assets: dict[str, tuple[str, ...]], *, show: bool) -> None:
+def measure(name: str, part: Part, *, show: bool) -> None:
+    linker, assets = catalogue_linker(), catalogue_assets()
     with as_file(files("nextbest.assistant.intent") / HEADS / name) as folder:
         understander = Understander.load(folder)
     assert make_encoder(name).name == understander.head.encoder

@@ -101,7 +101,7 @@ def _taught(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     }
     return document, (
         f"{taught.n_examples:,} examples ({len(more)} of your own), encoder {encoder.name}, written to {out}\n"
-        f"on templates that weren't learned: {taught.accuracy:.1%} right; {taught.asked_back:.1%} are asked back, "
+        f"on written questions that weren't learned: {taught.accuracy:.1%} right; {taught.asked_back:.1%} are asked back, "
         f"{taught.outside:.1%} of the others right"
     )
 

@@ -28,7 +28,7 @@ class Head:
     weight_DC: NDArray[np.float32]  # noqa: N815 - axes in the name
     bias_C: NDArray[np.float32]  # noqa: N815
     temperature: float
-    """Logits are divided by it: fitted on texts of templates that weren't learned."""
+    """Logits are divided by it: fitted on written questions that weren't learned."""
     band: float
     """Below this probability of the likeliest intent the client is asked back."""
     encoder: str
