@@ -6,42 +6,38 @@ stands on its own is left as it is, but for what was turned down before.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import get_args
 
 from nextbest.assistant.agent import cues
-from nextbest.assistant.agent.ellipsis import (
-    in_currency,
-    lone_length,
-    lone_number,
-    with_lone_number,
-    with_money_like,
+from nextbest.assistant.agent.carrying import (
+    BACK,
+    MONEY,
+    TIME,
+    given_of,
+    in_direction,
+    in_the_light_of,
+    merged,
+    of_a_plan,
 )
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
 from nextbest.assistant.intent import lexicon
 from nextbest.assistant.intent.counts import find_any_ordinal
-from nextbest.assistant.intent.names import find_goal
-from nextbest.assistant.intent.number_words import folded
-from nextbest.assistant.intent.slots import find_bare_sum
 from nextbest.assistant.memory.past import Past
 from nextbest.data.ids import OutsideId
 
 LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
 """Intents whose answer is a list that can be gone on with."""
-_AHEAD: frozenset[Intent] = frozenset({"plan", "forecast", "next_purchase"})
-_BACK: frozenset[Intent] = frozenset({"portfolio", "peers"})
-_TIME = frozenset({"period_days", "period", "horizon_days", "undirected_days"})
-_MONEY = frozenset({"amount", "monthly"})
 _TAKEN: Mapping[Intent, frozenset[str]] = {
-    "recommend": _MONEY | {"k", "category", "client"},
-    "similar": _MONEY | {"k", "items"},
-    "next_purchase": _TIME | {"k", "client", "items"},
+    "recommend": MONEY | {"k", "category", "client"},
+    "similar": MONEY | {"k", "items"},
+    "next_purchase": TIME | {"k", "client", "items"},
     "bank_product": frozenset({"k", "client", "items"}),
-    "portfolio": _TIME | {"client"},
+    "portfolio": TIME | {"client"},
     "peers": frozenset({"client"}),
-    "plan": _TIME | _MONEY | {"goal", "client"},
-    "forecast": _TIME | {"asset"},
+    "plan": TIME | MONEY | {"goal", "client"},
+    "forecast": TIME | {"asset"},
     "explain": frozenset({"items", "ordinal"}),
 }
 """What of a question's slots changes the answer: a text that says only one of them asks the last question again."""
@@ -121,22 +117,22 @@ def _answer_to_question_back(understood: Understood, past: Past) -> Understood |
     waiting = past.waiting
     if waiting is None or cues.n_words(understood.text) > 2 * _SHORT or cues.WHY.search(understood.text):
         return None
-    merged = _merged(understood.slots, waiting)
+    slots = merged(understood.slots, waiting)
     if waiting.offered:
         ordinal = understood.slots.ordinal
         if ordinal is not None and -1 <= ordinal <= len(waiting.offered) and ordinal:
             return _as_followup(
-                understood, waiting.offered[ordinal - 1 if ordinal > 0 else -1], replace(merged, ordinal=None)
+                understood, waiting.offered[ordinal - 1 if ordinal > 0 else -1], replace(slots, ordinal=None)
             )
         likely = {understood.intent, *(intent for intent, _ in understood.alternatives)}
         named = [intent for intent in waiting.offered if intent in likely]
         if understood.intent in waiting.offered or (named and not understood.is_sure):
             chosen = understood.intent if understood.intent in waiting.offered else named[0]
-            return _as_followup(understood, chosen, merged)
+            return _as_followup(understood, chosen, slots)
         return None
-    gives = _given(understood.slots) & {"items", "asset", "goal", "amount", "client"}
+    gives = given_of(understood.slots) & {"items", "asset", "goal", "amount", "client"}
     if gives and (cues.n_words(understood.text) <= _SHORT or not understood.is_sure):
-        return _as_followup(understood, waiting.intent, merged)
+        return _as_followup(understood, waiting.intent, slots)
     return None
 
 
@@ -148,7 +144,7 @@ def _takes(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
         return None
     taken = tuple(shown.item_id for shown in pointed)
     return Wish(
-        _as_followup(understood, last.intent, _merged(Slots(), last)), pointed, deny=taken, taken=taken
+        _as_followup(understood, last.intent, merged(Slots(), last)), pointed, deny=taken, taken=taken
     )
 
 
@@ -214,7 +210,7 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
         before.get("max_price") if bound is None else bound
     )  # cheap ones stay wanted until something else is
     return Wish(
-        _as_followup(understood, last.intent, _merged(replace(slots, ordinal=None), last)),
+        _as_followup(understood, last.intent, merged(replace(slots, ordinal=None), last)),
         pointed,
         deny=deny,
         max_price=bound,
@@ -225,14 +221,14 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
 
 def _compared(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
     """A portfolio beside others', and back to one's own."""
-    if last.intent not in _BACK or understood.slots.items or cues.n_words(understood.text) > 2 * _SHORT:
+    if last.intent not in BACK or understood.slots.items or cues.n_words(understood.text) > 2 * _SHORT:
         return None
     if last.intent == "peers" and cues.OWN.search(understood.text):
-        own = replace(_merged(understood.slots, last), client=None)
+        own = replace(merged(understood.slots, last), client=None)
         return Wish(_as_followup(understood, "portfolio", own))
     if not cues.COMPARED.search(understood.text):
         return None
-    return Wish(_as_followup(understood, "peers", _merged(understood.slots, last)))
+    return Wish(_as_followup(understood, "peers", merged(understood.slots, last)))
 
 
 def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
@@ -241,9 +237,9 @@ def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     if last.intent == "explain" and past.last_list is not None and not understood.slots.items:
         last = past.last_list  # a list goes on after one of its things was explained
     if last.intent == "portfolio" and understood.slots.asset is not None and cues.SHARE.search(text):
-        return Wish(_as_followup(understood, "portfolio", _merged(understood.slots, last)))
-    slots = _in_the_light_of(understood, last)
-    given = _given(slots) - {"ordinal", "rejects", "cheaper"}
+        return Wish(_as_followup(understood, "portfolio", merged(understood.slots, last)))
+    slots = in_the_light_of(understood, last)
+    given = given_of(slots) - {"ordinal", "rejects", "cheaper"}
     taken = given & _TAKEN.get(last.intent, frozenset())
     named = {"items", "asset", "goal", "category", "client"} & given
     if not given or not (_leans(text) or cues.n_words(text) <= _SHORT + 2 or _is_of_item(understood, last)):
@@ -261,7 +257,7 @@ def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
             slots = replace(slots, client=last.slots.client)
         return Wish(_as_followup(understood, other, in_direction(slots, other)), pointed)
     slots = in_direction(slots, last.intent)
-    return Wish(_as_followup(understood, last.intent, _merged(slots, last)), pointed, before=last.question)
+    return Wish(_as_followup(understood, last.intent, merged(slots, last)), pointed, before=last.question)
 
 
 def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
@@ -283,23 +279,9 @@ def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
         return None
     if last.slots.client is not None and slots.client is None and cues.SELF.search(understood.text):
         return None
-    merged = _merged(in_direction(slots, last.intent), last)
-    return Wish(_as_followup(understood, last.intent, merged), pointed)
-
-
-def _in_the_light_of(understood: Understood, last: Turn) -> Slots:
-    """Slots of a short text, with its lone number, its currency and its sum read as the last question's were."""
-    if (changed := in_currency(understood.text, last.slots)) is not None:
-        return changed
-    slots = understood.slots
-    is_free = not _given(slots) & (_TIME | _MONEY | {"client"})
-    if is_free and (number := lone_number(understood.text)) is not None:
-        slots = with_lone_number(slots, number, last.slots, last.intent)
-    elif is_free and (days := lone_length(understood.text)) is not None:
-        slots = replace(slots, period_days=days, undirected_days=days)
-    if last.intent == "plan":
-        slots = _of_a_plan(slots, understood.text)
-    return with_money_like(slots, last.slots, understood.text)
+    return Wish(
+        _as_followup(understood, last.intent, merged(in_direction(slots, last.intent), last)), pointed
+    )
 
 
 _LIKE = re.compile(r"\b(?:как|типа|вроде|на|like)\s+$", re.IGNORECASE)
@@ -374,41 +356,6 @@ def _pointed(understood: Understood, past: Past) -> tuple[Shown, ...]:
     return past.spoken_of if cues.POINTER.search(understood.text) else ()
 
 
-def _given(slots: Slots) -> set[str]:
-    """Names of the slots that the text fills."""
-    empty = Slots()
-    return {f.name for f in fields(Slots) if getattr(slots, f.name) != getattr(empty, f.name)}
-
-
-def _merged(slots: Slots, last: Turn) -> Slots:
-    """What is said now before what was said last; a place in a list and a refusal are of one question only."""
-    changes = {name: getattr(slots, name) for name in _given(slots)}
-    if _TIME & changes.keys():
-        changes = {**dict.fromkeys(_TIME), **changes}
-    return replace(replace(last.slots, ordinal=None, rejects=False, cheaper=False), **changes)
-
-
-def in_direction(slots: Slots, intent: Intent) -> Slots:
-    """A bare "three years" looks ahead for a plan and back for a portfolio; a time that says its way keeps it."""
-    days = slots.undirected_days
-    if days is None:
-        return slots
-    if intent in _AHEAD:
-        return replace(slots, horizon_days=days, period_days=None, period=None, undirected_days=None)
-    if intent in _BACK and slots.horizon_days is not None:
-        return replace(slots, period_days=days, horizon_days=None, undirected_days=None)
-    return replace(slots, undirected_days=None)
-
-
-def _of_a_plan(slots: Slots, text: str) -> Slots:
-    """A plan is about saving, so that a house and a bare number need no further word: "план: дом, 900 000"."""
-    if slots.goal is None:
-        slots = replace(slots, goal=find_goal(folded(text), is_wish=True))
-    if slots.amount is None and slots.monthly is None:
-        slots = replace(slots, amount=find_bare_sum(text))
-    return slots
-
-
 def _as_followup(understood: Understood, intent: Intent, slots: Slots) -> Understood:
     return replace(understood, intent=intent, slots=slots, is_sure=True, is_followup=True, alternatives=())
 
@@ -418,7 +365,7 @@ def _with_memory(wish: Wish, past: Past) -> Wish:
     understood = wish.understood
     slots = in_direction(understood.slots, understood.intent)
     if understood.intent == "plan":
-        slots = _of_a_plan(slots, understood.text)
+        slots = of_a_plan(slots, understood.text)
     if slots != understood.slots:
         wish = replace(wish, understood=replace(understood, slots=slots))
     if understood.intent not in LISTS:
