@@ -23,7 +23,7 @@ _CURRENCIES = {
 }
 _CURRENCY = "|".join(f"(?P<{code}>{words})" for code, words in _CURRENCIES.items())
 _AFTER = re.compile(rf"<(?P<mark>\d+)>(?:\.(?=р\.))?\s*(?:{_CURRENCY})")
-_BEFORE = re.compile(rf"(?:{_CURRENCY})\s*<(?P<mark>\d+)>")
+_BEFORE = re.compile(rf"(?:{_CURRENCY})\s*(?:(?:на|до|за|по|около)\s+)?<(?P<mark>\d+)>")
 _NOT_MONEY = (
     r"(?!\s*(?:%|процент|percent|игр|товар|вариант|акци|шт|games?|items?|times?|раз|день|дн|недел|месяц|год|лет|"
     r"days?|weeks?|months?|years?|quarters?|people|человек))"
