@@ -33,6 +33,7 @@ from nextbest.assistant.finetune.data import Trace, tuning_data
 from nextbest.assistant.finetune.scores import TODAY, score_calls, score_intents, score_phrases
 from nextbest.assistant.finetune.tune import default_config, finetune
 from nextbest.assistant.intent.questions import Question, load_catalogue, load_questions
+from nextbest.assistant.prompts.drafts import ordered_grammar
 from nextbest.assistant.prompts.prompts import render
 from nextbest.assistant.prompts.taught import VERSION
 from nextbest.assistant.providers.adapters import KEY
@@ -64,6 +65,11 @@ def main() -> None:
     parser.add_argument("--part", choices=["dev", "test"], default="dev")
     parser.add_argument("--steps", type=int, default=580)
     parser.add_argument("--checkpoints", type=Path)
+    parser.add_argument(
+        "--ordered",
+        action="store_true",
+        help="llama.cpp: words only, under `ordered_grammar`, as a chat asks",
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.what == "train":
@@ -74,7 +80,12 @@ def main() -> None:
         path = gemma_file() if args.model.startswith("gguf:") else Path(args.model)
         with_engine = GgufProvider(GgufModel(path, args.adapter))
         with_engine.open()
-        found = after(by_engine(with_engine), questions(args.part, args.questions))
+        if args.ordered:
+            found = {
+                "phrases": timed(lambda: asdict(score_phrases(ordered(with_engine), phrases())), N_PHRASES)
+            }
+        else:
+            found = after(by_engine(with_engine), questions(args.part, args.questions))
     else:
         tuned = open_checkpoint(args.model, adapter=args.adapter)
         found = after(by_torch(tuned), questions(args.part, args.questions))
@@ -173,10 +184,29 @@ def by_engine(provider: GgufProvider) -> Callable[[int], Write]:
     return writer
 
 
-def one_answer(provider: GgufProvider, messages: tuple[Message, ...], max_new: int) -> str:
+def ordered(provider: GgufProvider) -> Write:
+    """Words by llama.cpp under the grammar of their form."""
+    by_messages = {one.messages: one for one in phrases()}
+
+    def write(ask: Ask) -> list[str]:
+        said = []
+        for messages in ask:
+            one = by_messages[messages]
+            assert one.results is not None  # of the task "phrase"
+            said.append(one_answer(provider, messages, 300, ordered_grammar(one.results, one.language)))
+        return said
+
+    return write
+
+
+def one_answer(
+    provider: GgufProvider, messages: tuple[Message, ...], max_new: int, grammar: str | None = None
+) -> str:
     """An answer; "" where there was none."""
     try:
-        request = ChatRequest(messages, taught=messages, max_tokens=max_new, timeout_s=120)
+        request = ChatRequest(
+            messages, taught=messages, taught_grammar=grammar, max_tokens=max_new, timeout_s=120
+        )
         return provider.complete(request).text.strip()
     except ProviderError as error:
         return error.partial

@@ -7,17 +7,22 @@ import pytest
 import torch
 
 from language_checkpoints import language_folder
-from nextbest.assistant.base import Slots, ToolCall
+from nextbest.assistant.base import Figure, ItemFact, Slots, ToolCall, ToolResult
 from nextbest.assistant.finetune.data import is_held_out, planned, tuning_data
-from nextbest.assistant.finetune.drafts import draft
 from nextbest.assistant.finetune.results import MADE_OF, made_up
-from nextbest.assistant.finetune.scores import score_calls, score_intents, score_phrases
+from nextbest.assistant.finetune.scores import (
+    is_paired,
+    score_calls,
+    score_intents,
+    score_phrases,
+)
 from nextbest.assistant.finetune.slots import varied
 from nextbest.assistant.finetune.tune import examples, finetune
 from nextbest.assistant.grounding.checking import check
 from nextbest.assistant.intent.nearness import is_close
 from nextbest.assistant.intent.questions import load_catalogue, load_questions
 from nextbest.assistant.intent.templates import Template
+from nextbest.assistant.prompts.drafts import draft, ordered_grammar
 from nextbest.assistant.prompts.placeholders import fill, masked
 from nextbest.assistant.prompts.taught import (
     TOOLS_OF,
@@ -134,7 +139,7 @@ def test_the_right_answers_score_one_and_others_what_they_are():
 def test_drafts_are_scored_by_what_code_has_to_drop(data):
     traces = [one for one in data.held_out if one.task == "phrase"]
     good = score_phrases(lambda _: [one.completion for one in traces], traces)
-    assert (good.whole, good.names, good.loops) == (1, 1, 0)
+    assert (good.whole, good.names, good.paired, good.loops) == (1, 1, 1, 0)
     strange = score_phrases(
         lambda _: [one.completion + " Only 77 left. And {i77}." for one in traces], traces
     )
@@ -142,6 +147,16 @@ def test_drafts_are_scored_by_what_code_has_to_drop(data):
     looping = score_phrases(lambda _: [f"{one.completion} {one.completion}" for one in traces], traces)
     assert looping.loops > 0.9
     assert score_phrases(lambda _: [""] * len(traces), traces).names == 0
+
+
+def test_a_price_behind_another_name_is_told():
+    items = tuple(ItemFact(f"g{i}", {"en": f"G{i}", "ru": f"G{i}"}, rank=i) for i in (1, 2))
+    prices = tuple(Figure("price", 5.0 * i, "RUB", {"en": "price", "ru": "цена"}, of=f"g{i}") for i in (1, 2))
+    known = masked([ToolResult("recommend_items", "ok", "shop", items=items, figures=prices)], "en")
+    assert is_paired("Take {i1} ({f1}) and {i2} ({f2}).", known)
+    assert not is_paired("Take {i1} ({f2}) and {i2} ({f1}).", known)
+    assert not is_paired("For {f1}: {i1}.", known)
+    assert not is_paired("Take {i9}.", known)
 
 
 def test_a_plan_needs_no_conversation():
@@ -233,3 +248,14 @@ def test_invented_slots_keep_the_question_and_are_the_same_for_a_seed():
     assert any(re.search(r" (?:for )?client \S+$", text) is None for text in texts)
     again = [varied(template, np.random.default_rng(3)).text for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_the_grammar_of_an_answer_lets_every_taught_one_through_in_order(data):
+    for one in [one for one in data.learned if one.task == "phrase"][:60]:
+        root, gap = ordered_grammar(one.results, one.language).strip().split("\n")
+        places = re.findall(r'"({\w+})"', root)
+        assert places == re.findall(r"{\w+}", one.completion)
+        told = re.findall(r'"(\d+)"', gap)
+        between = re.sub(r"{\w+}", "", one.completion)
+        assert set(re.findall(r"\d+", between)) <= set(told)
+        assert re.search(r"{\w+}\)?\.$", one.completion)

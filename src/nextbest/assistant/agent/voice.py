@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nextbest.assistant.base import LANGUAGES, Finding, Language, Link, Mode, ToolResult, Understood
 from nextbest.assistant.grounding.checking import SentenceGate
+from nextbest.assistant.prompts.drafts import ordered_grammar
 from nextbest.assistant.prompts.placeholders import Masked, fill, masked
 from nextbest.assistant.prompts.prompts import n_tokens, render
 from nextbest.assistant.prompts.taught import phrase_messages
@@ -206,6 +207,7 @@ class Voice:
             max_tokens=needed if self._max_tokens is None else min(needed, self._max_tokens),
             timeout_s=self._timeout_s,
             taught=phrase_messages(understood.text, known, understood.language),
+            taught_grammar=ordered_grammar(known, understood.language) if self._with_grammar else None,
         )
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from nextbest.assistant.agent.followups import Wish
 from nextbest.assistant.agent.planner import plan
 from nextbest.assistant.base import Intent, Language, Room, Slots, ToolCall, Understood
-from nextbest.assistant.finetune.drafts import draft
 from nextbest.assistant.finetune.results import MADE_OF, made_up
 from nextbest.assistant.finetune.slots import varied
 from nextbest.assistant.intent.corpus import fill, vary
@@ -25,6 +24,7 @@ from nextbest.assistant.intent.nearness import is_close
 from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.intent.templates import Template, load_templates, load_words
 from nextbest.assistant.intent.written import load_written
+from nextbest.assistant.prompts.drafts import draft
 from nextbest.assistant.prompts.placeholders import Masked, masked
 from nextbest.assistant.prompts.placeholders import fill as filled
 from nextbest.assistant.prompts.taught import TOOLS_OF, call_completion, call_messages, phrase_messages

@@ -5,6 +5,7 @@ arguments in the text. Words: on results of held-out templates, judged by `promp
 between a draft and a client. Knows no model: a model is a function.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from nextbest.assistant.intent.cleaning import clean
 from nextbest.assistant.intent.linking import Linker
 from nextbest.assistant.intent.questions import Named, Question
 from nextbest.assistant.intent.slots import find_slots
-from nextbest.assistant.prompts.placeholders import fill
+from nextbest.assistant.phrasing.compact import Placeholder
+from nextbest.assistant.prompts.placeholders import Masked, fill
 from nextbest.assistant.prompts.taught import call_messages, read_call
 from nextbest.assistant.providers.protocol import Message
 
@@ -55,6 +57,8 @@ class PhraseScores:
     """Every name is there, once filled, and no sentence had to be dropped."""
     names: float
     """Every name or first figure that must be said is said, in what is left after dropping."""
+    paired: float
+    """Whole, and every figure and reason stands behind the name that it belongs to."""
     invented_places: float
     """A placeholder that doesn't exist."""
     invented_figures: float
@@ -116,10 +120,33 @@ def score_phrases(write: Write, traces: Sequence[Trace]) -> PhraseScores:
         counts.update(kinds)
         counts["whole"] += back.is_whole and not kinds
         counts["names"] += back.is_whole
+        counts["paired"] += back.is_whole and not kinds and is_paired(draft, one.results)
     n = max(1, len(asked))
     return PhraseScores(
-        len(asked), counts["whole"] / n, counts["names"] / n, counts["placeholder"] / n, counts["number"] / n, counts["loop"] / n
+        len(asked), counts["whole"] / n, counts["names"] / n, counts["paired"] / n, counts["placeholder"] / n, counts["number"] / n, counts["loop"] / n
     )  # fmt: skip
+
+
+def is_paired(draft: str, results: Masked) -> bool:
+    """Whether each figure of a draft follows the name that it belongs to, and each reason a name that has it.
+
+    `fill` doesn't look for that; the gate of `grounding` does, before anything is sent.
+    """
+    item: Placeholder | None = None
+    for name in re.findall(r"{(\w+)}", draft):
+        place = results.places.get(name)
+        if place is None:
+            return False
+        if place.kind == "item":
+            item = place
+        elif place.kind == "figure" and place.figure is not None and place.figure.of is not None:
+            if item is None or item.item is None or place.figure.of != item.item.item_id:
+                return False
+        elif place.kind == "reason":
+            own = None if item is None else results.values.get(f"r{item.name[1:]}")
+            if own != results.values[name]:
+                return False
+    return True
 
 
 def right_call(question: Question, catalogue: Sequence[Named]) -> ToolCall | None:

@@ -72,6 +72,8 @@ class ChatRequest:
     taught: tuple[Message, ...] = ()
     """The same asked in the short form of `prompts/taught.py`: a provider whose adapter knows it reads this in place of
     `messages`, `schema` and `grammar`; others leave it alone."""
+    taught_grammar: str | None = None
+    """GBNF of the answer in that form, for those of them that can keep one."""
 
     def __post_init__(self) -> None:
         if not self.messages or self.messages[-1].role != "user":
@@ -199,7 +201,10 @@ def as_read(provider: ChatProvider, request: ChatRequest) -> ChatRequest:
     """The request as a provider reads it: in the form that its adapter was taught, where it was and there is one."""
     if not request.taught or not getattr(provider, "is_taught", False):
         return request
-    return replace(request, messages=request.taught, schema=None, grammar=None, taught=())
+    grammar = request.taught_grammar if "grammar" in provider.features else None
+    return replace(
+        request, messages=request.taught, schema=None, grammar=grammar, taught=(), taught_grammar=None
+    )
 
 
 def check_features(provider: ChatProvider, request: ChatRequest, *, streams: bool = False) -> None:
