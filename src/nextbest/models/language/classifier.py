@@ -31,7 +31,7 @@ BATCH = 64
 class ClassifierConfig(BaseModel, frozen=True, extra="forbid"):
     """How a classifier is taught."""
 
-    epochs: PositiveInt = 4
+    epochs: PositiveInt = 3
     """At most."""
     patience: PositiveInt = 1
     """Epochs without a better validation after which teaching ends."""
