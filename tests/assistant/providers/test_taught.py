@@ -67,6 +67,7 @@ def said(voice: Voice) -> tuple[list[str], Spoken]:
 def test_a_folder_with_its_adapter_answers_in_its_own_form_through_the_gate(taught) -> None:
     folder, adapter = taught
     provider = make_provider(f"folder:{folder / 'base'}+{adapter}")
+    assert provider.name == "folder:base+adapter"
     pieces, spoken = said(Voice(provider))
     assert spoken.text == "Try “Hades”."
     assert not spoken.fell_back

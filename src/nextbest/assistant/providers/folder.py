@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbest.assistant.providers import answers
 from nextbest.assistant.providers.adapters import is_taught
-from nextbest.assistant.providers.local import streamed, whole
+from nextbest.assistant.providers.local import streamed, whole, with_adapter
 from nextbest.assistant.providers.plain import STOPS, prompt_text
 from nextbest.assistant.providers.protocol import (
     ChatRequest,
@@ -61,7 +61,7 @@ class FolderProvider:
         if adapter is not None and not adapter.is_dir():
             raise InputError("adapter", "no such folder", value=str(adapter))
         self._source, self._adapter, self._checkpoint = text, adapter, checkpoint
-        self._name = name or f"folder:{Path(text).name}"
+        self._name = name or f"folder:{Path(text).name}{with_adapter(adapter)}"
         self.is_taught = is_taught(adapter)
         """Whether its adapter was taught the short forms of `prompts/taught.py`."""
         self._lock = Lock()

@@ -18,7 +18,7 @@ from typing import Any
 
 from nextbest.assistant.providers import answers
 from nextbest.assistant.providers.adapters import header_holds, is_taught
-from nextbest.assistant.providers.local import streamed, whole
+from nextbest.assistant.providers.local import streamed, whole, with_adapter
 from nextbest.assistant.providers.plain import STOPS, plain_prompt
 from nextbest.assistant.providers.protocol import (
     ChatRequest,
@@ -67,7 +67,7 @@ class GgufProvider:
             if path is not None:
                 _check_file(path)
         self._model = model
-        self._name = name or f"gguf:{model.path.stem}"
+        self._name = name or f"gguf:{model.path.stem}{with_adapter(model.adapter)}"
         self._has_template = has_chat_template(model.path)
         self.is_taught = is_taught(model.adapter)
         """Whether its adapter was taught the short forms of `prompts/taught.py`."""

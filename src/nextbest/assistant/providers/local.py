@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from nextbest.assistant.providers import answers
 from nextbest.assistant.providers.protocol import (
@@ -58,3 +59,8 @@ def streamed(provider: ChatProvider, request: ChatRequest, write: Writes) -> Ite
     """The answer as it is written; errors as the protocol says."""
     check_features(provider, request, streams=True)
     return write(as_read(provider, request))
+
+
+def with_adapter(adapter: Path | None) -> str:
+    """What a model's name has behind it where it has an adapter, without where that is."""
+    return "" if adapter is None else f"+{adapter.stem}"

@@ -198,11 +198,14 @@ def _made(settings: ProviderSettings, env: Mapping[str, str]) -> ChatProvider:
         return _endpoint(settings, env)
     if settings.kind == "gguf":
         from nextbest.assistant.providers.gguf import GgufModel, GgufProvider, gemma_file
+        from nextbest.assistant.providers.local import with_adapter
 
         is_gemma = settings.model == GEMMA_NAME
         path = gemma_file() if is_gemma else Path(settings.model)
         model = GgufModel(path, settings.adapter, n_ctx=settings.n_ctx, n_threads=settings.n_threads)
-        return GgufProvider(model, name=f"gguf:{GEMMA_NAME}" if is_gemma else None)
+        return GgufProvider(
+            model, name=f"gguf:{GEMMA_NAME}{with_adapter(settings.adapter)}" if is_gemma else None
+        )
     if settings.kind == "folder":
         from nextbest.assistant.providers.folder import FolderProvider
 
