@@ -151,6 +151,18 @@ def test_like_the_second_one_is_similar_to_it() -> None:
     assert [link.item_id for link in wish.understood.slots.items] == ["g2"]
 
 
+def test_like_the_first_one_is_no_explanation_though_the_classifier_is_sure_of_one() -> None:
+    wish = resolve(asked("похожее на первое", "explain", Slots(ordinal=1), p=0.77, sure=True), past())
+    assert (wish.understood.intent, wish.understood.slots.items[0].item_id) == ("similar", "g1")
+
+
+def test_what_comes_next_is_a_question_of_its_own_and_other_ones_go_on_with_the_list() -> None:
+    alone = resolve(asked("что я куплю дальше?", "next_purchase", p=0.97, sure=True), past())
+    assert (alone.understood.intent, alone.deny) == ("next_purchase", ())
+    more = resolve(asked("давай другие варианты", "recommend", p=0.97, sure=True), past("next_purchase"))
+    assert (more.understood.intent, more.deny) == ("next_purchase", ("g1", "g2", "g3"))
+
+
 def test_a_place_that_the_list_does_not_have_points_at_nothing() -> None:
     assert resolve(asked("почему девятая?", slots=Slots(ordinal=9)), past()).about == LIST
     assert resolve(asked("беру девятую", slots=Slots(ordinal=9)), past()).taken == ()

@@ -61,6 +61,8 @@ _NEAR: Mapping[Intent, frozenset[Intent]] = {
     "peers": frozenset({"portfolio"}),
     "portfolio": frozenset({"peers"}),
 }
+_GO_ON = LISTS - {"next_purchase"}
+"""Intents of words that ask for more of a list; "what will I buy next?" does not."""
 _SHORT, _CLEAR = 6, 0.8
 
 
@@ -156,6 +158,8 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
     )
     if not asks or not past.shown or understood.slots.rejects or cues.n_words(understood.text) > 2 * _SHORT:
         return None
+    if cues.ALIKE.search(understood.text) and not cues.WHY.search(understood.text):
+        return None  # "like the first one": `_alike`
     slots = replace(understood.slots, client=understood.slots.client or last.slots.client)
     if slots.items:  # a thing of the list, or another one
         return (
@@ -187,9 +191,8 @@ def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
         return None
     if (
         n_words > 2
-        and understood.is_sure
-        and understood.intent not in LISTS
-        and understood.probability >= _CLEAR
+        and _starts_anew(understood, last)
+        and understood.intent not in _GO_ON
         and not slots.rejects
         and not slots.cheaper
     ):
