@@ -93,8 +93,10 @@ def test_a_long_list_of_holdings_leaves_room_for_few_figures_and_tables_keep_the
     )
     figures = [Figure("worth", 1e6, "RUB", {"ru": "стоимость", "en": "worth"})]
     for item in classes:
-        for key in ("share", "class_worth"):
-            figures.append(Figure(key, 0.1, "fraction", {"ru": key, "en": key}, of=item.item_id))
+        figures += [
+            Figure(key, 0.1, "fraction", {"ru": key, "en": key}, of=item.item_id)
+            for key in ("share", "class_worth")
+        ]
     held = ToolResult("portfolio_metrics", "ok", "portfolio", items=classes, figures=tuple(figures))
     found = masked([held], "en")
     assert len(found.rows) == MAX_HELD
