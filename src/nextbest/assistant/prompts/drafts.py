@@ -6,6 +6,7 @@ Written by code from `prompts.placeholders`, in several wordings of both languag
 proposed. Knows no question and no model.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -61,6 +62,7 @@ _FURTHER: Mapping[Language, tuple[str, ...]] = {
 }
 _IS: Mapping[Language, str] = {"en": " is ", "ru": ": "}
 _AND: Mapping[Language, str] = {"en": " and ", "ru": " и "}
+_PLACE = re.compile(r"{(\w+)}")
 _IN_A_SENTENCE = 2
 """Figures of one sentence: a slip costs no more than that, and labels that are much alike don't read as a loop."""
 
@@ -85,13 +87,47 @@ def draft(results: Masked, intent: Intent, language: Language, rng: np.random.Ge
 def ordered_grammar(results: Masked, language: Language) -> str:
     """A GBNF under which every placeholder is written once, in the order of `draft`; the words between are the model's.
 
-    No digit stands in them but those that rows have: "worst 5%".
+    What ties a name to its figures and its reason (brackets, labels, a colon) and the members of a list is literal: with words of its own between
+    them a model has put one item's figure beside another's name. No digit stands in its words but those that rows have:
+    "worst 5%".
     """
-    order = re.findall(r"{\w+}", draft(results, "recommend", language, np.random.default_rng(0)))
+    text = draft(results, "recommend", language, np.random.default_rng(0))
     told = sorted(set(re.findall(r"\d+", re.sub(r"{\w+}", "", " ".join(results.rows)))))
     signs = " | ".join(["[^{}0-9\\n]", *(f'"{digits}"' for digits in told)])
-    places = " gap ".join(f'"{place}"' for place in order)
-    return f'root ::= gap {places} ")"? "."\ngap ::= ({signs})*\n'
+    root, owner = ["gap"], None
+    _, *pieces = _PLACE.split(text)  # name, the text after it, name, ...
+    for name, after, following in zip(pieces[::2], pieces[1::2], [*pieces[2::2], None], strict=True):
+        owner = _owner(results.places[name], owner)
+        root.append(_literal(f"{{{name}}}"))
+        place = None if following is None else results.places[following]
+        if place is None or _is_tied(place, owner) or _is_listed(place, after):
+            root.append(_literal(after))
+        else:
+            root += [_literal(")"), "gap"] if after.startswith(")") else ["gap"]
+    return f"root ::= {' '.join(root)}\ngap ::= ({signs})*\n"
+
+
+def _is_listed(place: Placeholder, between: str) -> bool:
+    """Whether a placeholder is the next of a list inside one sentence."""
+    return place.kind == "item" and ". " not in between
+
+
+def _literal(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _owner(place: Placeholder, before: Placeholder | None) -> Placeholder | None:
+    """The item that is spoken of after a placeholder."""
+    if place.kind == "item":
+        return place
+    return None if place.figure is not None and place.figure.of is None else before
+
+
+def _is_tied(place: Placeholder, owner: Placeholder | None) -> bool:
+    """Whether a placeholder says something of the item that is spoken of."""
+    if owner is None:
+        return False
+    return place.kind == "reason" or (place.figure is not None and place.figure.of == _id(owner) is not None)
 
 
 class _Writer:
