@@ -19,7 +19,7 @@ from nextbest.assistant.intent.linking import Linker
 from nextbest.assistant.intent.questions import load_catalogue, load_questions
 from nextbest.assistant.intent.train import teach
 from nextbest.assistant.intent.understander import Understander
-from nextbest.models.language.classifier import ClassifierConfig
+from nextbest.models.language.classifier_fit import ClassifierConfig
 from nextbest.text.encoder import make_encoder
 
 TODAY = datetime.date(2026, 11, 23)

@@ -126,7 +126,7 @@ def _taught_bert(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         raise InputError("--rng", "must be 0 or more", value=args.rng)
     need_language_models("--form bert", adapters=False)
     check_free(args.out)
-    from nextbest.models.language.classifier import ClassifierConfig
+    from nextbest.models.language.classifier_fit import ClassifierConfig
 
     given = {"seed": args.rng, "epochs": args.epochs, "learning_rate": args.learning_rate}
     config = ClassifierConfig(**{name: value for name, value in given.items() if value is not None})

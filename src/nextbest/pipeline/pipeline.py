@@ -299,11 +299,7 @@ class Pipeline:
         return self._follower.sync()
 
     def adopt_live(self, other: "Pipeline") -> int:
-        """Take over the posted events of an older pipeline, before this one answers in its place.
-
-        Items that the older one didn't know count here if this one does. With an event log, `attach`
-        does the same.
-        """
+        """Take over an older pipeline's posted events, of items that this one knows too; with a log `attach` does the same."""
         return self._live.adopt(other._live)
 
     # --- looking ----------------------------------------------------------------------------------

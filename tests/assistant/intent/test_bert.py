@@ -18,7 +18,7 @@ from nextbest.assistant.intent.head import Head
 from nextbest.assistant.intent.questions import load_questions
 from nextbest.assistant.intent.understander import Understander
 from nextbest.errors import ArtifactError, DataError, InputError
-from nextbest.models.language.classifier import ClassifierConfig
+from nextbest.models.language.classifier_fit import ClassifierConfig
 
 QUICK = ClassifierConfig(epochs=5, patience=2, learning_rate=3e-3, head_learning_rate=1e-2, max_length=32)
 

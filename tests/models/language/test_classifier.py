@@ -13,13 +13,8 @@ pytest.importorskip("transformers")
 
 from language_checkpoints import encoder_folder, language_folder  # noqa: E402
 from nextbest.errors import ArtifactError, InputError  # noqa: E402
-from nextbest.models.language.classifier import (  # noqa: E402
-    ClassifierConfig,
-    Fitted,
-    TextClassifier,
-    fit_classifier,
-    open_encoder,
-)
+from nextbest.models.language.classifier import TextClassifier, open_encoder  # noqa: E402
+from nextbest.models.language.classifier_fit import ClassifierConfig, Fitted, fit_classifier  # noqa: E402
 
 WORDS = [
     "apple",

@@ -21,7 +21,8 @@ from nextbest.errors import ArtifactError, DataError, InputError
 from nextbest.models import store
 
 if TYPE_CHECKING:
-    from nextbest.models.language.classifier import ClassifierConfig, TextClassifier
+    from nextbest.models.language.classifier import TextClassifier
+    from nextbest.models.language.classifier_fit import ClassifierConfig
 
 log = logging.getLogger(__name__)
 KIND = "intent encoder"
@@ -183,7 +184,8 @@ def teach_bert(
     ArtifactError
         The checkpoint is damaged.
     """
-    from nextbest.models.language.classifier import TextClassifier, fit_classifier, open_encoder
+    from nextbest.models.language.classifier import TextClassifier, open_encoder
+    from nextbest.models.language.classifier_fit import fit_classifier
 
     if not languages or set(languages) - set(LANGUAGES):
         raise InputError("languages", f"must be some of {', '.join(LANGUAGES)}", value=list(languages))
