@@ -31,7 +31,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def taught(source: Path) -> TaughtBert:
-    return teach_bert(source, n_each=1, config=QUICK)
+    return teach_bert(source, n_each=1, n_said=0, config=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,6 @@ def test_what_cannot_be_taught_is_told(source: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match="some of ru, en"):
         teach_bert(source, languages=())
     few = make_corpus(0, n_each=1, n_said=0)[:5]
-    monkeypatch.setattr("nextbest.assistant.intent.bert.make_corpus", lambda rng, n_each: few)
+    monkeypatch.setattr("nextbest.assistant.intent.bert.make_corpus", lambda rng, n_each, n_said: few)
     with pytest.raises(DataError, match="without templates"):
         teach_bert(source, n_each=1)

@@ -153,6 +153,7 @@ def teach_bert(
     *,
     rng: int = 0,
     n_each: int = 5,
+    n_said: int = 4,
     more: Sequence[Example] = (),
     languages: Sequence[Language] = LANGUAGES,
     config: "ClassifierConfig | None" = None,
@@ -168,6 +169,8 @@ def teach_bert(
         Seed of the corpus; that of the training is `config.seed`.
     n_each
         Phrasings of each template.
+    n_said
+        Ways in which each written question is said.
     more
         Examples of one's own, beside the corpus; each is a template of its own.
     languages
@@ -189,7 +192,9 @@ def teach_bert(
 
     if not languages or set(languages) - set(LANGUAGES):
         raise InputError("languages", f"must be some of {', '.join(LANGUAGES)}", value=list(languages))
-    examples = [e for e in [*make_corpus(rng, n_each=n_each), *more] if e.language in languages]
+    examples = [
+        e for e in [*make_corpus(rng, n_each=n_each, n_said=n_said), *more] if e.language in languages
+    ]
     is_held_N = folds_of(examples) == 0
     label_N = np.array([INTENTS.index(example.intent) for example in examples], np.int64)
     texts = [as_told(Seen(example.text, example.flags)) for example in examples]
