@@ -15,7 +15,7 @@ import numpy as np
 from nextbest.assistant.base import INTENTS, LANGUAGES, Language
 from nextbest.assistant.intent.corpus import Example, make_corpus
 from nextbest.assistant.intent.features import FLAGS, Features, Seen
-from nextbest.assistant.intent.head import Floats, choose_band, fit_temperature, softmax
+from nextbest.assistant.intent.head import Floats, choose_band, fit_temperature, manifest_of, softmax
 from nextbest.assistant.intent.train import folds_of
 from nextbest.errors import ArtifactError, DataError, InputError
 from nextbest.models import store
@@ -88,12 +88,8 @@ class BertIntents:
         """
         from nextbest.models.language.classifier import TextClassifier
 
-        manifest = store.read_manifest(folder)
-        if manifest["kind"] != KIND:
-            raise ArtifactError(folder, f"holds {manifest['kind']!r}, not {KIND!r}", remedy=_REMEDY)
+        manifest = manifest_of(folder, KIND, remedy=_REMEDY)
         config = manifest["config"]
-        if config.get("intents") != list(INTENTS):
-            raise ArtifactError(folder, "knows other intents than this version", remedy=_REMEDY)
         store.check_files(folder, manifest)
         arrays = store.read_arrays(folder, manifest)
         try:

@@ -82,13 +82,9 @@ class Head:
         ArtifactError
             The folder is missing, damaged, of another kind, or of other intents.
         """
-        manifest = store.read_manifest(folder)
         remedy = "teach one with `nextbest assistant train-intents`"
-        if manifest["kind"] != KIND:
-            raise ArtifactError(folder, f"holds {manifest['kind']!r}, not {KIND!r}", remedy=remedy)
+        manifest = manifest_of(folder, KIND, remedy=remedy)
         config = manifest["config"]
-        if config.get("intents") != list(INTENTS):
-            raise ArtifactError(folder, "knows other intents than this version", remedy=remedy)
         arrays = store.read_arrays(folder, manifest)
         try:
             return cls(
@@ -101,6 +97,22 @@ class Head:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(folder, f"lacks a part ({error})", remedy=remedy) from error
+
+
+def manifest_of(folder: Path, kind: str, *, remedy: str) -> dict[str, Any]:
+    """The manifest of a folder of intents, of this kind and this version's names.
+
+    Raises
+    ------
+    ArtifactError
+        The folder is missing, of another kind, or of other intents.
+    """
+    manifest = store.read_manifest(folder)
+    if manifest["kind"] != kind:
+        raise ArtifactError(folder, f"holds {manifest['kind']!r}, not {kind!r}", remedy=remedy)
+    if manifest["config"].get("intents") != list(INTENTS):
+        raise ArtifactError(folder, "knows other intents than this version", remedy=remedy)
+    return manifest
 
 
 def fit_logistic(
