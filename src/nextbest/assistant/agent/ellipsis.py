@@ -23,7 +23,8 @@ _LEAST_CLIENT, _MOST_UNITS = 10, 30
 """A number from which another client is likelier meant than a count of things; more is no count of years or months."""
 _UNITS = ("year", "quarter", "month", "week", "day")
 _UNIT = re.compile(rf"<\d+>[\s-]*(?:{UNIT})")
-_LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
+LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
+"""Intents whose answer is a list that can be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,18 @@ def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent
     if said.is_time and days and (last.client is None or said.value <= _MOST_UNITS or not said.is_client):
         length = round(said.value * _unit_of(days))
         return replace(slots, k=None, amount=None, monthly=None, period_days=length, undirected_days=length)
-    is_client = intent not in _LISTS or said.is_client or (said.value >= _LEAST_CLIENT and last.k is None)
+    is_client = intent not in LISTS or said.is_client or (said.value >= _LEAST_CLIENT and last.k is None)
     if last.client is not None and said.digits is not None and is_client:
         return replace(slots, client=said.digits, k=None, amount=None, monthly=None)
     before = last.monthly or last.amount
     is_like = before is not None and said.value >= 20 and _distance(Money(said.value), before) < math.log(4)
-    if before is not None and (intent == "plan" or (intent in _LISTS and (said.is_sum or is_like))):
+    if before is not None and (intent == "plan" or (intent in LISTS and (said.is_sum or is_like))):
         is_short = before.value >= 1000 and said.value < 1000
         size = 1e6 if is_short and before.value >= 1e6 and said.value < 100 else 1e3 if is_short else 1.0
         return with_money_like(
             replace(slots, k=None, monthly=None, amount=Money(said.value * size)), last, ""
         )
-    if intent in _LISTS and said.value.is_integer() and 1 <= said.value <= MOST:
+    if intent in LISTS and said.value.is_integer() and 1 <= said.value <= MOST:
         return replace(slots, k=int(said.value))
     return slots
 

@@ -21,14 +21,13 @@ from nextbest.assistant.agent.carrying import (
     merged,
     of_a_plan,
 )
+from nextbest.assistant.agent.ellipsis import LISTS
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
 from nextbest.assistant.intent import lexicon
 from nextbest.assistant.intent.counts import find_any_ordinal
 from nextbest.assistant.memory.past import Past
 from nextbest.data.ids import OutsideId
 
-LISTS: frozenset[Intent] = frozenset({"recommend", "similar", "next_purchase", "bank_product"})
-"""Intents whose answer is a list that can be gone on with."""
 _TAKEN: Mapping[Intent, frozenset[str]] = {
     "recommend": MONEY | {"k", "category", "client"},
     "similar": MONEY | {"k", "items"},
