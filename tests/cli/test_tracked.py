@@ -69,20 +69,17 @@ def test_a_comparison_is_a_run_for_each_model(shop: Path, kept: Path, tmp_path: 
     assert [f.path for f in client.list_artifacts(run.info.run_id)] == ["comparison.md"]
 
 
+def training(shop: Path, folder: Path) -> list[str]:
+    """A training's command line."""
+    where = ["--store", str(shop), "--out", str(folder / "m")]
+    return ["train", "--recipe", recipe(folder), *where, "--json"]
+
+
 def test_a_training_keeps_its_choice_and_its_cost(
     shop: Path, kept: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     monkeypatch.setenv("NEXTBEST_MLFLOW", str(kept))  # the flag's default
-    words = [
-        "train",
-        "--recipe",
-        recipe(tmp_path),
-        "--store",
-        str(shop),
-        "--out",
-        str(tmp_path / "m"),
-        "--json",
-    ]
+    words = training(shop, tmp_path)
     assert main(words) == 0
     document = json.loads(capsys.readouterr().out)
     run, inner = read(document)
@@ -94,16 +91,7 @@ def test_a_training_keeps_its_choice_and_its_cost(
 
 
 def test_a_command_that_fails_leaves_a_failed_run(shop: Path, kept: Path, tmp_path: Path, capsys) -> None:
-    words = [
-        "train",
-        "--recipe",
-        recipe(tmp_path),
-        "--store",
-        str(shop),
-        "--out",
-        str(tmp_path / "m"),
-        "--json",
-    ]
+    words = training(shop, tmp_path)
     assert main([*words, "--cutoff", "1990-01-01", "--mlflow", str(kept)]) == 3
     assert "holds no event before 1990" in json.loads(capsys.readouterr().out)["detail"]
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{kept / 'mlflow.db'}")
