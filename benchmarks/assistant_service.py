@@ -2,8 +2,10 @@
 
     python benchmarks/assistant_service.py --store WORK/demo [--chats 20] [--seconds 20] [--workers 1] [--everything]
 
-WORK is the workspace of `nextbest demo`. Without --everything a shop alone is served and asked; with it the bank, the book and the candles too.
-Each chat asks as another person, one question after the other, Russian and English mixed. CPU and memory are the server's, of all its processes.
+WORK is the workspace of `nextbest demo`; a copy of it is served. Without --everything a shop alone is served and asked; with it the bank, the
+book and the candles too. Each chat asks as another person, one question after the other, Russian and English mixed. The first window asks people
+of whom nothing was computed that day, the second the same people again. CPU and memory are the server's, of all its processes; memory is resident,
+and proportional (PSS): a page that several processes share is counted once.
 """
 
 import argparse
@@ -12,8 +14,10 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -55,6 +59,12 @@ def rss_mb(pid: int) -> float:
     return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in status) / 1024
 
 
+def pss_mb(pid: int) -> float:
+    """Proportional memory of a process and its children."""
+    rollups = (Path(f"/proc/{one}/smaps_rollup").read_text() for one in processes(pid))
+    return sum(int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)[1]) for text in rollups) / 1024
+
+
 def chat(
     port: int, person: dict, until: float, questions: tuple[str, ...], took: list[float], seed: int
 ) -> None:
@@ -85,48 +95,67 @@ def main() -> None:
     parser.add_argument("--everything", action="store_true")
     parser.add_argument("--port", type=int, default=8471)
     args = parser.parse_args()
-    people = pl.read_parquet(args.store / "identities.parquet").to_dicts()
-    command = [sys.executable, "-m", "nextbest", "serve", "--model", str(args.store / "model")]
+    with tempfile.TemporaryDirectory() as place:
+        store = Path(place, "store")
+        shutil.copytree(args.store, store)
+        run(args, store)
+
+
+def command(args: argparse.Namespace, store: Path) -> list[str]:
+    """What is served."""
+    words = [sys.executable, "-m", "nextbest", "serve", "--model", str(store / "model")]
     if args.everything:
-        command += ["--model", str(args.store / "products"), "--store", str(args.store)]
+        words += ["--model", str(store / "products"), "--store", str(store)]
     else:
-        bare = args.store / "chat-only-shop"
+        bare = store / "chat-only-shop"
         bare.mkdir(exist_ok=True)
-        command += ["--store", str(bare)]
-    command += ["--port", str(args.port), "--workers", str(args.workers), "--quiet"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words += ["--store", str(bare)]
+    return [*words, "--port", str(args.port), "--workers", str(args.workers), "--quiet"]
+
+
+def run(args: argparse.Namespace, store: Path) -> None:
+    """Start, ask twice, print."""
+    people = pl.read_parquet(store / "identities.parquet").to_dicts()
     questions = (*SHOP, *MORE) if args.everything else SHOP
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command(args, store), **quiet)
     try:
         for _ in range(600):
             try:
-                warm: list[float] = []
-                chat(args.port, people[0], time.perf_counter() + 2, questions, warm, 0)
+                chat(args.port, people[0], time.perf_counter() + 3, questions, [], 0)
                 break
             except (ConnectionError, OSError):
                 time.sleep(0.2)
-        before, took = cpu_s(server.pid), []
-        until = time.perf_counter() + args.seconds
-        threads = [
-            threading.Thread(
-                target=chat, args=(args.port, people[n % len(people)], until, questions, took, n)
-            )
-            for n in range(args.chats)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        spent = cpu_s(server.pid) - before
-        ms = 1000 * np.array(took)
-        load = os.getloadavg()[0]
+        what = f"{'everything' if args.everything else 'shop'}, {args.workers} worker(s), {args.chats} chats at once"
         print(
-            f"{'everything' if args.everything else 'shop'}, {args.workers} worker(s), {args.chats} chats at once: {len(ms)} answers, "
-            f"p50 {np.quantile(ms, 0.5):.0f} ms, p95 {np.quantile(ms, 0.95):.0f} ms, p99 {np.quantile(ms, 0.99):.0f} ms; "
-            f"{1000 * spent / len(ms):.1f} CPU-ms an answer; {rss_mb(server.pid):.0f} MB; load {load:.1f}"
+            f"{what}: {rss_mb(server.pid):.0f} MB resident, {pss_mb(server.pid):.0f} MB proportional before"
         )
+        for window in ("first", "known"):
+            print(f"{window}: {asked(args, people[1:], questions, server.pid)}", flush=True)
+        print(f"{rss_mb(server.pid):.0f} MB resident, {pss_mb(server.pid):.0f} MB proportional after")
     finally:
         server.terminate()
         server.wait(30)
+
+
+def asked(args: argparse.Namespace, people: list[dict], questions: tuple[str, ...], pid: int) -> str:
+    """One window: all chats at once, for some seconds."""
+    before, took = cpu_s(pid), []
+    until = time.perf_counter() + args.seconds
+    threads = [
+        threading.Thread(target=chat, args=(args.port, people[n], until, questions, took, n))
+        for n in range(args.chats)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spent, ms = cpu_s(pid) - before, 1000 * np.array(took)
+    p50, p95, p99 = (f"{np.quantile(ms, q):.0f}" for q in (0.5, 0.95, 0.99))
+    return (
+        f"{len(ms)} answers, p50 {p50} ms, p95 {p95} ms, p99 {p99} ms; {1000 * spent / len(ms):.1f} CPU-ms an answer; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ def test_hooks_are_called_at_the_start_and_after_each_swap(model_folder) -> None
         model_folder,
         config=QUICK,
         on_start=lambda service: calls.append(f"start {service.holder.is_loaded}"),
-        on_swap=lambda: calls.append("swap"),
+        on_loaded=lambda: calls.append("swap"),
     )
     with AppClient(app):
         pass

@@ -64,8 +64,7 @@ def peers_document(
         The gate's log can't be written; nothing is told then.
     """
     account = book.account(client)
-    investors = book.investors()
-    investor = investors.filter(investors["client_id"] == client).row(0, named=True)
+    investor = book.investors(client).row(0, named=True)
     goal = current_goal(investor, book.goals(client).to_dicts(), as_of=now.date())
     worth, _ = worth_of(book, client, until=now.date())
     wealth = None if worth is None else float(worth.nav_T[-1])

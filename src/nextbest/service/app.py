@@ -48,7 +48,7 @@ def create_app(
     open_chat: "OpenAssistant | None" = None,
     now: Callable[[], datetime] = utc_now,
     on_start: Callable[[Service], None] | None = None,
-    on_swap: Callable[[], None] | None = None,
+    on_loaded: Callable[[], None] | None = None,
 ) -> FastAPI:
     """The HTTP application over a model folder. Nothing is opened or loaded before it starts (lifespan).
 
@@ -85,8 +85,8 @@ def create_app(
         Tells the time, UTC.
     on_start
         Called on the event loop when the worker is ready for requests.
-    on_swap
-        Called on the event loop after a model went live.
+    on_loaded
+        Called after a model went live or the assistant was opened, on whatever thread.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def create_app(
         raise InputError(
             "model_folder", "or products_folder must be given, or portfolio_folder, or market_folder"
         )
-    service = Service(config=config or ServiceConfig(), now=now, on_swap=on_swap)
+    service = Service(config=config or ServiceConfig(), now=now, on_loaded=on_loaded)
     if model_folder is not None:
         folder = Path(model_folder)
         log = Path(event_log) if event_log is not None else default_event_log(folder)

@@ -86,7 +86,7 @@ class WorkerApp:
             chat_folder=self.chat_folder,
             config=self.config,
             on_start=_reload_on_hangup,
-            on_swap=_settle,
+            on_loaded=_settle,
         )
 
 

@@ -52,8 +52,8 @@ class Service:
         Limits and intervals.
     now
         Tells the time, UTC.
-    on_swap
-        Called on the event loop after a model went live.
+    on_loaded
+        Called after a model went live or the assistant was opened, on whatever thread.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Service:
         *,
         config: ServiceConfig,
         now: Callable[[], datetime] = utc_now,
-        on_swap: Callable[[], None] | None = None,
+        on_loaded: Callable[[], None] | None = None,
     ) -> None:
         self.config, self.now = config, now
         self.metrics = ServiceMetrics()
@@ -70,7 +70,7 @@ class Service:
         self.portfolio: PortfolioPart | None = None
         self.market: MarketPart | None = None
         self.chat: ChatPart | None = None
-        self._on_swap = on_swap
+        self._on_loaded = on_loaded
         self._watcher: asyncio.Task[None] | None = None
         self._health: tuple[float, dict[str, Any]] | None = None
         self._probe_lock: asyncio.Lock | None = None
@@ -105,7 +105,7 @@ class Service:
         """Add the assistant over a workspace and the other parts; after them, before the start."""
         from nextbest.service.chat.opening import chat_part
 
-        self.chat = chat_part(self, store, open_one=open_one)
+        self.chat = chat_part(self, store, open_one=open_one, on_open=self._on_loaded)
 
     @property
     def parts(self) -> list[Part]:
@@ -163,8 +163,8 @@ class Service:
             if result != "unchanged":
                 self.metrics.reload(result)
                 self._health = None
-            if result == "swapped" and self._on_swap is not None:
-                self._on_swap()
+            if result == "swapped" and self._on_loaded is not None:
+                self._on_loaded()
         return max(results, key=("unchanged", "swapped", "failed").index, default="unchanged")
 
     async def _watch(self) -> None:

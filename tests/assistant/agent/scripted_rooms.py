@@ -51,6 +51,9 @@ class ScriptedToolbox:
     def warm(self) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def run(self, caller: Caller, call: ToolCall) -> ToolResult:
         self.asked.append((caller, call))
         return self.answer(call.tool)

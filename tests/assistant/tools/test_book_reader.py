@@ -1,8 +1,10 @@
-"""The book is open only while somebody reads, and an unchanged book is read once for the same question."""
+"""An unchanged book is read once for the same question, and a kept answer waits for nobody."""
 
 import shutil
 import threading
+import zlib
 
+import orjson
 import pytest
 
 from nextbest.assistant.tools import book_reader
@@ -40,7 +42,8 @@ def test_a_question_without_a_key_is_read_each_time(folder) -> None:
 
 
 def test_the_least_asked_is_forgotten_first(folder, monkeypatch) -> None:
-    monkeypatch.setattr(book_reader, "KEPT", 2)
+    packed = len(zlib.compress(orjson.dumps({"n": 120}), 1))
+    monkeypatch.setattr(book_reader, "KEPT_BYTES", 2 * packed)
     reader = BookReader(folder)
     for key in ("a", "b", "a", "c", "a", "b"):
         reader.ask(n_clients, key=key)
@@ -60,26 +63,29 @@ def test_an_error_is_the_askers_and_closes_the_book(folder) -> None:
     assert reader.ask(n_clients, key="wrong") == {"n": 120}
 
 
-def test_those_who_wait_find_the_book_open(folder, monkeypatch) -> None:
-    monkeypatch.setattr(book_reader, "MAX_OPEN_S", 60.0)
-    reader, books, go = BookReader(folder), [], threading.Event()
+def test_a_kept_answer_waits_for_nobody(folder) -> None:
+    reader, begun, go = BookReader(folder), threading.Event(), threading.Event()
+    reader.ask(n_clients, key="n")
 
-    def remember(book: Book) -> dict:
-        books.append(book)
-        go.wait(10)
+    def slow(book: Book) -> dict:
+        begun.set()
+        assert go.wait(60)
         return {}
 
-    threads = [threading.Thread(target=reader.ask, args=(remember,), kwargs={"key": None}) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    while reader._n_waiting < 2 or not books:
-        pass
+    thread = threading.Thread(target=reader.ask, args=(slow,), kwargs={"key": "slow"})
+    thread.start()
+    assert begun.wait(60)
+    assert reader.ask(n_clients, key="n") == {"n": 120}  # while the book is another's
     go.set()
-    for thread in threads:
-        thread.join()
-    assert len({id(book) for book in books}) == 1
-    with Book.open(folder, read_only=False):  # and closed after the last of them
-        pass
+    thread.join()
+    reader.close()
+
+
+def test_what_is_kept_is_the_document_itself(folder) -> None:
+    document = {"text": "ёлка", "none": None, "rows": [{"x": 0.1 + 0.2, "n": 10**12}], "flag": True}
+    reader = BookReader(folder)
+    assert [reader.ask(lambda _: document, key="d") for _ in range(2)] == [document] * 2
+    assert reader.n_read == 1
 
 
 def test_without_a_book_nothing_is_said(tmp_path) -> None:

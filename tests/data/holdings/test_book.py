@@ -139,8 +139,10 @@ def _another_process(folder: Path) -> Iterator[Callable[[str], str]]:
     """What another process gets when it opens the book for one or the other."""
     script = f"""
         import sys
+        from nextbest.data.holdings import database
         from nextbest.data.holdings.book import Book
         from nextbest.errors import ExternalError
+        database.WRITER_WAITS_S = 0.0
         for line in sys.stdin:
             try:
                 with Book.open({str(folder)!r}, read_only=line.strip() == "reading") as book:

@@ -514,7 +514,7 @@ def test_a_supposed_goal_takes_the_place_of_the_stored_one(book):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda b: plan("nobody", b, now=NOW), "not in the book"),
+        (lambda b: plan("nobody", b, now=NOW), "investor of the book"),
         (lambda b: plan("anna", b, now=NOW, goal_id="g9"), "no such goal"),
         (lambda b: plan("boris", b, now=datetime(2025, 7, 1, tzinfo=UTC)), "time of the goal is over"),
         (lambda b: plan("anna", b, now=datetime(2024, 1, 1)), "time zone"),  # noqa: DTZ001 (that is the mistake)

@@ -181,6 +181,7 @@ class Assistant:
     def close(self) -> None:
         """Let go of files and connections."""
         self._memory.close()
+        self._toolbox.close()
 
     # --- understanding ----------------------------------------------------------------------------
     def _wish(self, text: str, past: Past, language: Language | None) -> Wish:

@@ -1,23 +1,21 @@
-"""A book of portfolios that is open only while it is read, by one question at a time; answers of an unchanged book are kept.
+"""A book of portfolios that is read once for the same question, for as long as nobody changes it."""
 
-Whoever reads shuts writers out, so the book is closed when nobody waits for it, and now and then where always somebody does.
-"""
-
-import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from threading import Lock
+from typing import cast
+
+import orjson
 
 from nextbest.assistant.tools.tool import Nothing
 from nextbest.data.holdings.book import Book
-from nextbest.data.holdings.database import FILE
+from nextbest.data.holdings.sharing import FileState, SharedBook, file_state
 from nextbest.portfolio.wording import Document
 
-MAX_OPEN_S = 1.0
-"""Longest time that a book stays open for a row of questions, seconds."""
-KEPT = 48
-"""Documents that are kept, the least asked forgotten first; one with its charts is about half a megabyte."""
+KEPT_BYTES = 16 << 20
+"""Of documents that are kept, packed, the least asked forgotten first; one with its charts is 3 to 50 kB so."""
 
 
 class BookReader:
@@ -31,12 +29,10 @@ class BookReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._turn, self._count = Lock(), Lock()
-        self._n_waiting = 0
-        self._book: Book | None = None
-        self._opened_s = 0.0
-        self._state: tuple[int, int] | None = None
-        self._kept: OrderedDict[Hashable, Document] = OrderedDict()
+        self._shared, self._guard = SharedBook(folder), Lock()
+        self._state: FileState | None = None
+        self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._n_bytes = 0
         self.n_read = 0
         """Questions that were answered from the book itself."""
 
@@ -46,7 +42,7 @@ class BookReader:
         Parameters
         ----------
         question
-            Asked of the open book; an error of it goes to the asker.
+            Asked of the open book; an error of it goes to the asker. Its answer is JSON: what is kept is read back so.
         key
             What the answer depends on besides the book; None: it isn't kept.
 
@@ -57,47 +53,51 @@ class BookReader:
         ExternalError
             Another process is writing to it.
         """
-        with self._count:
-            self._n_waiting += 1
-        with self._turn:
-            with self._count:
-                self._n_waiting -= 1
-            try:
-                return self._answer(question, key)
-            finally:
-                if not self._n_waiting or time.monotonic() - self._opened_s > MAX_OPEN_S:
-                    self._close()
+        kept = None if key is None else self._known(key)
+        if kept is not None:  # without waiting for whoever reads the book
+            return kept
+        state = file_state(self.folder)
+        if state is None:
+            raise Nothing("not_ready")
+        with self._shared.lent() as book:
+            if key is not None and (kept := self._known(key)) is not None:
+                return kept
+            self.n_read += 1
+            document = question(book)
+        if key is not None:
+            self._keep(state, key, document)
+        return document
 
     def close(self) -> None:
         """Let go of the book and of what is kept."""
-        with self._turn:
-            self._close()
-            self._kept.clear()
+        self._shared.close()
+        with self._guard:
+            self._forget()
 
-    def _answer(self, question: Callable[[Book], Document], key: Hashable | None) -> Document:
-        path = self.folder / FILE
-        if not path.is_file():
-            raise Nothing("not_ready")
-        stat = path.stat()
-        state = (stat.st_mtime_ns, stat.st_size)
-        if state != self._state:
-            self._close()
-            self._kept.clear()
-            self._state = state
-        if key is not None and (kept := self._kept.get(key)) is not None:
+    # --- what is kept -----------------------------------------------------------------------------
+    def _known(self, key: Hashable) -> Document | None:
+        """The kept answer, if the book is as it was."""
+        state = file_state(self.folder)
+        with self._guard:
+            if state != self._state:
+                self._forget()
+                self._state = state
+            packed = self._kept.get(key)
+            if packed is None:
+                return None
             self._kept.move_to_end(key)
-            return kept
-        if self._book is None:
-            self._book, self._opened_s = Book.open(self.folder), time.monotonic()
-        self.n_read += 1
-        document = question(self._book)
-        if key is not None:
-            self._kept[key] = document
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return document
+        return cast(Document, orjson.loads(zlib.decompress(packed)))
 
-    def _close(self) -> None:
-        if self._book is not None:
-            self._book.close()
-            self._book = None
+    def _keep(self, state: FileState | None, key: Hashable, document: Document) -> None:
+        packed = zlib.compress(orjson.dumps(document), 1)
+        with self._guard:
+            if state != self._state:  # it was changed meanwhile
+                return
+            self._n_bytes += len(packed) - len(self._kept.pop(key, b""))
+            self._kept[key] = packed
+            while self._n_bytes > KEPT_BYTES:
+                self._n_bytes -= len(self._kept.popitem(last=False)[1])
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._n_bytes = 0

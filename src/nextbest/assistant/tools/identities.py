@@ -5,12 +5,12 @@ know who asks. A text changes nothing of it.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
 from nextbest.assistant.base import Caller
-from nextbest.data.ids import OutsideId
 from nextbest.data.manifest import disk_errors
 from nextbest.errors import DataError, InputError
 
@@ -57,21 +57,54 @@ def complete(caller: Caller, store: str | Path) -> Caller:
     DataError
         The file can't be read or lacks a column.
     """
+    told = {name: getattr(caller, name) for name in COLUMNS if getattr(caller, name) is not None}
     path = Path(store) / FILE
-    if not path.is_file():
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
         return caller
+    who = _read(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    if not told:
+        return caller
+    rows = set.intersection(*(who.rows_of(name, str(value)) for name, value in told.items()))
+    if len(rows) != 1:
+        return caller
+    row = who.table.row(rows.pop(), named=True)
+    return replace(caller, **{name: row[name] for name in COLUMNS if name not in told})
+
+
+class _Who:
+    """The table, and each of its columns in order, so that an id is found without looking at all of them."""
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        self.table = table
+        places = table.select(pl.int_range(pl.len()).alias("row"), *COLUMNS)
+        self._sorted = {
+            name: places.select("row", pl.col(name).cast(pl.String)).drop_nulls(name).sort(name)
+            for name in COLUMNS
+        }
+
+    def rows_of(self, name: str, value: str) -> set[int]:
+        """Rows whose column `name` holds this id."""
+        column = self._sorted[name][name]
+        first, end = column.search_sorted(value, "left"), column.search_sorted(value, "right")
+        return set(self._sorted[name]["row"][first:end])
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, state: tuple[int, int, int]) -> _Who:
+    """The file in this state: who asks is looked up at every question, the file changes seldom.
+
+    Raises
+    ------
+    DataError
+        It can't be read or lacks a column.
+    """
+    del state
     try:
         table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(FILE, "can't be read", remedy="write it again, or remove it") from error
     if missing := [name for name in COLUMNS if name not in table.columns]:
         raise DataError(FILE, f"lacks column(s) {missing}", remedy="write it again, or remove it")
-    told = {name: getattr(caller, name) for name in COLUMNS if getattr(caller, name) is not None}
-    if not told:
-        return caller
-    same = pl.all_horizontal(pl.col(name).cast(pl.String) == str(value) for name, value in told.items())
-    rows = table.filter(same).to_dicts()
-    if len(rows) != 1:
-        return caller
-    row: dict[str, OutsideId | None] = rows[0]
-    return replace(caller, **{name: row[name] for name in COLUMNS if name not in told})  # type: ignore[arg-type]
+    return _Who(table.select(COLUMNS))

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from threading import Lock
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from nextbest.assistant.base import Figure, ItemFact, Note, ToolResult
-from nextbest.assistant.tools.tool import About, Arguments, Days, Nothing, Tool, disclaimer, figure
+from nextbest.assistant.tools.tool import LOOK_S, About, Arguments, Days, Nothing, Tool, disclaimer, figure
 from nextbest.assistant.tools.words import note
 from nextbest.data.ids import OutsideId
 from nextbest.data.prices.steps import step_name
@@ -39,6 +40,7 @@ class Market:
     def __init__(self, desk: ForecastDesk) -> None:
         self._desk, self._lock = desk, Lock()
         self._names: tuple[object, Mapping[str, tuple[str, ...]]] | None = None
+        self._looked_s = -LOOK_S
 
     def forecast(self, asked: MarketForecast, about: About) -> ToolResult:
         """Quantiles of a price ahead, with how the model stood."""
@@ -79,7 +81,11 @@ class Market:
         return tuple(self.names())
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
-        """Asset -> other names that a text may use: its ticker without the quote currency. Read anew when a file changed."""
+        """Asset -> other names that a text may use: its ticker without the quote currency. Read anew when a file
+        changed, which is looked for once in `LOOK_S`: names are asked for several times a question."""
+        if self._names is not None and time.monotonic() - self._looked_s < LOOK_S:
+            return self._names[1]
+        self._looked_s = time.monotonic()
         store = self._desk.store
         state = tuple(store.state(step) for step in store.steps())
         if self._names is None or self._names[0] != state:

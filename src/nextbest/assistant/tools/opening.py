@@ -13,6 +13,7 @@ from nextbest.assistant.tools.market import Market
 from nextbest.assistant.tools.portfolio import Portfolio
 from nextbest.assistant.tools.products import Products
 from nextbest.assistant.tools.shop import Shop
+from nextbest.assistant.tools.tool import LOOK_S
 from nextbest.data.event_log import EVENTS_FILE, EventLog
 from nextbest.data.holdings.database import FILE as BOOK
 from nextbest.data.prices.store import FOLDER as PRICES
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 MODEL, PRODUCTS, PORTFOLIO = "model", "products", "portfolio"
 """Folders of a workspace."""
-LOOK_S = 2.0
-"""Pause between two looks whether a folder changed, seconds."""
 _BROKEN_RETRY_S = 30.0
 
 P = TypeVar("P", bound=Loaded)

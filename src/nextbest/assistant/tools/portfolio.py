@@ -234,7 +234,7 @@ class Portfolio:
 
         def answer(book: Book) -> Document:
             try:
-                book.goals(client)
+                book.currency_of(client)
             except InputError as error:
                 raise Nothing(about.unknown) from error
             try:

@@ -16,6 +16,8 @@ from nextbest.data.ids import OutsideId
 
 TitleRow = tuple[OutsideId, str | None, str | None]
 """An item's id, its Russian title, its English title."""
+LOOK_S = 2.0
+"""Pause between two looks whether a folder changed, seconds."""
 MAX_K = 50
 """Most items of one answer."""
 MAX_DENIED = 200

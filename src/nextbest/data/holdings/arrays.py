@@ -21,7 +21,7 @@ def build_market(
     base_currency: str,
     currency: str | None = None,
     max_rate_age_days: int = 10,
-    gap_prices: pl.DataFrame | None = None,
+    gaps: tuple[Gap, ...] | None = None,
 ) -> Market:
     """A `Market` of those assets, on the days on which at least one of them has a price.
 
@@ -35,8 +35,8 @@ def build_market(
         Into which the market converts; None = `base_currency`.
     max_rate_age_days
         Calendar days that a rate holds when no newer one is known.
-    gap_prices
-        Prices that tell when the exchange was open; None = `prices`.
+    gaps
+        Of all assets' prices (`gaps_of`), which tell when the exchange was open; None: of `prices`.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def build_market(
         fx_TA=np.stack([rates.get(c, none) for c in currencies], axis=1),
         split_TA=_splits(splits, days, column),
         dividend_TA=_dividends(dividends, days, column, currencies, rates),
-        gaps=find_gaps(days, close) if gap_prices is None else _gaps(gap_prices),
+        gaps=find_gaps(days, close) if gaps is None else gaps,
         currency=target,
         rates=rates,
     )
@@ -92,7 +92,8 @@ def _closes(prices: pl.DataFrame, days: DayArray, column: dict[str, int]) -> Flo
     return close
 
 
-def _gaps(prices: pl.DataFrame) -> tuple[Gap, ...]:
+def gaps_of(prices: pl.DataFrame) -> tuple[Gap, ...]:
+    """Times without prices where the exchange was closed or data is missing, by all assets' prices."""
     days = np.unique(prices["day"].to_numpy().astype("datetime64[D]"))
     column = {a: i for i, a in enumerate(prices["asset_id"].unique())}
     return find_gaps(days, _closes(prices, days, column))

@@ -15,10 +15,10 @@ import polars as pl
 
 from nextbest.data.holdings import database
 from nextbest.data.holdings.account import ACCOUNT_FLOWS, ACCOUNT_TRADES, Account
-from nextbest.data.holdings.arrays import build_market
 from nextbest.data.holdings.importing import import_rows
 from nextbest.data.holdings.kinds import KINDS, KindName, kind_of
 from nextbest.data.holdings.market import DayArray, FloatArray, Market
+from nextbest.data.holdings.priced_tables import PricedTables
 from nextbest.data.holdings.report import BookReport
 from nextbest.data.locking import new_folder
 from nextbest.data.sources.opening import Readable
@@ -46,6 +46,8 @@ class Book:
     def __init__(self, path: Path, connection: "duckdb.DuckDBPyConnection", *, read_only: bool) -> None:
         self.path, self.read_only = path, read_only
         self._connection = connection
+        self._priced = PricedTables(connection, keep=read_only)
+        self._clients: dict[str, tuple[int, str]] = {}
         meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
         if meta.get("format") != database.FORMAT:
             connection.close()
@@ -209,11 +211,29 @@ class Book:
 
     def assets(self) -> pl.DataFrame:
         """ASSETS, by asset_id."""
-        return database.frame(self._connection, database.all_rows(KINDS["assets"]) + " ORDER BY asset_id")
+        return self._priced.assets()
 
-    def investors(self) -> pl.DataFrame:
-        """INVESTORS, by client_id."""
-        return database.frame(self._connection, database.all_rows(KINDS["investors"]) + " ORDER BY client_id")
+    def investors(self, client: str | None = None) -> pl.DataFrame:
+        """INVESTORS, one or all, by client_id.
+
+        Raises
+        ------
+        InputError
+            The client isn't known.
+        """
+        where, parameters = self._only(client)
+        sql = database.all_rows(KINDS["investors"], where=where) + " ORDER BY client_id"
+        return database.frame(self._connection, sql, parameters)
+
+    def currency_of(self, client: str) -> str:
+        """The client's own currency.
+
+        Raises
+        ------
+        InputError
+            The client isn't known.
+        """
+        return self._client(client)[1]
 
     def goals(self, client: str | None = None) -> pl.DataFrame:
         """GOALS of one client or of all, by client_id and goal_id; none is an empty table.
@@ -223,9 +243,7 @@ class Book:
         InputError
             The client isn't known.
         """
-        where, parameters = "", []
-        if client is not None:
-            where, parameters = " WHERE t.client_idx = ?", [self._client(client)[0]]
+        where, parameters = self._only(client)
         sql = database.all_rows(KINDS["goals"], where=where) + " ORDER BY client_id, goal_id"
         return database.frame(self._connection, sql, parameters)
 
@@ -289,28 +307,8 @@ class Book:
         DataError
             There is no price in that time, or a dividend has no rate.
         """
-        known = self.assets()
-        if assets is not None:
-            if unknown := sorted(set(assets) - set(known["asset_id"])):
-                raise InputError("assets", "must be assets of the book", value=unknown[:5])
-            known = pl.DataFrame(
-                {"asset_id": list(dict.fromkeys(assets))}, schema={"asset_id": pl.String}
-            ).join(known, on="asset_id", how="left", maintain_order="left")
-        tables = {}
-        for name in ("asset_prices", "splits", "dividends"):
-            sql = database.all_rows(KINDS[name], where=" WHERE t.day BETWEEN ? AND ?")
-            tables[name] = database.frame(self._connection, sql, [start or date.min, end or date.max])
-        chosen = {name: table.join(known, on="asset_id", how="semi") for name, table in tables.items()}
-        return build_market(
-            known,
-            chosen["asset_prices"],
-            chosen["splits"],
-            chosen["dividends"],
-            database.frame(self._connection, database.all_rows(KINDS["fx"])),
-            base_currency=self.base_currency,
-            currency=currency,
-            max_rate_age_days=self.max_rate_age_days,
-            gap_prices=tables["asset_prices"],
+        return self._priced.market(
+            assets, (start or date.min, end or date.max), self.base_currency, currency, self.max_rate_age_days
         )
 
     def benchmark(self, benchmark: str) -> tuple[DayArray, FloatArray]:
@@ -335,13 +333,23 @@ class Book:
         found = self._connection.execute("SELECT DISTINCT benchmark_id FROM benchmarks ORDER BY 1").fetchall()
         return [name for (name,) in found]
 
+    def _only(self, client: str | None) -> tuple[str, list[int]]:
+        """SQL that keeps the rows of one client, and its parameters; None keeps all."""
+        return ("", []) if client is None else (" WHERE t.client_idx = ?", [self._client(client)[0]])
+
     def _client(self, client: str) -> tuple[int, str]:
+        """The client's number and currency."""
+        known = self._clients.get(client)
+        if known is not None:
+            return known
         found = self._connection.execute(
             "SELECT client_idx, currency FROM investors WHERE client_id = ?", [client]
         ).fetchall()
         if not found:
             raise InputError("client", "must be an investor of the book", value=client)
         idx, currency = found[0]
+        if self.read_only:
+            self._clients[client] = idx, currency
         return idx, currency
 
 

@@ -4,6 +4,7 @@ Rows refer to clients and assets by small whole numbers (`client_idx`, `asset_id
 lie together and are found without reading the rest. DuckDB lets one process write or several read, never both.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 FORMAT = "1"
 FILE = "book.duckdb"
+WRITER_WAITS_S = 6.0
+"""How long whoever wants to write waits for readers to let go of the file, seconds: three turns of `sharing`."""
+_LOOKS_EVERY_S = 0.005
 _TABLES = """
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 CREATE TABLE assets (
@@ -66,6 +70,8 @@ _OWN = {"investors": "client_idx", "assets": "asset_idx"}
 def connect(path: Path, *, read_only: bool) -> "duckdb.DuckDBPyConnection":
     """A connection to the file; a new file where there is none and it may be written.
 
+    A writer waits up to `WRITER_WAITS_S` for its turn, because a service that reads lets go of the file every so often.
+
     Raises
     ------
     ExternalError
@@ -73,6 +79,18 @@ def connect(path: Path, *, read_only: bool) -> "duckdb.DuckDBPyConnection":
     DataError
         It is no DuckDB file, or broken.
     """
+    last_s = time.monotonic() + (0 if read_only else WRITER_WAITS_S)
+    while True:
+        try:
+            return _connect(path, read_only=read_only)
+        except ExternalError:
+            if time.monotonic() >= last_s:
+                raise
+            time.sleep(_LOOKS_EVERY_S)
+
+
+def _connect(path: Path, *, read_only: bool) -> "duckdb.DuckDBPyConnection":
+    """One try."""
     import duckdb
 
     try:

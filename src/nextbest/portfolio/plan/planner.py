@@ -231,11 +231,7 @@ def advise(
 
 def _investor(book: Book, client: str) -> dict[str, Any]:
     """The client's row."""
-    table = book.investors()
-    rows = table.filter(table["client_id"] == client)
-    if rows.height != 1:
-        raise InputError("client", "is not in the book", value=client)
-    return rows.row(0, named=True)
+    return book.investors(client).row(0, named=True)
 
 
 def _goal(

@@ -57,7 +57,13 @@ class ServedProducts:
         return [answer for answer, _ in asked.result(ANSWER_TIMEOUT_S)]
 
 
-def chat_part(service: "Service", store: Path, *, open_one: OpenAssistant | None = None) -> ChatPart:
+def chat_part(
+    service: "Service",
+    store: Path,
+    *,
+    open_one: OpenAssistant | None = None,
+    on_open: Callable[[], None] | None = None,
+) -> ChatPart:
     """The part that talks about what this service serves.
 
     Parameters
@@ -68,6 +74,8 @@ def chat_part(service: "Service", store: Path, *, open_one: OpenAssistant | None
         The workspace: documents, who is who, a book, candles.
     open_one
         Makes the assistant in place of `open_assistant`.
+    on_open
+        Called on its thread once the assistant is open and warm.
     """
     shop, products, config = service.shop, service.products, service.config
 
@@ -85,7 +93,9 @@ def chat_part(service: "Service", store: Path, *, open_one: OpenAssistant | None
             now=service.now,
         )
 
-    return ChatPart(open_one or opened, complete=lambda caller: complete(caller, store), config=config)
+    return ChatPart(
+        open_one or opened, complete=lambda caller: complete(caller, store), config=config, on_open=on_open
+    )
 
 
 def _events_of(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from threading import Event as Flag
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ class ChatPart:
         Adds the ids that the workspace knows to be the same person's.
     config
         Limits.
+    on_open
+        Called on a thread once the assistant is open and warm.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class ChatPart:
         *,
         complete: Callable[[Caller], Caller],
         config: ServiceConfig,
+        on_open: Callable[[], None] | None = None,
     ) -> None:
-        self._open_one, self._complete, self._config = open_one, complete, config
+        self._open_one, self._complete, self._config, self._on_open = open_one, complete, config, on_open
         self._assistant: Assistant | None = None
         self._opening: asyncio.Future[Assistant] | None = None
         self._threads = ThreadPoolExecutor(config.chat_threads, thread_name_prefix="nextbest-chat")
@@ -61,13 +64,22 @@ class ChatPart:
             self._assistant.close()
 
     async def ask(self, caller: Caller, text: str, *, session: str, language: Language | None) -> Reply:
-        """The whole answer."""
-        reply: Reply | None = None
-        async with aclosing(self.stream(caller, text, session=session, language=language)) as events:
-            async for event in events:
+        """The whole answer: one thread makes it, and the event loop hears of it once. Raises as `stream`."""
+        assistant, gone = await self._admitted(), Flag()
+
+        def work() -> Reply:
+            reply: Reply | None = None
+            events = assistant.stream(self._complete(caller), text, session=session, language=language)
+            for event in _until(events, gone):
                 reply = event.reply or reply
-        assert reply is not None  # a stream that ends without an error ends with one
-        return reply
+            assert reply is not None  # a stream that nobody left ends with one
+            return reply
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            gone.set()
+            self._pending -= 1
 
     async def stream(
         self, caller: Caller, text: str, *, session: str, language: Language | None
@@ -79,15 +91,8 @@ class ChatPart:
         OverloadedError
             As many as `max_chats_pending` wait or are being answered.
         """
-        if self._pending >= self._config.max_chats_pending:
-            raise OverloadedError(f"{self._pending} questions wait", retry_after_s=self._config.retry_after_s)
-        self._pending += 1
+        assistant = await self._admitted()
         loop, queue, gone = asyncio.get_running_loop(), asyncio.Queue[Event | BaseException | None](), Flag()
-        try:
-            assistant = await self._ready()
-        except BaseException:
-            self._pending -= 1
-            raise
 
         def work() -> None:
             last: BaseException | None = None
@@ -110,6 +115,17 @@ class ChatPart:
             self._pending -= 1
             if not working.done():
                 working.cancel()  # if no thread has begun with it, none will
+
+    async def _admitted(self) -> "Assistant":
+        """The assistant for one more question, which counts as pending from here on."""
+        if self._pending >= self._config.max_chats_pending:
+            raise OverloadedError(f"{self._pending} questions wait", retry_after_s=self._config.retry_after_s)
+        self._pending += 1
+        try:
+            return await self._ready()
+        except BaseException:
+            self._pending -= 1
+            raise
 
     async def forget(self, caller: Caller) -> int:
         """Erase all conversations of a caller; how many there were."""
@@ -159,6 +175,8 @@ class ChatPart:
         assistant = self._open_one(loop)
         assistant.warm()
         assistant.ask(Caller(user_id="health"), "hello", session="health", language="en")
+        if self._on_open is not None:
+            self._on_open()
         return assistant
 
 

@@ -1,14 +1,16 @@
-"""The part of the service that answers from a book of portfolios: one thread, the book open only while it is read."""
+"""The part of the service that answers from a book of portfolios: one thread, the book let go of now and then for who writes."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nextbest.data.holdings.book import Book
 from nextbest.data.holdings.database import FILE
+from nextbest.data.holdings.sharing import SharedBook
 from nextbest.errors import ArtifactError, DataError, ExternalError, NextbestError
 from nextbest.portfolio import documents
 from nextbest.portfolio.metrics_document import metrics_document
@@ -38,7 +40,7 @@ class PortfolioPart:
         self.folder, self._config, self._now = folder, config, now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nextbest-portfolio")
         self._pending = 0
-        self._desks = DeskKeeper(folder)
+        self._shared, self._desks = SharedBook(folder), DeskKeeper(folder)
 
     async def metrics(self, client: str, *, benchmark: str | None, currency: str | None) -> Document:
         """The client's figures."""
@@ -54,7 +56,7 @@ class PortfolioPart:
         now = self._now()
 
         def answer(book: Book) -> Document:
-            book.goals(client)  # an unknown client is told before all others are read
+            book.currency_of(client)  # an unknown client is told before all others are read
             return documents.peers_document(book, client, self._desks.desk(book, as_of=now.date()), now=now)
 
         return await self._ask(answer)
@@ -64,7 +66,7 @@ class PortfolioPart:
         now = self._now()
 
         def answer(book: Book) -> Document:
-            book.goals(client)
+            book.currency_of(client)
             if mode == "advice":
                 choices.update(documents.advice_choices(self.folder, self._config.advice))
             return documents.plan_document(
@@ -84,7 +86,7 @@ class PortfolioPart:
         now = self._now()
 
         def answer(book: Book) -> Document:
-            book.goals(client)
+            book.currency_of(client)
             desk = self._desks.desk(book, as_of=now.date())
             return documents.report_document(
                 book, client, desk, now=now, benchmark=benchmark, currency=currency
@@ -100,6 +102,7 @@ class PortfolioPart:
     async def stop(self) -> None:
         """Answer what waits, let go of the log."""
         await asyncio.to_thread(self._thread.shutdown)
+        self._shared.close()
         self._desks.close()
 
     async def _ask(self, question: Question) -> Document:
@@ -134,16 +137,18 @@ class PortfolioPart:
             raise ArtifactError(
                 self.folder.name, "holds no book", remedy="import one with `nextbest portfolio ingest`"
             )
-        try:
-            book = Book.open(self.folder)
-        except ExternalError as error:  # the database's own words name processes and files of this machine
-            raise ExternalError(
-                "book",
-                "another process is writing to it",
-                retryable=error.retryable,
-                remedy="ask again when the import or tracking is over",
-            ) from error
-        with book:
+        with ExitStack() as stack:
+            try:
+                book = stack.enter_context(self._shared.lent())
+            except (
+                ExternalError
+            ) as error:  # the database's own words name processes and files of this machine
+                raise ExternalError(
+                    "book",
+                    "another process is writing to it",
+                    retryable=error.retryable,
+                    remedy="ask again when the import or tracking is over",
+                ) from error
             return question(book)
 
 
