@@ -162,8 +162,10 @@ def _caller(args: argparse.Namespace) -> "Caller":
 
 def _assistant(args: argparse.Namespace) -> "Assistant":
     from nextbest.assistant.agent.opening import open_assistant
+    from nextbest.models.lightgbm_library import process_is_ours
 
     store = Path(args.store)
+    process_is_ours()
     return open_assistant(
         store,
         model=args.model,

@@ -15,6 +15,7 @@ import numpy as np
 from nextbest.data.prices.panel import PricePanel
 from nextbest.errors import InputError, NotFittedError
 from nextbest.market.base import LEVELS, FloatArray, check_request
+from nextbest.models.lightgbm_library import load_lightgbm
 
 _LAGS = 5
 _SCALES = (5, 10, 20, 60)
@@ -70,7 +71,7 @@ class QuantileBoosting:
             `lightgbm` isn't installed.
         """
         try:
-            import lightgbm
+            lightgbm = load_lightgbm()
         except ImportError as error:
             raise InputError(
                 self.name, "needs lightgbm, which isn't installed", remedy="pip install nextbest[market]"

@@ -68,10 +68,12 @@ class WorkerApp:
         """The application, and the settings of its process."""
         from threadpoolctl import threadpool_limits
 
+        from nextbest.models.lightgbm_library import process_is_ours
         from nextbest.service.app import create_app
         from nextbest.service.logs import set_up_logging
 
         set_up_logging(self.log_level)
+        process_is_ours()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         threadpool_limits(limits=self.blas_threads, user_api="blas")
         _raise_open_file_limit()

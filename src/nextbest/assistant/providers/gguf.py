@@ -32,6 +32,7 @@ from nextbest.assistant.providers.protocol import (
     Usage,
     check_end,
 )
+from nextbest.data.cache_folder import cache_folder
 from nextbest.errors import ArtifactError, InputError
 from nextbest.models.language.origin import file_digest
 from nextbest.models.language.packages import PACKAGES
@@ -251,7 +252,7 @@ def gemma_file(cache: Path | None = None) -> Path:
     Parameters
     ----------
     cache
-        Folder to keep it in. None: `$XDG_CACHE_HOME/nextbest/gguf`, or `~/.cache` there.
+        Folder to keep it in. None: `cache_folder("gguf")`.
 
     Raises
     ------
@@ -263,9 +264,7 @@ def gemma_file(cache: Path | None = None) -> Path:
         The disk refused.
     """
     package = PACKAGES[GEMMA]
-    if cache is None:
-        base = os.environ.get("XDG_CACHE_HOME")
-        cache = (Path(base) if base else Path.home() / ".cache") / "nextbest" / "gguf"
+    cache = cache_folder("gguf") if cache is None else cache
     kept = cache / f"gemma-3-270m-{package.sha256[:16]}.gguf"
     if not kept.is_file():
         package.need()

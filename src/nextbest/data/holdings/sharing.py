@@ -6,6 +6,7 @@ back, which is when a writer that waits (`database.connect`) finds it free.
 """
 
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ class SharedBook:
         self._state: FileState | None = None
         self._until_s = 0.0
         self._closing: Timer | None = None
+        self._at_exit: weakref.finalize[[], SharedBook] | None = None
 
     @contextmanager
     def lent(self) -> Iterator[Book]:
@@ -76,6 +78,9 @@ class SharedBook:
             time.sleep(GAP_S - gone)
         self._state = file_state(self.folder)
         self._book = Book.open(self.folder)
+        self._at_exit = weakref.finalize(
+            self, self._book.close
+        )  # DuckDB complains of what is open in the end
         now = time.time()
         self._until_s = now - now % PERIOD_S + PERIOD_S
         self._closing = Timer(self._until_s - now, self._close_when_over)
@@ -91,6 +96,6 @@ class SharedBook:
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        if self._book is not None:
-            self._book.close()
-            self._book = None
+        if self._at_exit is not None:
+            self._at_exit()
+            self._at_exit = self._book = None

@@ -5,7 +5,6 @@ pickled is opened. Knows no prompt, price or chat.
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from nextbest.data.cache_folder import cache_folder
 from nextbest.errors import ArtifactError, ExternalError, InputError
 from nextbest.models.language import files
 from nextbest.models.language.needs import need_four_bits, need_language_models
@@ -78,7 +78,7 @@ def open_checkpoint(
         Last day of the training data, where the caller knows it better than the source says.
     cache
         Where a GGUF file's weights are kept as a folder, because making its tokenizer takes minutes. None:
-        `$XDG_CACHE_HOME/nextbest/language`, or `~/.cache` there.
+        `cache_folder("language")`.
 
     Raises
     ------
@@ -160,10 +160,7 @@ def _folder_of(source: str, cache: Path | None, seen_until: date | None) -> Path
 
 
 def _cache(cache: Path | None) -> Path:
-    if cache is not None:
-        return Path(cache)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "nextbest" / "language"
+    return cache_folder("language") if cache is None else Path(cache)
 
 
 def _keep_gguf(file: Path, folder: Path, origin: Origin) -> None:

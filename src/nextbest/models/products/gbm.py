@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from nextbest.errors import InputError
+from nextbest.models.lightgbm_library import load_lightgbm
 from nextbest.models.products.base import FloatArray, Frozen, State
 
 Library = Literal["lightgbm", "catboost"]
@@ -370,14 +371,13 @@ def _seed(rng: np.random.Generator) -> int:
 
 def _lightgbm() -> Any:
     try:
-        import lightgbm
+        return load_lightgbm()
     except ImportError as error:
         raise InputError(
             "library",
             "lightgbm is not installed",
             remedy="install nextbest[products], or choose library='catboost'",
         ) from error
-    return lightgbm
 
 
 def _catboost() -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nextbest.models.lightgbm_library import load_lightgbm
 from nextbest.models.products.base import FloatArray
 from nextbest.models.products.gbm import GBM
 
@@ -40,8 +41,7 @@ class Stacked:
 
 def _interleaved(boosters: Sequence[GBM]) -> GBM:
     """One LightGBM booster whose output k is that of booster k."""
-    import lightgbm
-
+    lightgbm = load_lightgbm()
     texts = [booster.booster.model_to_string(num_iteration=-1) for booster in boosters]
     heads, trees = zip(*(_parsed(text) for text in texts), strict=True)
     n_rounds, n_outputs = max(map(len, trees)), len(boosters)
