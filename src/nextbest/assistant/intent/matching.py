@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from nextbest.text.morphology import is_known, lemma, stem
 
 MOST_GAP = 2
 """Words of the text that may stand between two words of a title."""
+_KEPT_WORDS = 8192
+"""Words of titles whose sounds are kept: the same titles are candidates again and again; some megabytes."""
 _VOWELS = "aeiou"
 _TRIMMED = 0.97
 _NUMBER_SOUNDS = {"4": ("for", "fo"), "2": ("tu", "to"), "1": ("van",), "8": ("eit",)}
@@ -101,6 +104,7 @@ def _said_forms(word: str) -> tuple[tuple[str, float], ...]:
     return tuple((sound, quality) for sound, quality in forms.items() if sound)
 
 
+@lru_cache(_KEPT_WORDS)
 def title_forms(word: str) -> tuple[tuple[str, float], ...]:
     """Sounds of a title's word: letter for letter, as English is heard, in the dictionary form, without a last vowel."""
     if word.isdecimal():
@@ -193,6 +197,7 @@ class Matches:
         return best
 
 
+@lru_cache(_KEPT_WORDS)
 def _joined_forms(first: str, second: str) -> tuple[tuple[str, float], ...]:
     """Sounds of two words of a title said as one."""
     if first.isdecimal() or second.isdecimal():
