@@ -111,3 +111,18 @@ def test_an_error_of_a_question_leaves_the_book_usable(folder) -> None:
         _ = 1 / 0
     assert marks(shared) == 0
     shared.close()
+
+
+def test_a_process_that_ends_with_the_book_open_says_nothing(folder) -> None:
+    script = """
+import sys
+from pathlib import Path
+from nextbest.data.holdings.sharing import SharedBook
+def ask() -> None:
+    with SharedBook(Path(sys.argv[1])).lent() as book:
+        print(book.investors().height)
+ask()
+"""
+    command = [sys.executable, "-c", script, str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -146,8 +146,22 @@ def transaction(connection: "duckdb.DuckDBPyConnection", name: str) -> Iterator[
 def frame(
     connection: "duckdb.DuckDBPyConnection", sql: str, parameters: list[Any] | None = None
 ) -> pl.DataFrame:
-    """A query's rows; handed over as a stream of Arrow batches, which needs no pyarrow (30 MB)."""
-    return pl.DataFrame(connection.sql(sql, params=parameters or None))
+    """A query's rows."""
+    return pl.DataFrame(_Rows(connection.sql(sql, params=parameters or None)))
+
+
+class _Rows:
+    """A relation as a stream of Arrow batches and nothing else.
+
+    It needs no pyarrow (30 MB); and polars, given the relation itself, looks for data frames in it, after which DuckDB
+    reports leaks when the process ends.
+    """
+
+    def __init__(self, relation: "duckdb.DuckDBPyRelation") -> None:
+        self._relation = relation
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._relation.__arrow_c_stream__(requested_schema)
 
 
 def all_rows(kind: Kind, *, where: str = "") -> str:

@@ -78,16 +78,16 @@ class SharedBook:
             time.sleep(GAP_S - gone)
         self._state = file_state(self.folder)
         self._book = Book.open(self.folder)
-        self._at_exit = weakref.finalize(
-            self, self._book.close
-        )  # DuckDB complains of what is open in the end
+        # DuckDB complains of what is still open when a process ends
+        self._at_exit = weakref.finalize(self, self._book.close)
         now = time.time()
         self._until_s = now - now % PERIOD_S + PERIOD_S
-        self._closing = Timer(self._until_s - now, self._close_when_over)
+        self._closing = Timer(self._until_s - now, _close_when_over, (weakref.ref(self),))
         self._closing.daemon = True
         self._closing.start()
 
-    def _close_when_over(self) -> None:
+    def close_when_over(self) -> None:
+        """Let go of the file if its time is over."""
         with self._turn:
             if time.time() >= self._until_s:  # else somebody opened it anew meanwhile
                 self._close()
@@ -99,3 +99,9 @@ class SharedBook:
         if self._at_exit is not None:
             self._at_exit()
             self._at_exit = self._book = None
+
+
+def _close_when_over(shared: "weakref.ref[SharedBook]") -> None:
+    """On a timer's thread, which keeps nobody alive: who is forgotten is closed by that."""
+    if (it := shared()) is not None:
+        it.close_when_over()
