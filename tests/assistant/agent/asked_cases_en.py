@@ -9,7 +9,13 @@ from nextbest.assistant.base import Intent
 
 Asked = tuple[str, Intent, str, dict[str, Any]]
 R, S, N, B = "recommend_items", "similar_items", "next_purchases", "bank_products"
-M, X, P, T, F = "portfolio_metrics", "portfolio_peers", "portfolio_plan", "portfolio_tracking", "market_forecast"
+M, X, P, T, F = (
+    "portfolio_metrics",
+    "portfolio_peers",
+    "portfolio_plan",
+    "portfolio_tracking",
+    "market_forecast",
+)
 E, D = "explain_item", "search_documents"
 
 

@@ -15,7 +15,17 @@ from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.memory.past import Past
 
 ROOMS: frozenset[Room] = frozenset({"shop", "products", "portfolio", "market", "documents"})
-CATEGORIES = {"detective": ("detectives", "детективы"), "comedy": ("comedies", "комедии")}
+CATEGORIES = {
+    "detective": ("detectives", "детективы"),
+    "comedy": ("comedies", "комедии"),
+    "strategy": ("стратегия",),
+    "shooter": ("шутер",),
+    "puzzle": ("головоломка",),
+    "drama": ("драма",),
+    "dress": ("dress", "платье"),
+    "tops": ("tops", "кофты"),
+    "shoes": ("shoes", "обувь"),
+}
 THINGS = [thing for thing in load_catalogue() if thing.kind != "asset"]
 LINKER = Linker(
     {thing.item_id: thing.title for thing in THINGS},

@@ -9,6 +9,7 @@ from nextbest.assistant.agent.ellipsis import (
     in_currency,
     lone_length,
     lone_number,
+    stretch_before,
     with_lone_number,
     with_money_like,
 )
@@ -63,6 +64,8 @@ def in_the_light_of(understood: Understood, last: Turn) -> Slots:
     if (changed := in_currency(understood.text, last.slots)) is not None:
         return changed
     slots = understood.slots
+    if last.intent in BACK and (before := stretch_before(understood.text, last.slots)) is not None:
+        return replace(Slots(), period=before, period_days=(before[1] - before[0]).days + 1)
     is_free = not given_of(slots) & (TIME | MONEY | {"client"})
     if is_free and (number := lone_number(understood.text)) is not None:
         slots = with_lone_number(slots, number, last.slots, last.intent)

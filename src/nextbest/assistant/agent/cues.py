@@ -22,12 +22,12 @@ POINTER = re.compile(
     _IGNORE,
 )
 WHY = re.compile(
-    r"\b(?:чем\s+(?:тебе|вам|он[аои]?\b|так\b)|what\s+do\s+you\s+like|what(?:'s|\s+is)\s+so\b|с\s+какой\s+стати|каким\s+боком|с\s+какого\s+перепугу|за\s+что\s+мне|растолкуй\w*|на\s+ч[её]м\s+основан\w*|what\s+for|on\s+what\s+grounds|reasoning|what(?:'s|\s+is)\s+(?:the\s+)?\w+(?:\s+one)?\s+doing\s+(?:there|here)|how'?d?\s+(?:did\s+)?(?:you|it)\s+arrive|worked\s+out|почему|зачем|отчего|с\s+чего|из-за\s+чего|по\s+какой\s+причине|объясни\w*|поясни\w*|обоснуй\w*"
+    r"\b(?:(?:как|каким\s+образом)\s+(?:\w+\s+){0,3}(?:попал|оказал)\w*|how\s+(?:did|has|have|had)\s+(?:[\w']+\s+){1,4}(?:get|got|gotten|end(?:ed)?\s+up|make|made\s+it)\s+(?:there|here|on|in)|what(?:'s|\s+is)\s+the\s+story|чем\s+(?:тебе|вам|он[аои]?\b|так\b)|what\s+do\s+you\s+like|what(?:'s|\s+is)\s+so\b|с\s+какой\s+стати|каким\s+боком|с\s+какого\s+перепугу|за\s+что\s+мне|растолкуй\w*|на\s+ч[её]м\s+основан\w*|what\s+for|on\s+what\s+grounds|reasoning|what(?:'s|\s+is)\s+(?:the\s+)?\w+(?:\s+one)?\s+doing\s+(?:there|here)|how'?d?\s+(?:did\s+)?(?:you|it)\s+arrive|worked\s+out|почему|зачем|отчего|с\s+чего|из-за\s+чего|по\s+какой\s+причине|объясни\w*|поясни\w*|обоснуй\w*"
     r"|why|how\s+come|explain|what\s+makes|reasons?)\b",
     _IGNORE,
 )
 TELL = re.compile(
-    r"\b(?:расскажи\w*|подробнее|поподробнее|что\s+за|опиши\w*|tell\s+me\s+more|more\s+about|more\s+details?|describe)\b",
+    r"\b(?:расскажи\w*|подробнее|поподробнее|что\s+(?:это\s+)?за|опиши\w*|tell\s+me\s+more|more\s+about|more\s+details?|describe)\b",
     _IGNORE,
 )
 MORE = re.compile(
@@ -35,7 +35,8 @@ MORE = re.compile(
     _IGNORE,
 )
 ALIKE = re.compile(
-    r"\b(?:похож\w*|наподобие|вроде|типа|аналог\w*|в\s+том\s+же\s+духе|similar|alike|like)\b", _IGNORE
+    r"\b(?:похож\w*|наподобие|вроде|типа|аналог\w*|в\s+том\s+же\s+духе|similar|alike|like|clos(?:e|er|est)\s+to|близк\w+|в\s+(?:духе|стиле)|in\s+the\s+(?:spirit|vein|style))\b",
+    _IGNORE,
 )
 TAKES = re.compile(
     r"\b(?:беру|возьму|бер[её]м|куплю|покупаю|закажу|заказываю|оформляй\w*|добавь\s+в\s+корзину|мне\s+нравится|нравится"
@@ -59,6 +60,10 @@ _HOW = re.compile(
     _IGNORE,
 )
 """A question of manner, time, place or amount: it isn't about which product."""
+_OF_TIME = re.compile(
+    r"^\W*(?:[\w',]+\s+){0,4}(?:how\s+long|сколько\s+(?:времени|дней|обычно\s+рассматрива\w+))\b", _IGNORE
+)
+"""How long something takes is never a choice."""
 _CHOICE = re.compile(
     r"что\s+из|имеет\s+смысл|(?:дадут|дадите|одобрят|одобрите|выдадут)\s+ли|\bwill\s+you\s+(?:give|approve)|approved\b|выбрать|выбор\w*|выгоднее|посовет\w*|порекоменд\w*|рекоменду\w*|предлож\w*|предлага\w*|подбер\w*|подобр\w*|присовет\w*|что\s+(?:(?:мне|ему|ей|ещ[её]|бы)\s+)*(?:оформить|взять|подключить|продать|открыть)"
     r"|как(?:ой|ая|ую|ое|ие|им|ими)\s+(?:[\w-]+\s+){0,3}?(?:мне|ему|ей|клиент\w*|лучше|взять|выбрать|подойд\w*|подход\w*|оформить|пригод\w*|выгоднее)\b"
@@ -75,7 +80,7 @@ _TRACKING = re.compile(
     r"|иду\b|обстоят\s+дела|дойду|дотян\w+|на\s+пути|прогресс\w*|продвига\w+|движ[ует]\w*\s+к\s+цели|как\s+(?:там\s+|ид[её]т|идут\s+дела|обстоят\s+дела).{0,20}\bцел\w+|как\s+(?:поживает\s+)?мо[яй]\s+(?:цель|план)\b"
     r"|близ(?:ко|ок|ка|ки)\s+(?:ли\s+)?(?:\w+\s+)?к?\s*цели|(?:далеко|много|сколько)\s+(?:\w+\s+)?(?:осталось\s+)?до\s+цели|осталось\s+до\s+(?:цели|плана)|на\s+каком\s+(?:я\s+)?этапе|план\w*\s+выполн\w+|выполн\w+\s+(?:\w+\s+)?план\w*"
     r"|относительно\s+плана|отклон\w+\s+от\s+плана|сорв[её]т\w*|сбил\w+|укладыва\w+"
-    r"|on\s+(?:track|schedule|course)|in\s+time\b|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|(?:behind|ahead\s+of|off|against)\s+(?:my\s+|the\s+)?(?:plan|schedule)"
+    r"|on\s+(?:track|schedule|course)|fall(?:en|ing)?\s+behind|fell\s+behind|in\s+time\b|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|(?:behind|ahead\s+of|off|against)\s+(?:my\s+|the\s+)?(?:plan|schedule)"
     r"|keep(?:ing)?\s+up|behind\s+(?:\w+\s+){0,3}schedule|my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\s+(?:is\s+)?(?:doing|going)|how(?:'s|\s+is|\s+are)\s+my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\b"
     r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|how\s+far\s+along|fall(?:en)?\s+off|fell\s+off|of\s+the\s+plan\s+is\s+done",
     _IGNORE,
@@ -98,11 +103,11 @@ SHARE = re.compile(
 )
 """Of what was spoken of: a part of a portfolio, not a price of the market."""
 OWN = re.compile(
-    r"^\W*(?:(?:а|ну|и|and|what\s+about|how\s+about)\s+)?(?:(?:у\s+)?(?:меня|мой|моя|моё|мое|мои|сам\w*)|mine|me|my\s+own)(?:\s+(?:портфель|portfolio|own|results?|результат\w*|доходность|return))?\W*$",
+    r"^\W*(?:(?:а|ну|и|and|what\s+about|how\s+about)\s+)?(?:(?:у\s+)?(?:я|мне|меня|мой|моя|моё|мое|мои|сам\w*)|mine|me|my\s+own)(?:\s+(?:портфель|portfolio|own|results?|результат\w*|доходность|return))?\W*$",
     _IGNORE,
 )
 SOMEBODY = re.compile(
-    r"\b(?:у\s+него|у\s+не[её]|его|ему|ей|им|них|нему|ней|этого\s+клиента|этому\s+клиенту|этот\s+клиент|того\s+же|тому\s+же|him|his|her|them|their|they|he|she"
+    r"\b(?:у\s+него|у\s+не[её]|он|она|они|его|ему|ей|им|них|нему|ней|этого\s+клиента|этому\s+клиенту|этот\s+клиент|того\s+же|тому\s+же|him|his|her|them|their|they|he|she"
     r"|(?:this|that|the\s+same)\s+(?:client|customer|investor|user))\b",
     _IGNORE,
 )
@@ -126,6 +131,7 @@ _SMALL = """
 а и но ну в во на за до от с со по про о об для у к из через около примерно это если то же бы ли не что как насчёт насчет
 теперь тогда только лишь хорошо ладно ок да нет он она оно мне меня мой моя мои
 i that eve as well further more ещё еще й го му th st nd rd есть many few fewer less like batch next fine sure right same question stretch cut go wait leave left hold suppose stay can could we you them they those these i'll i'd too much only up down until till even
+previous one before after прошлом прошлый прошлая предыдущем предыдущий предыдущий following client customer клиент клиенту клиента look see could earlier later sooner further longer instead total раньше позже дольше дальше чуть поглубже взять возьмем возьмём успею успеем снизим поднимем
 seen all own it's they're not don't same sum make lets let's let say show give me please want wanted mean meant interested care enough better rather do go just take instead actually
 хочу хотим чтоб чтобы была было был волнует интересует интересно нужен нужна нужно имею виду давай давайте дай назови сразу хватит достаточно многовато мало маловато
 пусть пускай могу можно возьми посчитай прикинь растяни сделай нет нужны вообще-то вообще же тоже так просто
@@ -162,6 +168,8 @@ def asks_conditions(text: str) -> bool:
     >>> asks_conditions("какая комиссия по карте?"), asks_conditions("посоветуйте карту без комиссии")
     (True, False)
     """
+    if _OF_TIME.search(text):
+        return True
     asks = _CONDITIONS.search(text) is not None or _HOW.search(text) is not None
     return asks and _CHOICE.search(text) is None
 

@@ -6,10 +6,12 @@ Knows what was said last and nothing of how the conversation goes on (`followups
 import math
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 
 from nextbest.assistant.agent.cues import left_over
 from nextbest.assistant.base import Intent, Money, Slots
 from nextbest.assistant.intent.amounts import find_currency
+from nextbest.assistant.intent.calendar_words import read_stretch
 from nextbest.assistant.intent.counts import MOST
 from nextbest.assistant.intent.durations import DAYS_OF, UNIT, unit_of
 from nextbest.assistant.intent.marked import Marked
@@ -19,6 +21,14 @@ _BEFORE_SUM = re.compile(r"\b(?:до|под|в|up\s+to|under|below)\s+<\d+>")
 _BEFORE_CLIENT = re.compile(r"\b(?:about|for|of|у|для|про|от|клиент[а-я]*|client)\s+<\d+>")
 _LONE_UNIT = re.compile(rf"(?:^|\s)(?:an?\s+)?(?P<unit>{UNIT})\W*")
 _TARGET = re.compile(r"накоп|скоп|цел[ьи]|нужн|\bgoal|\btarget|\breach|\bneed|\bsave\s+up")
+_NEXT_CLIENT = re.compile(
+    r"\b(?:next|following|other|another|after|следующ\w+|друг\w+|соседн\w+)\b[^\d.!?]{0,20}?(?P<id>[a-zA-Z]?\d{1,18})(?:['’]s)?\W*$",
+    re.IGNORECASE,
+)
+_BEFORE_LAST = re.compile(
+    r"\b(?:(?:прошл|предыдущ|минувш)(?:ом|ый|ая|ой|ую|ем|ее|ий)|(?:the\s+)?(?:previous|last)(?:\s+one)?|(?:the\s+)?one\s+before(?:\s+(?:that|it))?)\W*$",
+    re.IGNORECASE,
+)
 _LEAST_CLIENT, _MOST_UNITS = 10, 30
 """A number from which another client is likelier meant than a count of things; more is no count of years or months."""
 _UNITS = ("year", "quarter", "month", "week", "day")
@@ -69,7 +79,10 @@ def lone_number(text: str) -> LoneNumber | None:
 def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent) -> Slots:
     """A lone number as what the last question spoke of: a time, another client, money, or how many are wanted."""
     days = last.horizon_days or last.period_days
-    if said.is_time and days and (last.client is None or said.value <= _MOST_UNITS or not said.is_client):
+    is_time = said.is_time or (
+        intent in ("portfolio", "forecast") and said.value <= _MOST_UNITS and not said.is_client
+    )
+    if is_time and days and (last.client is None or said.value <= _MOST_UNITS or not said.is_client):
         length = round(said.value * _unit_of(days))
         return replace(slots, k=None, amount=None, monthly=None, period_days=length, undirected_days=length)
     is_client = intent not in LISTS or said.is_client or (said.value >= _LEAST_CLIENT and last.k is None)
@@ -86,6 +99,29 @@ def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent
     if intent in LISTS and said.value.is_integer() and 1 <= said.value <= MOST:
         return replace(slots, k=int(said.value))
     return slots
+
+
+def next_client(text: str, last: Slots) -> str | None:
+    """Another client named by no more than his number: "а следующему, 6?", "and the client after, 2078?"; None: none is."""
+    if last.client is None or (match := _NEXT_CLIENT.search(text)) is None or len(left_over(text)) > 2:
+        return None
+    return match["id"]
+
+
+def stretch_before(text: str, last: Slots) -> tuple[date, date] | None:
+    """The stretch of the calendar before the last question's: "а в прошлом?", "and the previous one?"; None: none is meant.
+
+    The last one's is the shortest unit that begins on its first day and holds its last: this year so far is a year.
+    """
+    if last.period is None or _BEFORE_LAST.search(text) is None or left_over(text):
+        return None
+    first, end = last.period
+    for unit in reversed(_UNITS):
+        own = read_stretch(Marked(f"this {unit}", (), ()), 0, today=first, is_ahead=False)
+        if own is not None and own.first == first and end <= own.last:
+            before = read_stretch(Marked(f"last {unit}", (), ()), 0, today=first, is_ahead=False)
+            return None if before is None else (before.first, before.last)
+    return None
 
 
 def lone_length(text: str) -> int | None:

@@ -21,7 +21,7 @@ from nextbest.assistant.agent.carrying import (
     merged,
     of_a_plan,
 )
-from nextbest.assistant.agent.ellipsis import LISTS
+from nextbest.assistant.agent.ellipsis import LISTS, next_client
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
 from nextbest.assistant.intent import lexicon
 from nextbest.assistant.intent.counts import find_any_ordinal
@@ -107,7 +107,7 @@ def resolve(understood: Understood, past: Past) -> Wish:
     if last is None or len(understood.text) > 300:
         return _with_memory(Wish(understood), past)
     pointed = _pointed(understood, past)
-    for case in (_takes, _why, _compared, _alike, _other, _changed, _gone_on):
+    for case in (_takes, _why, _compared, _alike, _of_another, _other, _changed, _gone_on):
         if (wish := case(understood, past, last, pointed)) is not None:
             return _with_memory(wish, past)
     return _with_memory(Wish(_of_somebody(understood, last), pointed), past)
@@ -177,6 +177,17 @@ def _alike(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
         return None
     links = tuple(Link(s.item_id, s.title[understood.language], 1.0, (0, 0)) for s in pointed[:1])
     return Wish(_as_followup(understood, "similar", replace(understood.slots, items=links)), pointed[:1])
+
+
+def _of_another(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
+    """The last question about oneself, or about the next client: "and me?", "а следующему, 6?"."""
+    if last.slots.client is None or understood.slots.items or "client" not in _TAKEN.get(last.intent, ()):
+        return None
+    client = next_client(understood.text, last.slots)
+    if client is None and not cues.OWN.search(understood.text):
+        return None
+    slots = replace(merged(Slots(), last), client=client)
+    return Wish(_as_followup(understood, last.intent, slots), pointed, before=last.question)
 
 
 def _other(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
@@ -267,9 +278,10 @@ def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     slots = understood.slots
     if last.intent == "bank_product" and not understood.is_sure and cues.asks_conditions(understood.text):
         return Wish(_as_followup(understood, "bank_product", slots))
-    is_short = cues.n_words(understood.text) <= _SHORT
+    is_short = cues.n_words(understood.text) <= (_SHORT if understood.is_sure else 2 * _SHORT)
     if last.intent == "plan" and is_short and cues.asks_progress(understood.text):
-        is_other = _starts_anew(understood, last) and understood.intent not in ("small_talk", "off_topic")
+        near = {"small_talk", "off_topic"} | (set() if cues.COMPARED.search(understood.text) else {"peers"})
+        is_other = _starts_anew(understood, last) and understood.intent not in near
         if not is_other:
             return Wish(_as_followup(understood, "plan", Slots(client=slots.client or last.slots.client)))
     if slots.items or not _leans(understood.text):

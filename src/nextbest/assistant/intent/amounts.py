@@ -23,7 +23,7 @@ _CURRENCIES = {
 }
 _CURRENCY = "|".join(f"(?P<{code}>{words})" for code, words in _CURRENCIES.items())
 _AFTER = re.compile(rf"<(?P<mark>\d+)>(?:\.(?=р\.))?\s*(?:{_CURRENCY})")
-_BEFORE = re.compile(rf"(?:{_CURRENCY})\s*(?:(?:на|до|за|по|около)\s+)?<(?P<mark>\d+)>")
+_BEFORE = re.compile(rf"(?<!\w)(?:{_CURRENCY})\s*(?:(?:на|до|за|по|около)\s+)?<(?P<mark>\d+)>")
 _NOT_MONEY = (
     r"(?!\s*(?:%|процент|percent|игр|товар|вариант|акци|шт|games?|items?|times?|раз|день|дн|недел|месяц|год|лет|"
     r"days?|weeks?|months?|years?|quarters?|people|человек))"
@@ -33,9 +33,10 @@ _EACH_TIME = (
     r"(?:в\s+(?:месяц|неделю|год|квартал)|ежемесячно|еженедельно|ежегодно|(?:кажд(?:ый|ую)|раз\s+в)\s+(?:месяц|неделю|год)|"
     r"(?:an?|per|each|every|/)\s*(?:month|week|year)|monthly|weekly|yearly|/\s*(?:мес|mo)\b)"
 )
-_THEN_EACH = re.compile(rf"\s*{_EACH_TIME}")
+_THEN_EACH = re.compile(rf"(?:\s+(?:aside|away|by|in|на\s+сч[её]т|в\s+копилку))?\s*{_EACH_TIME}")
 _EACH_BEFORE = re.compile(
     rf"(?:{_EACH_TIME}|ежемесячн[а-я]+(?:\s+[а-я]+)?|monthly(?:\s+[a-z]+)?)\s+(?:по\s+|в\s+|of\s+|откладыва[а-я]+\s+(?:по\s+)?|save\s+)?\W?$"
+    rf"|(?:кажд(?:ый|ую)|each|every)\s+(?:месяц|неделю|год|month|week|year)\s+(?:[^\W\d]+\s+){{1,5}}\W?$"
 )
 _REGULARLY = re.compile(
     r"(?:отклад|отлож|копи|скап|внос|внес|пополн|клад|класть|инвест|закид|собира|довнос|сберег)[а-я]*\s+(?:[а-я]+\s+)?по\s+$"

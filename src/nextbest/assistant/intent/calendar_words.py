@@ -248,7 +248,7 @@ def _after(day: date, n_months: int) -> date:
 
 def _shifted_unit(unit: str, shift: int, today: date, end: int) -> Stretch | None:
     """This unit of the calendar, or the one before, or the next."""
-    if unit in ("fortnight", "decade"):
+    if unit in ("hour", "fortnight", "decade"):
         return None
     if unit in ("day", "week"):
         size = 1 if unit == "day" else 7

@@ -22,7 +22,10 @@ _GROUPS = {
 _COUNTS = (
     re.compile(r"\b(?:топ|top|лучшие|best|первые|first)[\s-]*<(?P<mark>\d+)>"),
     re.compile(r"\b(?:топ|top)-?(?P<digits>\d{1,3})\b"),
-    re.compile(r",\s*<(?P<mark>\d+)>\s+(?:of\s+(?:them|these|those)|из\s+них)\b"),
+    re.compile(r"<(?P<mark>\d+)>\s+(?:of\s+(?:them|these|those)|из\s+них)\b"),
+    re.compile(
+        r"<(?P<mark>\d+)>\s+(?:(?:or\s+so\s+)?(?:will|would|is|are|should)\s+(?:be\s+)?(?:do|plenty|enough|fine|suffice)|(?:будет\s+)?(?:хватит|достаточно|довольно))\b"
+    ),
     re.compile(r"\b(?:список\s+из|list\s+of)\s+<(?P<mark>\d+)>"),
     re.compile(rf"(?P<half>\bhalf\s+(?:an?\s+)?)?<(?P<mark>\d+)>[\s-]*{_ADJECTIVES}{_NOUN}"),
     re.compile(

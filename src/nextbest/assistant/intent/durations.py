@@ -9,6 +9,7 @@ import re
 from nextbest.assistant.intent.marked import Marked
 
 DAYS_OF = {
+    "hour": 1 / 24,
     "day": 1.0,
     "week": 7.0,
     "fortnight": 14.0,
@@ -19,6 +20,7 @@ DAYS_OF = {
     "decade": 3650.0,
 }
 _UNITS = {
+    "hour": r"час(?:а|ов)?|hours?|hrs?",
     "day": r"день|дня|дней|дни|дням|днями|денек|денька|деньков|дн|сутки|суток|days?",
     "week": r"недел[а-я]+|нед|weeks?|wks?|w",
     "fortnight": r"fortnights?",
@@ -48,7 +50,8 @@ MONTH = r"(?:" + "|".join(_MONTHS) + r")\b"
 UNIT = rf"(?!{_LETTERS})(?:" + "|".join(f"(?:{words})" for words in _UNITS.values()) + r")\b"
 _AND_HALF = r"(?:an?\s+|<\d+>\s*)?(?:year\s+and\s+a\s+half|год[ау]?\s+с\s+половиной)"
 _COUPLE = rf"(?:an?\s+)?couple\s+(?:of\s+)?{UNIT}"
-_COUNTED = rf"{_AND_HALF}|{_COUPLE}|<\d+>[\s-]*{UNIT}|(?:an?\s+)?(?:{_UNITS['half']})\b|an?\s+{UNIT}"
+_WHICH = r"(?:(?:more|full|whole|trading|business|working|calendar|long|further|extra|полных|целых|торговых|рабочих|календарных)\s+)?"
+_COUNTED = rf"{_AND_HALF}|{_COUPLE}|<\d+>[\s-]*{_WHICH}{UNIT}|(?:an?\s+)?(?:{_UNITS['half']})\b|an?\s+{UNIT}"
 _STEMS = {
     "полутора": 1.5, "двух": 2, "трех": 3, "четырех": 4, "пяти": 5, "шести": 6, "семи": 7, "восьми": 8, "девяти": 9,
     "десяти": 10, "двенадцати": 12, "пятнадцати": 15, "двадцати": 20, "тридцати": 30,

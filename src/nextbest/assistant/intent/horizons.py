@@ -28,7 +28,19 @@ _OF_AGE = (
     ),
     pattern(r"(?<!\w)COUNTED[\s-]+(?:old|of\s+age)\b"),
 )
-_UNTIL = re.compile(r"\b(?:к|до|by|until|till?|before|through|up\s+to)\s+")
+_UNTIL = re.compile(
+    r"\b(?:к|до|by|until|till?|before|through|up\s+to|between\s+(?:now|today)\s+and)\s+"
+    r"|\b(?=(?:next|this\s+coming|следующ[а-я]+|будущ[а-я]+)\s+(?:летом|зимой|весной|осенью|summer|winter|spring|autumn)\b)"
+)
+_REST_OF = pattern(
+    r"\b(?:the\s+rest|what(?:'s|\s+is)\s+left|остаток|остатка|остатке|оставшуюся\s+часть)\s+(?:of\s+)?(?:(?:the|this|этого|этой)\s+)?UNIT"
+)
+_AGE_NOW = re.compile(
+    r"(?:\b(?:мне|нам)\s+(?:сейчас\s+|уже\s+)?|\b(?:i'm|i\s+am|aged?)\s+(?:now\s+|already\s+)?)<(\d+)>"
+)
+_AGE_THEN = re.compile(
+    r"(?:\bretire|\bstop\s+working|\bpension|пенси|не\s+работать|перестать\s+работать)[^.!?]{0,30}?\b(?:at|by|в|к)\s+<(\d+)>(?!\s*(?:year|month|год[ау]?\b|г\b))"
+)
 _IN_MONTH = re.compile(rf"\b(?:в|во|за|in|for|during)\s+(?={MONTH})")
 _ON_DAY = re.compile(r"\b(?:на|on)\s+(?:the\s+)?(?=<\d+>|@)")
 _IN_YEAR = re.compile(r"\b(?:по|на|в|in|for)\s+(?=<\d+>)")
@@ -58,6 +70,12 @@ def find_horizon(said: Marked, *, today: date) -> Horizon | None:
     for none_of_it in (_OF_LIVING, *_OF_AGE):  # how large a reserve is to be, how old somebody is: not when
         if match := none_of_it.search(said.text):
             said.strike(match)
+    if (days := _to_age(said)) is not None:
+        return Horizon(days)
+    if match := _REST_OF.search(said.text):
+        left = read_stretch(Marked(f"end of {match['unit']}", (), ()), 0, today=today, is_ahead=True)
+        said.strike(match)
+        return None if left is None or left.last <= today else Horizon((left.last - today).days)
     if (days := _until(said, today)) is not None:
         return Horizon(days)
     if looks_ahead and (days := _to_end_of_month(said, today)) is not None:
@@ -75,12 +93,28 @@ def find_horizon(said: Marked, *, today: date) -> Horizon | None:
 
 def find_bare_length(said: Marked) -> int | None:
     """A length that stands alone ("six months bitcoin forecast", "портфель 5 лет"): its days; what was read is struck."""
+    if (match := _FEW.search(said.text)) and said.number(match["count"]).is_word:
+        said.strike(match)
+        return _inverted(said, match, date.min)
     if match := _ALONE.search(said.text):
         days = days_in(said, match["length"])
         if days is not None:
             said.strike(match)
         return days
     return None
+
+
+def _to_age(said: Marked) -> int | None:
+    """ "I'm 35 and would like to retire at 60": the years between."""
+    now, then = _AGE_NOW.search(said.text), _AGE_THEN.search(said.text)
+    if now is None or then is None:
+        return None
+    years = said.number(then[1]).value - said.number(now[1]).value
+    if years <= 0 or said.number(then[1]).value > 100:
+        return None
+    for match in (now, then):
+        said.strike(match)
+    return round(years * DAYS_OF["year"])
 
 
 def _until(said: Marked, today: date) -> int | None:
@@ -181,4 +215,6 @@ _HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], 
     (pattern(r"\bADJECTIVE"), _length, "cue"),
 )
 """Pattern, how it is read, and what says that it looks ahead: its words, nothing ("bare"), or the text's verbs alone ("cue")."""
+_FEW = pattern(r"(?<![>\w])(?<![>\w]\s)UNIT\s+<(?P<count>\d+)>\W*$")
+"""About so many: "недели две"."""
 _ALONE = pattern(r"(?<![\w>.,-])(?!an?\s)COUNTED(?!\s+(?:назад|ago)\b)")

@@ -10,6 +10,7 @@ from functools import lru_cache
 from nextbest.assistant.intent.marked import STRUCK
 from nextbest.assistant.intent.number_words import folded
 from nextbest.text.morphology import lemma
+from nextbest.text.number_words import UNITS
 
 _ID = r"(?P<id>[a-zA-Z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)"
 _CLIENT = re.compile(
@@ -21,6 +22,13 @@ _CLIENT = re.compile(
 _LABELLED = re.compile(r"\b(?:id|ид|айди)\s*[:#№=]?\s*(?P<id>\d{1,18})\b", re.IGNORECASE)
 _BARE_CLIENT = re.compile(r"(?<![\w-])(?P<id>[cCсС]\d{4,12})(?![\w-])")
 _CODE = re.compile(r"(?<![\w-])(?P<id>[A-ZАВЕКМНОРСТУХ]{1,3}-\d{1,8})(?![\w-])")
+_NUMBERED = re.compile(
+    r"(?<![\w-])(?:number|no\.|номер(?:ом|а|у)?|№|#)\s*(?P<id>\d{2,18})\b(?![.,]\d)", re.IGNORECASE
+)
+_SOMEBODY = re.compile(
+    r"клиент|покупател|пользовател|вкладчик|инвестор|\b(?:customer|client|shopper|buyer|investor)s?\b",
+    re.IGNORECASE,
+)
 _LOOKS_LATIN = str.maketrans("АВЕКМНОРСТУХсС", "ABEKMHOPCTYXcC")
 _NO_UNIT = (
     r"(?!\s*(?:[%/₽$€£]|тыс|млн|млрд|к\b|k\b|m\b|руб|р\b|долл|бакс|евро|дол|rub|usd|eur|dollar|rouble|buck|euro|pound|million|thousand|процент|percent|"
@@ -33,6 +41,7 @@ _NUMBER_OF = re.compile(
     rf"|\b(?:сравни(?:те)?|compare)\s+{_NO_YEAR}(?P<compared>\d{{1,18}})\b{_NO_UNIT}"
     rf"|\bу\s+{_NO_YEAR}(?P<whose>\d{{3,18}})\b{_NO_UNIT}"
     rf"|\b(?:volatility|drawdown|returns?|dividends|holdings|worth|spend(?:ing)?|purchases|expenses|волатильность|доходность|просадка|траты|покупки)\s+(?:for|of|у|для)\s+{_NO_YEAR}(?P<of>\d{{1,18}})\b{_NO_UNIT}"
+    rf"|\b(?:(?:investor|client|customer|people|portfolio|user)s?\s+(?:similar\s+to|like)|похож[а-я]+\s+на)\s+{_NO_YEAR}(?P<likened>\d{{2,18}})\b{_NO_UNIT}"
     r"|\b(?P<placed>\d{1,18})-(?:й|го|му|ый|ого|ому|th|st|nd|rd)\s+(?:клиент|покупател|пользовател|инвестор|client|customer|user)[а-я]*"
     r"|\b(?:у|от|для|к)\s+(?P<ended>\d{1,18})-(?:го|му|ого|ому|й)\b(?!\s+(?:числ|янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек))"
     r"|\b(?P<counted>\d{3,18})(?:-?(?:й|го|му|ый|ого|ому|th|st|nd|rd))?\s+(?:клиент[ауе]?|клиентом|покупател[яюь]|пользовател[яюь]|инвестор[ау]?)\b"
@@ -50,7 +59,7 @@ _OF_ONE = re.compile(r"\b(?:у|для|от|of|for|by|from|and|а|и|will|does|di
 _OWNS = re.compile(r"^['’]s\b")
 
 _GOALS = {
-    "house": r"квартир|\bдом(?:а|у|ик[а-я]*)?\b|жиль[еяю]|(?:перв[а-я]+|начальн[а-я]+|на)\s+взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
+    "house": r"квартир|\bдом(?:а|у|е|ом|ик[а-я]*)?\b|жиль[еяю]|(?:перв[а-я]+|начальн[а-я]+|на)\s+взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
     r"\b(?:house|home|flat|apartment|condo|cottage|mortgage|real\s+estate|down\s?payment|property)\b",
     "education": r"образовани|обучени|уч[её]б|университет|институт|колледж|\bвуз|магистратур|"
     r"\b(?:education|college|university|tuition|school|studies|degree)\b",
@@ -111,8 +120,8 @@ _ASSET_WORDS = {
     "TSLA": r"tesla|тесл[аыуеой]{1,2}",
     "SPX": r"s\s?&\s?p(?:\s*500)?|s\s?and\s?p\s*500|sp\s?500|снп\s*500|эс\s?энд\s?пи[а-я\s]*",
     "OIL": r"oil|brent|нефт[ьию]{1,2}|брент[а-я]{0,2}",
-    "USD": r"доллар[ау]?|доллар[оы]м|dollar",
-    "EUR": r"евро|euro",
+    "USD": r"доллар[ау]?|доллар[оы]м|dollars?",
+    "EUR": r"евро|euros?",
     "CNY": r"юан[ьяю]|yuan",
 }
 
@@ -122,11 +131,13 @@ def find_client(text: str) -> tuple[str | None, str]:
 
     "клиент 884", "client #123456", "c000003"; a Russian letter с before digits is read as the Latin c it looks like.
     """
-    for regex in (_CLIENT, _LABELLED, _BARE_CLIENT, _CODE, _NUMBER_OF):
+    for regex in (_CLIENT, _LABELLED, _BARE_CLIENT, _CODE, _NUMBER_OF, _NUMBERED):
         if match := regex.search(text):
             is_somebody = _OF_ONE.search(text[: match.start()]) or _OWNS.match(text[match.end() :])
             if regex is _CODE and not (is_somebody or _OF_CLIENTS.search(text)):
                 continue  # a paper size, a tank, a bus
+            if regex is _NUMBERED and _SOMEBODY.search(text) is None:
+                continue  # a place of a list
             found = next(value for value in match.groups() if value).translate(_LOOKS_LATIN)
             return found, text[: match.start()] + STRUCK * len(match[0]) + text[match.end() :]
     return None, text
@@ -233,6 +244,12 @@ def _is_ticker(text: str, match: re.Match[str]) -> bool:
     )
 
 
+_TOP = re.compile(
+    rf"\b(?:top|топ)(?=[\s-]*(?:\d|(?:{'|'.join(UNITS)})\b))|\b(?:items?|things?|options?|ideas?|\d+)\s+tops\b"
+)
+"""At the head of a list, or at most: names no clothes."""
+
+
 def find_category(
     text: str, categories: Iterable[str] | Mapping[str, Sequence[str]] | None
 ) -> tuple[str | None, tuple[str, ...]]:
@@ -242,7 +259,7 @@ def find_category(
     """
     if not categories:
         return None, ()
-    plain = re.sub(r"\b(?:top|топ)(?=[\s-]*\d)", " ", folded(text))  # "top 7" names no clothes
+    plain = _TOP.sub(" ", folded(text))
     words = re.findall(r"[^\W_]+", plain)
     said = [lemma(word) for word in words]
     best: tuple[int, str, tuple[str, ...]] | None = None

@@ -96,6 +96,8 @@ def _goes_on(text: str, before: Number, number: Number) -> bool:
     return text[before.end : number.start].isspace() and before.value >= 1e6 > number.value
 
 
+_ABOUT = frozenset({"тысяч", "тыщ", "миллионов"})
+"""A scale in the case that only a number before it or after it asks for: "миллионов восемь"."""
 _ROUGH = re.compile(r"(?:тысяч|тыщ|миллионов)(?:\s+(?:до|за|на|в|по|под|около))?\s+")
 
 
@@ -184,6 +186,8 @@ def _words(text: str, start: int) -> Number:
             part, last = 100, 100
         elif said in UNITS and _adds(UNITS[said], last, part):
             part, last = part + UNITS[said], UNITS[said]
+        elif not part and not total and said in _ABOUT:
+            return Number(_size(said) or 1.0, start, word.end(), has_scale=True, is_word=True)
         elif (scale := _size(said)) and (part or not total) and (part or _is_scale_word(said)):
             size, total, part, last, has_scale = scale, total + (part or 1) * scale, 0.0, float("inf"), True
         else:

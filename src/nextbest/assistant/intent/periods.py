@@ -41,7 +41,7 @@ _DAY_OF_RANGE = re.compile(
     rf"<(?P<day>\d+)>(?:-?(?:го|th|st|nd|rd))?\s*(?:по|до|to|till?|and|и|-|–|—)\s*(?=<\d+>(?:-?(?:го|th|st|nd|rd))?\s+(?:of\s+)?{MONTH})"
 )
 _IN = re.compile(
-    r"\b(?:за|в|во|на|in|for|during|over|of)\s+(?:весь\s+|всю\s+|все\s+|all\s+(?:of\s+)?|the\s+whole\s+)?(?:the\s+(?=<))?"
+    r"\b(?:за|в|во|на|in|for|during|over|of|(?:did|was|only|just)(?=\s+<))\s+(?:весь\s+|всю\s+|все\s+|all\s+(?:of\s+)?|the\s+whole\s+)?(?:the\s+(?=<))?"
 )
 _RESULT_OF = r"итоги|итог|результат[а-я]*|доходност[а-я]+|прибыл[а-я]+|убыт[а-я]+|дивиденд[а-я]+|просадк[а-я]+|расход[а-я]+|трат[а-я]+|results?|returns?|dividends"
 _UNPREPARED = re.compile(
