@@ -1,6 +1,6 @@
 """The right tool with the right arguments, without any model, on the project's questions.
 
-    python benchmarks/assistant_calls.py [--part dev] [--encoder use] [--misses]
+    python benchmarks/assistant_calls.py [--part dev] [--head tuned] [--misses]
 
 The understander, a linker made of the questions' catalogue, the conversation's rules and the planner, as `nextbest chat`
 runs them; no tool is run. A question that asks back where a call was due is told apart: it isn't right, and isn't a guess.
@@ -127,8 +127,8 @@ def got(call: ToolCall) -> tuple[str, Mapping[str, Any]]:
 class Conversation:
     """Questions asked as the assistant asks itself, but for the tools."""
 
-    def __init__(self, encoder: str) -> None:
-        with as_file(files("nextbest.assistant.intent") / HEADS / encoder) as folder:
+    def __init__(self, head: str) -> None:
+        with as_file(files("nextbest.assistant.intent") / HEADS / head) as folder:
             self.understander = Understander.load(folder)
         named = load_catalogue()
         things = [thing for thing in named if thing.kind != "asset"]
@@ -203,11 +203,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", choices=PARTS, default="dev")
-    parser.add_argument("--encoder", choices=("use", "ngrams"), default="use")
+    parser.add_argument("--head", choices=("tuned", "use", "ngrams"), default="tuned")
     parser.add_argument("--misses", action="store_true", help="print them; only of parts dev and dev2")
     parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=LANGUAGES)
     args = parser.parse_args()
-    conversation = Conversation(args.encoder)
+    conversation = Conversation(args.head)
     for language in args.languages:
         for followups in (False, True):
             counted: dict[str, Counter[str]] = {"call": Counter(), "no call": Counter()}
@@ -232,12 +232,12 @@ def main() -> None:
                     f"{name} {count}" for name, count in verdicts.most_common() if name != "right"
                 )
                 print(
-                    f"{args.encoder} {args.part} {language} {'follow-ups' if followups else 'alone'}, {kind}: n {n}, "
+                    f"{args.head} {args.part} {language} {'follow-ups' if followups else 'alone'}, {kind}: n {n}, "
                     f"exact {verdicts['right'] / n:.3f}, of the answered {verdicts['right'] / max(answered, 1):.3f}"
                     f"; not: {wrong or 'none'}"
                 )
             if band[1]:
-                print(f"{args.encoder} {args.part} {language}: band asked back {band[0]} of {band[1]}")
+                print(f"{args.head} {args.part} {language}: band asked back {band[0]} of {band[1]}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Intents of the project's questions: accuracy by language, on-topic F1, what is asked back, and what a question costs.
 
-    python benchmarks/assistant_intents.py [--part dev] [--encoder use] [--misses]
+    python benchmarks/assistant_intents.py [--part dev] [--head tuned] [--misses]
 
 Questions that stand alone and have one right intent count; those of the band (nobody could tell) are told apart: right is
 to ask back. Parts "dev" and "dev2" may be looked at while templates are written; "test" and "test2" are for the figures
@@ -17,9 +17,9 @@ import numpy as np
 from nextbest.assistant.intent.questions import PARTS, Part, load_questions
 from nextbest.assistant.intent.questions.catalogue import catalogue_assets, catalogue_linker
 from nextbest.assistant.intent.understander import HEADS, Understander
-from nextbest.text.encoder import make_encoder
 
 TODAY = datetime.date(2026, 11, 23)
+NAMES = ("tuned", "use", "ngrams")
 
 
 def main() -> None:
@@ -27,19 +27,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", choices=PARTS, default="dev")
-    parser.add_argument("--encoder", choices=("use", "ngrams", "both"), default="both")
+    parser.add_argument("--head", choices=(*NAMES, "all"), default="all")
     parser.add_argument("--misses", action="store_true", help="print them; only of a part dev")
     args = parser.parse_args()
-    for encoder in ("use", "ngrams") if args.encoder == "both" else (args.encoder,):
-        measure(encoder, args.part, show=args.misses and args.part.startswith("dev"))
+    for name in NAMES if args.head == "all" else (args.head,):
+        measure(name, args.part, show=args.misses and args.part.startswith("dev"))
 
 
 def measure(name: str, part: Part, *, show: bool) -> None:
     linker, assets = catalogue_linker(), catalogue_assets()
     with as_file(files("nextbest.assistant.intent") / HEADS / name) as folder:
         understander = Understander.load(folder)
-    assert make_encoder(name).name == understander.head.encoder
-    understander.understand("hello", linker=linker, assets=assets, today=TODAY)  # reads the encoder
+    understander.warm()
+    understander.understand("hello", linker=linker, assets=assets, today=TODAY)
     accuracy, costs = {}, []
     for language in ("ru", "en"):
         rows = []

@@ -66,6 +66,9 @@ class ScriptedUnderstander:
     meanings: Mapping[str, tuple[Intent, Slots] | Understood]
     languages: list[Language | None] = field(default_factory=list)
 
+    def warm(self) -> None:
+        pass
+
     def understand(self, text: str, *, language: Language | None = None, **_: Any) -> Understood:
         self.languages.append(language)
         said: Language = language or ("ru" if any("а" <= c <= "я" for c in text.lower()) else "en")

@@ -11,12 +11,12 @@ pytest.importorskip("transformers")
 
 from language_checkpoints import encoder_folder
 from nextbest.assistant.base import INTENTS
-from nextbest.assistant.intent.bert import KIND, BertIntents, TaughtBert, as_told, is_bert, teach_bert
+from nextbest.assistant.intent.bert import KIND, BertIntents, TaughtBert, as_told, teach_bert
 from nextbest.assistant.intent.corpus import Example, make_corpus
 from nextbest.assistant.intent.features import Seen
 from nextbest.assistant.intent.head import Head
 from nextbest.assistant.intent.questions import load_questions
-from nextbest.assistant.intent.understander import Understander
+from nextbest.assistant.intent.understander import Understander, read_head
 from nextbest.errors import ArtifactError, DataError, InputError
 from nextbest.models.language.classifier_fit import ClassifierConfig
 
@@ -76,7 +76,7 @@ def test_slots_are_told_to_the_encoder_by_name() -> None:
 
 
 def test_a_folder_holds_no_pickle_and_says_what_it_is(folder: Path) -> None:
-    assert is_bert(folder)
+    assert isinstance(read_head(folder), BertIntents)
     assert {path.suffix for path in folder.iterdir()} <= {".safetensors", ".json", ".txt", ".npz"}
     with pytest.raises(ArtifactError, match=KIND):
         Head.load(folder)

@@ -170,6 +170,7 @@ class Assistant:
 
     def warm(self) -> None:
         """Load what the first question would load."""
+        self._understander.warm()
         self._toolbox.warm()
         if self._voice is not None:
             self._voice.warm()

@@ -102,17 +102,6 @@ class BertIntents:
         return cls(classifier, temperature, band, dict(manifest.get("training", {})))
 
 
-def is_bert(folder: Path) -> bool:
-    """Whether a folder holds this form.
-
-    Raises
-    ------
-    ArtifactError
-        It holds no model.
-    """
-    return bool(store.read_manifest(folder)["kind"] == KIND)
-
-
 def as_told(seen: Seen) -> str:
     """A text as the encoder reads it: the slots it fills by name, then its words.
 

@@ -43,10 +43,20 @@ class Head:
         InputError
             The columns aren't those it was taught on.
         """
+        return softmax(self.logits(features_ND).astype(np.float64) / self.temperature)
+
+    def logits(self, features_ND: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Shape (N, C), before the temperature.
+
+        Raises
+        ------
+        InputError
+            The columns aren't those it was taught on.
+        """
         if features_ND.ndim != 2 or features_ND.shape[1] != len(self.weight_DC):
             raise InputError("features", f"must have {len(self.weight_DC)} columns", value=features_ND.shape)
-        logits_NC = (features_ND @ self.weight_DC + self.bias_C).astype(np.float64) / self.temperature
-        return softmax(logits_NC)
+        found_NC: NDArray[np.floating[Any]] = features_ND @ self.weight_DC + self.bias_C
+        return found_NC
 
     def save(self, folder: Path) -> None:
         """Write the folder, whole or not at all.
@@ -166,7 +176,7 @@ def choose_band(
     """The lowest probability from which on answers are right often enough, but asking back no more than allowed."""
     top_N, right_N = probability_NC.max(1), probability_NC.argmax(1) == label_N
     limit = float(np.quantile(top_N, most_asked))
-    for threshold in np.arange(0.2, 0.95, 0.01):
+    for threshold in np.arange(0.2, 0.995, 0.01):
         kept_N = top_N >= threshold
         if threshold > limit or not kept_N.any():
             return limit

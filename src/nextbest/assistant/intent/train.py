@@ -86,7 +86,7 @@ def teach(
     features = Features(encoder or make_encoder())
     matrix_ND = features.matrix([Seen(example.text, example.flags) for example in examples])
     label_N = np.array([INTENTS.index(example.intent) for example in examples], np.int64)
-    weight_N = _weights(examples, label_N)
+    weight_N = weights_of(examples, label_N)
     fold_N = folds_of(examples)
     logits_NC = np.zeros((len(examples), len(INTENTS)))
     for fold in tqdm(range(FOLDS), desc="folds", disable=not progress):
@@ -108,7 +108,7 @@ def teach(
     outside = float(right_N[kept_N].mean())
     weight_DC, bias_C = fit_logistic(matrix_ND, label_N, l2=l2, weight_N=weight_N)
     about: dict[str, Any] = {
-        "corpus": _digest(examples),
+        "corpus": corpus_digest(examples),
         "n_examples": len(examples),
         "n_templates": len({example.template for example in examples}),
         "rng": rng,
@@ -123,7 +123,7 @@ def teach(
     return Taught(head, accuracy, outside, asked, len(examples))
 
 
-def _weights(examples: Sequence[Example], label_N: NDArray[np.int64]) -> NDArray[np.float64]:
+def weights_of(examples: Sequence[Example], label_N: NDArray[np.int64]) -> NDArray[np.float64]:
     """Each intent counts alike, a written question more than a filled template."""
     weight_N = 1.0 / np.bincount(label_N, minlength=len(INTENTS))[label_N]
     weight_N[[example.is_written for example in examples]] *= WRITTEN_WEIGHT
@@ -139,7 +139,7 @@ def folds_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([folds[example.template] for example in examples], np.int64)
 
 
-def _digest(examples: Sequence[Example]) -> str:
+def corpus_digest(examples: Sequence[Example]) -> str:
     total = hashlib.sha256()
     for example in examples:
         total.update(f"{example.text}\x00{example.intent}\x00{sorted(example.flags)}\n".encode())

@@ -7,17 +7,21 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from nextbest.assistant.base import Language, Slots, Understood
-from nextbest.assistant.intent.bert import BertIntents, is_bert
+from nextbest.assistant.intent.bert import KIND as BERT
+from nextbest.assistant.intent.bert import BertIntents
 from nextbest.assistant.intent.cleaning import clean, has_words
 from nextbest.assistant.intent.features import Features, Seen, flags_of, masked
 from nextbest.assistant.intent.head import Floats, Head, ranked
 from nextbest.assistant.intent.language import detect_language
 from nextbest.assistant.intent.slots import Links, find_slots
+from nextbest.assistant.intent.tuned import KIND as TUNED
+from nextbest.assistant.intent.tuned import TunedIntents, can_run_tuned
 from nextbest.errors import ArtifactError
+from nextbest.models import store
 from nextbest.text.encoder import Encoder, make_encoder
 
 HEADS = "heads"
-"""Folder beside this module: a head for each encoder, written by `nextbest assistant train-intents --shipped`."""
+"""Folder beside this module: what `nextbest assistant train-intents --shipped` wrote, `tuned`, `use`, `ngrams`, the best first."""
 OFFERED = 2
 """Intents named in a question back, the likeliest among them."""
 _LIKELY = 0.1
@@ -32,7 +36,7 @@ class Understander:
     Parameters
     ----------
     head
-        The classifier: a linear head on vectors, or a fine-tuned encoder, which needs nothing beside it.
+        The classifier: a linear head on vectors, or an encoder fine-tuned, which needs nothing beside it.
     encoder
         Of the name that a linear head was taught on.
 
@@ -42,9 +46,9 @@ class Understander:
         The head was taught on another encoder, or on other features.
     """
 
-    def __init__(self, head: Head | BertIntents, encoder: Encoder | None = None) -> None:
+    def __init__(self, head: Head | BertIntents | TunedIntents, encoder: Encoder | None = None) -> None:
         self.head = head
-        if isinstance(head, BertIntents):
+        if not isinstance(head, Head):
             return
         encoder = encoder or make_encoder(head.encoder)
         if head.encoder != encoder.name:
@@ -63,20 +67,22 @@ class Understander:
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> "Understander":
-        """The head of a folder, or the shipped one for the best encoder that is installed.
+        """The classifier of a folder, or the best shipped one whose packages are installed.
 
         Raises
         ------
         ArtifactError
-            The folder holds neither form of a classifier, or a head of an encoder that isn't installed.
+            The folder holds no form of a classifier, or a head of an encoder that isn't installed.
         """
         if folder is not None:
-            if is_bert(Path(folder)):
-                return cls(BertIntents.load(Path(folder)))
-            head = Head.load(Path(folder))
-            return cls(head, make_encoder(head.encoder))
-        encoder = make_encoder()
-        return cls(_shipped(encoder.name), encoder)
+            return cls(read_head(Path(folder)))
+        return cls(_shipped("tuned" if can_run_tuned() else make_encoder().name))
+
+    def warm(self) -> None:
+        """Read what the first question would wait for."""
+        if isinstance(self.head, TunedIntents):
+            self.head.warm()
+        self.understand("what next?")
 
     def understand(
         self,
@@ -132,17 +138,33 @@ class Understander:
 
     def _probabilities(self, text: str, slots: Slots) -> Floats:
         seen = [Seen(masked(text, slots), flags_of(slots))]
-        if isinstance(self.head, BertIntents):
-            found_NC = self.head.probabilities(seen)
-        else:
+        if isinstance(self.head, Head):
             found_NC = self.head.probabilities(self._features.matrix(seen))
+        else:
+            found_NC = self.head.probabilities(seen)
         shares_C: Floats = found_NC[0]
         return shares_C
 
 
+def read_head(folder: Path) -> Head | BertIntents | TunedIntents:
+    """The classifier of a folder, whichever form it is.
+
+    Raises
+    ------
+    ArtifactError
+        The folder holds none.
+    InputError
+        What a fine-tuned encoder needs isn't installed.
+    """
+    kind = store.read_manifest(folder)["kind"]
+    if kind == BERT:
+        return BertIntents.load(folder)
+    return TunedIntents.load(folder) if kind == TUNED else Head.load(folder)
+
+
 @cache
-def _shipped(encoder: str) -> Head:
-    with as_file(files(__package__) / HEADS / encoder) as folder:
+def _shipped(name: str) -> Head | BertIntents | TunedIntents:
+    with as_file(files(__package__) / HEADS / name) as folder:
         if not folder.is_dir():
             raise ArtifactError(folder.name, "has no shipped head", remedy="install the package anew")
-        return Head.load(folder)
+        return read_head(folder)

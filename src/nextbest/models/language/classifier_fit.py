@@ -5,7 +5,7 @@ Axes: N texts, C classes, D columns.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class ClassifierConfig(BaseModel, frozen=True, extra="forbid"):
     clip_norm: PositiveFloat = 1.0
     max_length: PositiveInt = 64
     """Tokens of a text; what is longer is cut."""
+    adapter_rank: PositiveInt | None = None
+    """Teach an adapter of this rank beside every matrix of the encoder (LoRA, Hu et al. 2022), its product counted twice; None: all weights."""
     seconds: PositiveFloat | None = None
     """Budget of CPU-seconds; the epoch that passes it is the last."""
     n_threads: NonNegativeInt = 1
@@ -52,10 +54,13 @@ class Fitted:
     """A taught classifier, and what its validation said."""
 
     classifier: TextClassifier
+    """An adapter is merged into its weights."""
     validation_NC: Floats  # noqa: N815 - axes in the name
-    """Logits of the validation texts, by the epoch that was kept."""
+    """Logits of the validation texts, by the epoch that was kept; no rows without a validation."""
     curve: list[dict[str, float]]
-    """Each epoch: `loss` (train), `validation` (mean log-loss), `accuracy`, `cpu_s` so far."""
+    """Each epoch: `loss` (train), `cpu_s` so far; with a validation `validation` (mean log-loss) and `accuracy`."""
+    adapter: dict[str, Floats] = field(default_factory=dict)
+    """Matrices A (r, n_in) and B (n_out, r) of each module taught, as `<module>.a` and `<module>.b`; the weights grew by B A."""
 
 
 def fit_classifier(
@@ -64,7 +69,8 @@ def fit_classifier(
     label_N: NDArray[np.int64],
     *,
     n_classes: int,
-    validation: tuple[Sequence[str], NDArray[np.int64]],
+    validation: tuple[Sequence[str], NDArray[np.int64]] | None,
+    weight_N: NDArray[np.float64] | None = None,
     config: ClassifierConfig | None = None,
     progress: bool = False,
 ) -> Fitted:
@@ -77,7 +83,9 @@ def fit_classifier(
     texts, label_N
         To learn from; labels 0 to `n_classes` - 1. Each class counts alike, however many texts it has.
     validation
-        Texts and labels that decide when to stop.
+        Texts and labels that decide when to stop; None: all epochs are run, and the last is kept.
+    weight_N
+        Of each text beside that of its class, above 0; None: 1.
     progress
         Show a bar.
 
@@ -89,8 +97,8 @@ def fit_classifier(
         As `open_encoder`.
     """
     config = config or ClassifierConfig()
-    held, held_N = validation
-    if not len(texts) or not len(held):
+    held, held_N = validation or ((), np.zeros(0, np.int64))
+    if not len(texts) or (validation is not None and not len(held)):
         raise InputError("texts", "must be one or more, in the validation too")
     every_N = np.concatenate([label_N, held_N])
     if (
@@ -113,8 +121,40 @@ def fit_classifier(
 
     with threads(config.n_threads), _seeded(config.seed, torch):
         head = torch.nn.Linear(model.config.hidden_size, n_classes).to(model.device)
+        if config.adapter_rank is not None:
+            model = _with_adapter(model, config.adapter_rank)
         classifier = TextClassifier(model, tokenizer, *_arrays(head), max_length=config.max_length)
-        return _fit(classifier, head, texts, label_N, held, held_N, config, progress=progress)
+        counts_C = np.maximum(np.bincount(label_N, minlength=n_classes), 1)
+        share_N = (1.0 if weight_N is None else weight_N) / counts_C[label_N]
+        share_N = (share_N / share_N.mean()).astype(np.float32)
+        fitted = _fit(classifier, head, texts, label_N, share_N, held, held_N, config, progress=progress)
+    if config.adapter_rank is not None:
+        fitted.adapter.update(_adapter_of(model))
+        classifier.model = model.merge_and_unload()
+    return fitted
+
+
+def _with_adapter(model: Any, rank: int) -> Any:
+    """The encoder with an adapter beside every matrix; nothing else of it learns."""
+    from peft import LoraConfig
+
+    from nextbest.models.language.lora import with_adapter
+
+    about = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules="all-linear")
+    return with_adapter(model, about)
+
+
+def _adapter_of(model: Any) -> dict[str, Floats]:
+    """A and B of each module, what B A counts put into B."""
+    found: dict[str, Floats] = {}
+    for name, module in model.base_model.model.named_modules():
+        if hasattr(module, "lora_A"):
+            (which,) = module.lora_A
+            found[f"{name}.a"] = module.lora_A[which].weight.detach().cpu().numpy().copy()
+            found[f"{name}.b"] = (
+                module.lora_B[which].weight.detach().cpu().numpy() * module.scaling[which]
+            ).astype(np.float32)
+    return found
 
 
 def _fit(
@@ -122,6 +162,7 @@ def _fit(
     head: Any,
     texts: Sequence[str],
     label_N: NDArray[np.int64],
+    share_N: Floats,
     held: Sequence[str],
     held_N: NDArray[np.int64],
     config: ClassifierConfig,
@@ -135,11 +176,10 @@ def _fit(
     from nextbest.models.sequence.devices import seconds
 
     model, device = classifier.model, classifier.model.device
-    counts_C = np.maximum(np.bincount(label_N, minlength=head.out_features), 1)
-    weight_C = torch.tensor(len(label_N) / (head.out_features * counts_C), dtype=torch.float32, device=device)
+    learned = [value for value in model.parameters() if value.requires_grad]
     optimiser = torch.optim.AdamW(
         [
-            {"params": list(model.parameters()), "lr": config.learning_rate},
+            {"params": learned, "lr": config.learning_rate},
             {"params": list(head.parameters()), "lr": config.head_learning_rate},
         ],
         weight_decay=config.weight_decay,
@@ -165,13 +205,13 @@ def _fit(
             total = 0.0
             for rows in _batches([len(text) for text in texts], config.batch_size, rng):
                 batch = classifier.batch_of([texts[row] for row in rows])
-                logits_NC = head(pooled(model, batch))
-                loss = functional.cross_entropy(
-                    logits_NC,
+                loss_N = functional.cross_entropy(
+                    head(pooled(model, batch)),
                     torch.as_tensor(label_N[rows], device=device),
-                    weight=weight_C,
+                    reduction="none",
                     label_smoothing=config.label_smoothing,
                 )
+                loss = (loss_N * torch.as_tensor(share_N[rows], device=device)).mean()
                 if not torch.isfinite(loss):
                     raise InputError(
                         "learning_rate",
@@ -181,36 +221,39 @@ def _fit(
                     )
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]  # torch's
-                torch.nn.utils.clip_grad_norm_([*model.parameters(), *head.parameters()], config.clip_norm)
+                torch.nn.utils.clip_grad_norm_([*learned, *head.parameters()], config.clip_norm)
                 optimiser.step()
                 schedule.step()
                 total += loss.item() * len(rows)
                 bar.update()
+                bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
             model.eval()
             classifier.weight_DC, classifier.bias_C = _arrays(head)
+            spent = seconds(device) - begun
+            curve.append({"loss": total / len(texts), "cpu_s": spent})
+            if not len(held):
+                continue
             held_NC = classifier.logits(held)
             score = _log_loss(held_NC, held_N)
-            spent = seconds(device) - begun
-            curve.append(
-                {
-                    "loss": total / len(texts),
-                    "validation": score,
-                    "accuracy": float((held_NC.argmax(1) == held_N).mean()),
-                    "cpu_s": spent,
-                }
-            )
+            curve[-1] |= {"validation": score, "accuracy": float((held_NC.argmax(1) == held_N).mean())}
             bar.set_postfix(validation=f"{score:.3f}")
             if best is None or score < best[0]:
-                state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-                best, since = (score, state, _arrays(head), held_NC), 0
+                best, since = (score, _learned_state(model), _arrays(head), held_NC), 0
             else:
                 since += 1
             if since >= config.patience or (config.seconds is not None and spent > config.seconds):
                 break
-    assert best is not None
-    model.load_state_dict(best[1])
+    if best is None:
+        return Fitted(classifier, np.zeros((0, head.out_features), np.float32), curve)
+    model.load_state_dict(best[1], strict=False)
     classifier.weight_DC, classifier.bias_C = best[2]
     return Fitted(classifier, best[3], curve)
+
+
+def _learned_state(model: Any) -> dict[str, Any]:
+    """What learns, and what a model counts along, copied."""
+    fixed = {name for name, value in model.named_parameters() if not value.requires_grad}
+    return {name: value.detach().clone() for name, value in model.state_dict().items() if name not in fixed}
 
 
 def _batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

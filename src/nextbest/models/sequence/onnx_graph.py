@@ -1,7 +1,6 @@
 """Hand-built ONNX graphs of encoders: vectors of a window in, the state that answers out. Needs the onnx package.
 
-Operators of opset 17, which ONNX Runtime has run since 1.12 and other runtimes do too. A builder's methods take and
-give names of values; their axes are those of the encoders (B windows, L places, D dims, H heads, E dims of a head).
+A builder's methods take and give names of values; their axes are those of the encoders (B windows, L places, D dims).
 """
 
 from collections.abc import Sequence
@@ -11,58 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nextbest.errors import InputError
+from nextbest.models.onnx_nodes import FLOAT, INT32, Nodes
 
-try:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-except ModuleNotFoundError as error:
-    raise InputError(
-        "onnx", "writing an encoder's graph needs it", remedy="install nextbest[deep]"
-    ) from error
-
-OPSET = 17
-_IR_VERSION = 8
-"""Of opset 17's own time, so that runtimes of that time read it."""
 _NEVER = -1e9
 """Log of a weight that is 0: finite, so that no runtime makes NaN of a difference of two."""
 
 
-class GraphBuilder:
+class GraphBuilder(Nodes):
     """One graph with inputs `x_BLD` and `length_B`, built up operator by operator."""
 
-    INT32 = TensorProto.INT32
+    INT32 = INT32
 
     def __init__(self, dim: int) -> None:
+        super().__init__()
         self.dim = dim
         self.x, self.length = "x_BLD", "length_B"
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
         self._known: dict[str, str] = {}
 
-    # --- the least parts --------------------------------------------------------------------
-    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add an operator with one output; "" is an input left out."""
-        return self._node(kind, inputs, ["y"], **attributes)[0]
-
     def constant(self, value: Tensor | NDArray[Any]) -> str:
-        """A weight of the graph; floats are stored in 32 bits."""
-        array = value.detach().cpu().float().numpy() if isinstance(value, Tensor) else value
-        name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    def scalar(self, value: float) -> str:
-        return self.constant(np.array(value, np.float32))
-
-    def ints(self, values: Sequence[int]) -> str:
-        return self.constant(np.array(values, np.int64))
-
-    def _node(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> list[str]:
-        number = len(self._nodes)
-        names = [f"{kind}_{number}_{output}" if output else "" for output in outputs]
-        self._nodes.append(helper.make_node(kind, inputs, names, name=f"{kind}_{number}", **attributes))
-        return names
+        """A weight of the graph; torch's floats are stored in 32 bits."""
+        return self.array(value.detach().cpu().float().numpy() if isinstance(value, Tensor) else value)
 
     # --- layers -----------------------------------------------------------------------------
     def linear(self, x: str, layer: nn.Linear | Tensor, bias: Tensor | None = None) -> str:
@@ -75,11 +42,6 @@ class GraphBuilder:
     def layer_norm(self, x: str, layer: nn.LayerNorm) -> str:
         weights = self.constant(layer.weight), self.constant(layer.bias)
         return self.op("LayerNormalization", x, *weights, axis=-1, epsilon=layer.eps)
-
-    def gelu(self, x: str) -> str:
-        """x / 2 (1 + erf(x / sqrt 2)); an operator of its own comes with a later opset."""
-        erf = self.op("Erf", self.op("Div", x, self.scalar(2**0.5)))
-        return self.op("Mul", self.op("Mul", x, self.op("Add", erf, self.scalar(1.0))), self.scalar(0.5))
 
     def recurrence(
         self,
@@ -104,28 +66,8 @@ class GraphBuilder:
         )
         inputs = [x_LBD, self.constant(w[None]), self.constant(r[None])]
         inputs += [self.constant(np.concatenate([b_w, b_r])[None]), lengths]
-        all_, last = self._node(kind, inputs, ["all", "last"], hidden_size=hidden, **attributes)
+        all_, last = self.node(kind, inputs, ["all", "last"], hidden_size=hidden, **attributes)
         return self.op("Squeeze", all_, self.ints([1])), self.op("Squeeze", last, self.ints([0]))
-
-    # --- attention --------------------------------------------------------------------------
-    def heads(self, x_BLD: str, n_heads: int) -> str:
-        """(B, L, D) -> (B, H, L, E)."""
-        return self.op(
-            "Transpose", self.op("Reshape", x_BLD, self.ints([0, 0, n_heads, -1])), perm=[0, 2, 1, 3]
-        )
-
-    def from_heads(self, x_BHLE: str) -> str:
-        """(B, H, L, E) -> (B, L, D)."""
-        return self.op(
-            "Reshape", self.op("Transpose", x_BHLE, perm=[0, 2, 1, 3]), self.ints([0, 0, self.dim])
-        )
-
-    def attention(self, q: str, k: str, v: str, *, log_seen: str, dim: int) -> str:
-        """Softmax(q k^T / sqrt(dim) + log_seen) v."""
-        product = self.op(
-            "MatMul", self.op("Mul", q, self.scalar(dim**-0.5)), self.op("Transpose", k, perm=[0, 1, 3, 2])
-        )
-        return self.op("MatMul", self.op("Softmax", self.op("Add", product, log_seen), axis=-1), v)
 
     # --- windows ----------------------------------------------------------------------------
     def _n_places(self) -> str:
@@ -185,7 +127,7 @@ class GraphBuilder:
     def zero_where_empty(self, h_BD: str) -> str:
         """Zeros for windows without events."""
         some = self.op("Greater", self.length, self.ints([0]))
-        some_B1 = self.op("Unsqueeze", self.op("Cast", some, to=TensorProto.FLOAT), self.ints([1]))
+        some_B1 = self.op("Unsqueeze", self.op("Cast", some, to=FLOAT), self.ints([1]))
         return self.op("Mul", h_BD, some_B1)
 
     def _once(self, what: str, build: Any) -> str:
@@ -196,20 +138,8 @@ class GraphBuilder:
 
     def finish(self, h_BD: str) -> bytes:
         """The graph whose output is `h_BD`, checked."""
-        self._nodes.append(helper.make_node("Identity", [h_BD], ["h_BD"], name="h_BD"))
-        graph = helper.make_graph(
-            self._nodes,
-            "encoder",
-            [
-                helper.make_tensor_value_info(self.x, TensorProto.FLOAT, ["B", "L", self.dim]),
-                helper.make_tensor_value_info(self.length, TensorProto.INT64, ["B"]),
-            ],
-            [helper.make_tensor_value_info("h_BD", TensorProto.FLOAT, ["B", self.dim])],
-            initializer=self._constants,
+        self.name_output(h_BD, "h_BD")
+        return self.graph(
+            [self.floats(self.x, ["B", "L", self.dim]), self.integers(self.length, ["B"])],
+            [self.floats("h_BD", ["B", self.dim])],
         )
-        opset = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(
-            graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="nextbest"
-        )
-        onnx.checker.check_model(model, full_check=True)
-        return bytes(model.SerializeToString())

@@ -244,7 +244,7 @@ class Block(nn.Module):
     def onnx(self, graph: "GraphBuilder", x: str, log_seen: str) -> str:
         y = graph.layer_norm(x, self.norm_attention) if self.norm == "pre" else x
         q, k, v = (graph.heads(graph.linear(y, *part), self.n_heads) for part in self._parts())
-        mixed = graph.from_heads(graph.attention(q, k, v, log_seen=log_seen, dim=self._head_dim))
+        mixed = graph.from_heads(graph.attention(q, k, v, log_seen=log_seen, dim=self._head_dim), graph.dim)
         return self._onnx_network(
             graph, self._onnx_added(graph, x, graph.linear(mixed, self.mixed), self.norm_attention)
         )
@@ -260,7 +260,7 @@ class Block(nn.Module):
         y_B1LD = graph.op("Unsqueeze", y, graph.ints([1]))
         mean_BH1D = graph.attention(q_BH1D, y_B1LD, y_B1LD, log_seen=log_within, dim=self._head_dim)
         v_BH1E = graph.op("MatMul", mean_BH1D, graph.constant(w_v.view(by_head).transpose(1, 2)))
-        mixed = graph.op("Add", graph.from_heads(v_BH1E), graph.constant(b_v))
+        mixed = graph.op("Add", graph.from_heads(v_BH1E, graph.dim), graph.constant(b_v))
         added = self._onnx_added(graph, x_B1D, graph.linear(mixed, self.mixed), self.norm_attention)
         return graph.op("Squeeze", self._onnx_network(graph, added), graph.ints([1]))
 
