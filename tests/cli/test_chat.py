@@ -93,11 +93,11 @@ def test_a_session_is_remembered_between_two_commands_and_others_are_not(ask) ->
 
 
 def test_a_client_who_names_another_is_refused_and_a_clerk_may_be_allowed(ask) -> None:
-    assert "not_yours" in {r["code"] for r in ask("Что предложить клиенту bob-7?")["results"]}
-    refused = ask("Что предложить клиенту bob-7?", "--clerk", "c-1")
+    assert "not_yours" in {r["code"] for r in ask("Какой продукт банка предложить клиенту bob-7?")["results"]}
+    refused = ask("Какой продукт банка предложить клиенту bob-7?", "--clerk", "c-1")
     assert {r["code"] for r in refused["results"]} == {"not_allowed"}
     assert "not_allowed" not in {
-        r["code"] for r in ask("Что предложить клиенту bob-7?", "--clerk")["results"]
+        r["code"] for r in ask("Какой продукт банка предложить клиенту bob-7?", "--clerk")["results"]
     }
 
 

@@ -261,7 +261,7 @@ def test_embed_then_ask_answers_about_the_file(
         alike = ask(text)
         assert len(alike) == 5
         assert all(item.startswith("race") for item in alike)
-    assert ask("What should I play next?")
+    assert ask("Recommend me a game")
     made = (tmp_path / "s" / "model" / "manifest.json").stat().st_mtime_ns
     assert main(embed) == 0  # a model that is there isn't replaced unasked
     assert json.loads(capsys.readouterr().out)["model"] is None

@@ -143,7 +143,8 @@ def test_without_onnx_runtime_the_extra_is_named(monkeypatch):
 
 
 def test_without_onnx_the_extra_is_named(monkeypatch):
-    monkeypatch.delitem(sys.modules, "nextbest.models.sequence.onnx_graph", raising=False)
+    for name in ("nextbest.models.sequence.onnx_graph", "nextbest.models.onnx_nodes"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(InputError, match=r"install nextbest\[deep\]"):
         encoder("gru").onnx()
