@@ -496,7 +496,10 @@ def _other_figures(rng: random.Random, turn: TurnDraft, text: str, figure: Figur
             found.append(("decimal point", re.sub(r"(\d)[.,](\d)", r"\1\2", text, count=1)))
     else:
         words = text.split(" ")
-        n = rng.choice([n for n in range(12, 98) if in_words(n, turn.language) not in text])
+        value = abs(float(figure.value)) * (100 if figure.unit == "fraction" else 1)
+        # 73.5 is "about seventy-four" and "about seventy-three": neither is a lie
+        others = [n for n in range(12, 98) if in_words(n, turn.language) not in text and abs(n - value) > 0.5]
+        n = rng.choice(others)
         found.append(("number in words", " ".join([words[0], in_words(n, turn.language), words[-1]])))
     if figure.unit == "fraction":
         found.append(
