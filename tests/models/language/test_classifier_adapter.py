@@ -80,3 +80,9 @@ def test_a_heavier_text_decides_a_quarrel(source: Path) -> None:
         source, texts, label_N, n_classes=2, validation=None, weight_N=10 - weight_N, config=QUICK
     )
     assert mirrored.classifier.logits(["red apple", "green car"]).argmax(1).tolist() == [0, 0]
+
+
+def test_the_epoch_that_passes_the_budget_is_the_last(source: Path) -> None:
+    config = QUICK.model_copy(update={"seconds": 1e-6})
+    fitted = fit_classifier(source, TEXTS, LABEL_N, n_classes=2, validation=None, config=config)
+    assert len(fitted.curve) == 1

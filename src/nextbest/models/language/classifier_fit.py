@@ -231,7 +231,10 @@ def _fit(
             classifier.weight_DC, classifier.bias_C = _arrays(head)
             spent = seconds(device) - begun
             curve.append({"loss": total / len(texts), "cpu_s": spent})
+            is_spent = config.seconds is not None and spent > config.seconds
             if not len(held):
+                if is_spent:
+                    break
                 continue
             held_NC = classifier.logits(held)
             score = _log_loss(held_NC, held_N)
@@ -241,7 +244,7 @@ def _fit(
                 best, since = (score, _learned_state(model), _arrays(head), held_NC), 0
             else:
                 since += 1
-            if since >= config.patience or (config.seconds is not None and spent > config.seconds):
+            if since >= config.patience or is_spent:
                 break
     if best is None:
         return Fitted(classifier, np.zeros((0, head.out_features), np.float32), curve)
