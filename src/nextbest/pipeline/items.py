@@ -103,6 +103,10 @@ class TableColumns:
             )
         return self._table[column]
 
+    def rows(self, numbers: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Whole rows by their numbers, column -> cell; an empty cell is None."""
+        return self._table[numbers].to_dicts()
+
     def codes(self, column: str) -> tuple[NDArray[np.int32], NDArray[np.int64], dict[Any, int]]:
         """Values of a column as small numbers: (code, row of that code, value -> code).
 

@@ -29,8 +29,6 @@ from nextbest.pipeline.query import Query, RecommendedItem
 from nextbest.tables import ITEM_ID
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from nextbest.assistant.neighbours.likeness import Neighbours
     from nextbest.pipeline.pipeline import Pipeline
 
@@ -314,18 +312,17 @@ def _price(item_id: OutsideId, attributes: Mapping[str, Any]) -> list[Figure]:
 
 def _attributes(pipeline: "Pipeline", item_ids: Sequence[OutsideId]) -> dict[OutsideId, dict[str, Any]]:
     """Catalogue values of some items as JSON has them, titles left out; an empty cell isn't told."""
-    catalog = pipeline.items.catalog
-    if catalog is None:
+    items = pipeline.items
+    if items.catalog is None:
         return {}
-    wanted = [pipeline.items.ids.coerce(item_id) for item_id in item_ids]
-    rows: pl.DataFrame = catalog.filter(catalog[ITEM_ID].is_in([w for w in wanted if w is not None]))
+    rows = items.columns.rows(items.encode(item_ids))
     return {
         row[ITEM_ID]: {
             name: plain
             for name, value in row.items()
             if name != ITEM_ID and not name.startswith("title") and (plain := _json(value)) is not None
         }
-        for row in rows.to_dicts()
+        for row in rows
     }
 
 

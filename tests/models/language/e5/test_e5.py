@@ -13,12 +13,12 @@ pytest.importorskip("onnxruntime")
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from nextbest.errors import ArtifactError, ExternalError
-from nextbest.models.language.e5 import encoder as e5_encoder
+from nextbest.models.language import kept_graph
 from nextbest.models.language.e5.checkpoint import write_checkpoint
 from nextbest.models.language.e5.encoder import E5Encoder
 from nextbest.models.language.e5.graph import MATRICES, adapted
 from nextbest.models.language.e5.packed import Packed, open_packed
-from nextbest.models.language.e5.pieces import Pieces, piece_table
+from nextbest.models.language.pieces import Pieces, letters_read, piece_table
 from packed_weights import LETTERS, packed_file
 
 SYLLABLES = ["▁по", "ка", "жи", "▁порт", "фель", "▁my", "▁port", "folio", "фо", "лио", "▁", "а", "о", "п", "и", "т", "р", "m", "y", "fo", "li", "o", "s", "e", "…"]  # fmt: skip
@@ -36,9 +36,8 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pieces_of(packed: Packed) -> Pieces:
     return Pieces(
-        piece_table(packed),
-        letters=packed.letters(),
-        longest=max(map(len, packed.pieces())),
+        piece_table(packed.pieces(), packed.score_N, left_out=set(range(4))),
+        read=letters_read(packed.letters()),
         begin=packed.begin,
         end=packed.end,
         unknown=packed.unknown,
@@ -150,8 +149,8 @@ def test_what_is_kept_is_used_and_made_anew_where_it_is_damaged(
     first = E5Encoder({}, packed=packed).encode("my portfolio")
     (kept,) = (tmp_path / "cache" / "nextbest" / "encoder").iterdir()
     made = []
-    keep = e5_encoder._keep
-    monkeypatch.setattr(e5_encoder, "_keep", lambda *args: (made.append(1), keep(*args)))
+    keep = kept_graph._keep
+    monkeypatch.setattr(kept_graph, "_keep", lambda *args: (made.append(1), keep(*args)))
     np.testing.assert_array_equal(E5Encoder({}, packed=packed).encode("my portfolio"), first)
     assert not made
     graph = kept / "encoder.onnx"

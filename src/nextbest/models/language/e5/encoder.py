@@ -3,27 +3,22 @@
 Axes: L places, D dims.
 """
 
-import logging
-import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextbest.data.cache_folder import cache_folder
-from nextbest.errors import ArtifactError, ExternalError
-from nextbest.models import store
+from nextbest.errors import ArtifactError
 from nextbest.models.language.e5.packed import Packed, has_packed, open_packed
-from nextbest.models.language.e5.pieces import Pieces, PieceTable, piece_table
+from nextbest.models.language.kept_graph import Made, opened
+from nextbest.models.language.pieces import Pieces, PieceTable, letters_read, piece_table
 
-log = logging.getLogger(__name__)
 KIND = "e5 graph"
-_GRAPH = "encoder.onnx"
-_LAYOUT = 2
+_LAYOUT = 3
 """Of what is kept; a new one is made anew."""
 Floats = NDArray[np.float32]
 Adapter = Mapping[str, NDArray[np.floating[Any]]]
@@ -62,11 +57,11 @@ class E5Encoder:
         sizes = self._packed.sizes
         self.dim = sizes.dim
         folder = cache_folder("encoder") / f"e5-{_digest(self._packed, adapter)}"
-        self._session, table, longest = _opened(folder, self._packed, adapter, weights)
+        kept = opened(folder, lambda: _made(self._packed, adapter, weights), kind=KIND)
+        self._session = kept.session
         self._pieces = Pieces(
-            table,
-            letters=self._packed.letters(),
-            longest=longest,
+            PieceTable.of(kept.arrays),
+            read=letters_read(self._packed.letters()),
             begin=self._packed.begin,
             end=self._packed.end,
             unknown=self._packed.unknown,
@@ -87,16 +82,7 @@ def can_run_e5() -> bool:
     return has_packed() and all(find_spec(name) is not None for name in ("onnxruntime", "onnx"))
 
 
-def _opened(
-    folder: Path, packed: Packed, adapter: Adapter, weights: str | None
-) -> tuple[Any, PieceTable, int]:
-    """What is kept of this adapter, made first where there is nothing, or nothing whole."""
-    if folder.is_dir():
-        try:
-            return _read(folder)
-        except ArtifactError as error:
-            log.warning("the encoder kept in %s is made anew: %s", folder, error)
-            shutil.rmtree(folder, ignore_errors=True)
+def _made(packed: Packed, adapter: Adapter, weights: str | None) -> Made:
     if weights is not None and packed.digest != weights:
         raise ArtifactError(
             packed.file,
@@ -105,59 +91,9 @@ def _opened(
         )
     from nextbest.models.language.e5.graph import encoder_graph
 
-    graph, table = encoder_graph(packed, adapter), piece_table(packed)
-    longest = max(map(len, packed.pieces()))
-    try:
-        _keep(folder, graph, table, longest)
-    except ExternalError as error:
-        log.warning("the encoder is made anew by each process: %s", error)
-        return _session(graph), table, longest
-    return _read(folder)
-
-
-def _keep(folder: Path, graph: bytes, table: PieceTable, longest: int) -> None:
-    store.write_folder(
-        folder,
-        kind=KIND,
-        config={"longest": longest},
-        arrays={"hash": table.hash_N, "number": table.number_N, "score": table.score_N},
-        ids={},
-        files={_GRAPH: graph},
-    )
-
-
-def _read(folder: Path) -> tuple[Any, PieceTable, int]:
-    """The session, the tokenizer's table, letters of the longest piece."""
-    manifest = store.read_manifest(folder)
-    store.check_files(folder, manifest)
-    arrays = store.read_arrays(folder, manifest)
-    try:
-        table = PieceTable(arrays["hash"], arrays["number"], arrays["score"])
-        longest = int(manifest["config"]["longest"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(folder, f"lacks a part ({error})") from error
-    return _session(str(folder / _GRAPH)), table, longest
-
-
-def _session(graph: str | bytes) -> Any:
-    """Of a file or its content. One thread a call: chats are many, and each is short."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        raise ExternalError(
-            "encoder",
-            "package onnxruntime is not installed",
-            retryable=False,
-            remedy="pip install nextbest[assistant]",
-        ) from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions share no base class of their own
-        raise ArtifactError(KIND, f"ONNX Runtime can't read the graph ({error})") from error
+    controls = {packed.begin, packed.end, packed.padding, packed.unknown}
+    table = piece_table(packed.pieces(), packed.score_N, left_out=controls)
+    return Made(encoder_graph(packed, adapter), table.arrays())
 
 
 def _digest(packed: Packed, adapter: Adapter) -> str:

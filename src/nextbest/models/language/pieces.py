@@ -1,16 +1,17 @@
-"""Text to numbers of pieces: SentencePiece's unigram model (Kudo 2018), as XLM-R has it, in numpy and one walk.
+"""Text to numbers of pieces: SentencePiece's unigram model (Kudo 2018), in numpy and one walk.
 
 Every substring that a piece could be is looked up at once, by its hash; the walk then finds the pieces whose scores sum highest.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from nextbest.models.language.e5.packed import Packed
+from nextbest.errors import ArtifactError
 
 _SPACE = "\u2581"
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -27,22 +28,59 @@ class PieceTable:
     hash_N: Hashes  # noqa: N815 - axes in the name
     number_N: NDArray[np.int32]  # noqa: N815
     score_N: NDArray[np.float32]  # noqa: N815
+    longest: int
+    """Letters of the longest piece."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """By name, as `of` reads them."""
+        longest = np.array(self.longest, np.int32)
+        return {"hash": self.hash_N, "number": self.number_N, "score": self.score_N, "longest": longest}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "PieceTable":
+        """The table of `arrays`.
+
+        Raises
+        ------
+        ArtifactError
+            One is missing.
+        """
+        try:
+            return cls(arrays["hash"], arrays["number"], arrays["score"], int(arrays["longest"]))
+        except KeyError as error:
+            raise ArtifactError("pieces", f"lack the array {error}") from None
 
 
-def piece_table(packed: "Packed") -> PieceTable:
-    """The table of a file's pieces; controls have none, so that no text can say them."""
-    pieces = packed.pieces()
+def piece_table(
+    pieces: Sequence[str], score_N: NDArray[np.floating[Any]], *, left_out: AbstractSet[int] = frozenset()
+) -> PieceTable:
+    """The table of all pieces but those of the numbers left out, so that no text can say them."""
     length_N = np.array([len(piece) for piece in pieces])
     hash_N = np.zeros(len(pieces), np.uint64)
     for length in range(1, int(length_N.max()) + 1):
         rows = np.flatnonzero(length_N == length)
         if len(rows):
-            letters = np.frombuffer("".join(pieces[row] for row in rows).encode("utf-32-le"), np.uint32)
+            letters = np.frombuffer(
+                "".join(pieces[row] for row in rows.tolist()).encode("utf-32-le"), np.uint32
+            )
             hash_N[rows] = _hashed(letters.reshape(len(rows), length))
-    controls = {packed.begin, packed.end, packed.padding, packed.unknown}
-    number_N = np.array([n for n in range(len(pieces)) if n not in controls and length_N[n]], np.int32)
+    number_N = np.array([n for n in range(len(pieces)) if n not in left_out and length_N[n]], np.int32)
     number_N = number_N[np.argsort(hash_N[number_N], kind="stable")]
-    return PieceTable(hash_N[number_N], number_N, packed.score_N[number_N].astype(np.float32))
+    return PieceTable(hash_N[number_N], number_N, score_N[number_N].astype(np.float32), int(length_N.max()))
+
+
+def letters_read(letters: Mapping[str, str]) -> Callable[[str], str]:
+    """How XLM-R reads a text: letters replaced, spaces one each, a space first."""
+    table = str.maketrans(dict(letters))
+
+    def read(text: str) -> str:
+        found = text.translate(table)
+        while "  " in found:
+            found = found.replace("  ", " ")
+        found = found.replace(" ", _SPACE)
+        return found if found.startswith(_SPACE) else _SPACE + found
+
+    return read
 
 
 class Pieces:
@@ -52,39 +90,33 @@ class Pieces:
     ----------
     table
         Of `piece_table`.
-    letters
-        What a letter is read as, where that isn't itself.
-    longest
-        Letters of the longest piece.
+    read
+        A text as the letters of pieces are.
     begin, end, unknown
         Numbers around a text, and of what is no piece.
+    joins_unknown
+        Whether neighbours that are no pieces are one unknown, as XLM-R was taught.
     """
 
     def __init__(
         self,
         table: PieceTable,
         *,
-        letters: dict[str, str],
-        longest: int,
+        read: Callable[[str], str],
         begin: int,
         end: int,
         unknown: int,
+        joins_unknown: bool = True,
     ) -> None:
-        self._table, self._longest = table, longest
+        self._table = table
         self._begin, self._end, self._unknown = begin, end, unknown
-        self._letters = str.maketrans(letters)
+        self._read, self._joins_unknown = read, joins_unknown
         self._unknown_score = float(table.score_N.min()) - _UNKNOWN_PENALTY
 
-    def encode(self, text: str, *, most: int) -> list[int]:
+    def encode(self, text: str, *, most: int | None = None) -> list[int]:
         """Numbers with those around the text, at most `most` of them; what is longer is cut."""
-        return [self._begin, *self._walked(self._prepared(text))[: most - 2], self._end]
-
-    def _prepared(self, text: str) -> str:
-        read = text.translate(self._letters)
-        while "  " in read:
-            read = read.replace("  ", " ")
-        read = read.replace(" ", _SPACE)
-        return read if read.startswith(_SPACE) else _SPACE + read
+        found = self._walked(self._read(text))
+        return [self._begin, *(found if most is None else found[: most - 2]), self._end]
 
     def _walked(self, text: str) -> list[int]:
         """Pieces of the best way through the letters."""
@@ -106,8 +138,8 @@ class Pieces:
         at = n
         while at:
             at, number = came[at]
-            # neighbours that are no pieces are one unknown, as the model was taught
-            if number != self._unknown or not numbers_back or numbers_back[-1] != number:
+            is_more = number == self._unknown and numbers_back[-1:] == [number]
+            if not (is_more and self._joins_unknown):
                 numbers_back.append(number)
         return numbers_back[::-1]
 
@@ -116,7 +148,7 @@ class Pieces:
         letter_N = np.frombuffer(text.encode("utf-32-le"), np.uint32).astype(np.uint64)
         table, found = self._table, []
         running_N = np.zeros(len(text), np.uint64)
-        for length in range(1, min(self._longest, len(text)) + 1):
+        for length in range(1, min(table.longest, len(text)) + 1):
             running_N = _step(running_N[: len(text) - length + 1], letter_N[length - 1 :])
             hash_N = running_N * _MIX
             place_N = np.searchsorted(table.hash_N, hash_N)
