@@ -88,9 +88,9 @@ def _taught(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """The linear head: document, and words for people."""
     _refuse(args, {"model": "bert", "language": "bert", "epochs": "bert", "learning_rate": "bert"})
     from nextbest.assistant.intent.train import teach
-    from nextbest.text.encoder import make_encoder
+    from nextbest.models.language.sentence.encoder import open_encoder
 
-    encoder = make_encoder(args.encoder)
+    encoder = open_encoder(args.encoder)
     more = _read(args.examples) if args.examples is not None else []
     taught = teach(encoder=encoder, rng=args.rng, n_each=args.n_each, more=more, progress=show_progress(args))
     out = _shipped(encoder.name) if args.shipped else args.out

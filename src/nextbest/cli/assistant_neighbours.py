@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     from nextbest.errors import InputError
     from nextbest.experiments.recipe import load_recipe
     from nextbest.experiments.tracked import track_embedding
-    from nextbest.text.encoder import make_encoder
+    from nextbest.models.language.sentence.encoder import open_encoder
 
     if args.recipe is not None:
         if args.no_model:
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
             args.files,
             workspace=Path(args.store),
             mapping=mapping(args.map, name="--map") or None,
-            encoder=make_encoder(args.encoder),
+            encoder=open_encoder(args.encoder),
             k=args.k,
             n_users=args.users,
             evaluate=not args.no_evaluation,

@@ -373,9 +373,11 @@ def _reload_on_hangup(service: "Service") -> None:
 
 
 def _settle() -> None:
-    """What a loaded model holds is long-lived: the garbage collector needn't walk through it again."""
+    """What a loaded model holds is long-lived: the garbage collector needn't walk through it again; what loading threw away goes back."""
     gc.collect()
     gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _limit_arenas() -> None:

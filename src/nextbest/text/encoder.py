@@ -5,7 +5,7 @@ one thread): meaning, also across languages. "ngrams" is spelling only.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
@@ -58,17 +58,12 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of texts; see `Encoder.encode`."""
-        out_ND = np.zeros((len(texts), self.dim), dtype=np.float32)
-        out_ND[:, 0] = 1.0
-        rows = sorted(
-            (row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(texts[row])
-        )
-        for start in range(0, len(rows), BATCH):
-            some = rows[start : start + BATCH]
-            with self._lock:
-                vectors_ND = self._loaded().encode([texts[row] for row in some])
-            out_ND[some] = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-        return out_ND
+        return rows_of(texts, self._asked, dim=self.dim)
+
+    def _asked(self, texts: Sequence[str]) -> FloatArray:
+        with self._lock:
+            vectors_ND: FloatArray = self._loaded().encode(list(texts))
+        return vectors_ND
 
     def _loaded(self) -> "USE":
         """The model, read once."""
@@ -81,6 +76,18 @@ class SentenceEncoder:
                 backend.table, cache_folder("encoder")
             )  # 63 MB, of which a text needs some rows
         return self._model
+
+
+def rows_of(texts: Sequence[str], vectors: Callable[[Sequence[str]], FloatArray], *, dim: int) -> FloatArray:
+    """Rows of length 1 for all texts; `vectors` tells those of texts that say something, of any length."""
+    out_ND = np.zeros((len(texts), dim), dtype=np.float32)
+    out_ND[:, 0] = 1.0
+    rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(texts[row]))
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
+        vectors_ND = vectors([texts[row] for row in some])
+        out_ND[some] = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+    return out_ND
 
 
 def make_encoder(name: str | None = None) -> Encoder:

@@ -100,11 +100,11 @@ def open_assistant(
 def _documents(workspace: Path, named: str | Path | None) -> "DocumentIndex | None":
     from nextbest.assistant.retrieval.index import FolderIndex
     from nextbest.errors import InputError
-    from nextbest.text.encoder import make_encoder
+    from nextbest.models.language.sentence.encoder import open_encoder
 
     folder = workspace / DOCUMENTS if named is None else Path(named)
     if folder.is_dir():
-        return FolderIndex(folder, encoder=make_encoder())
+        return FolderIndex(folder, encoder=open_encoder())
     if named is not None:
         raise InputError("documents", "must be a folder", value=str(named))
     return None

@@ -17,7 +17,8 @@ from nextbest.assistant.intent.corpus import Example, make_corpus
 from nextbest.assistant.intent.features import Features, Seen
 from nextbest.assistant.intent.head import Head, choose_band, fit_logistic, fit_temperature, softmax
 from nextbest.errors import DataError, InputError
-from nextbest.text.encoder import Encoder, make_encoder
+from nextbest.models.language.sentence.encoder import open_encoder
+from nextbest.text.encoder import Encoder
 
 L2 = 1e-5
 """Penalty on weights; chosen on folds of templates."""
@@ -83,7 +84,7 @@ def teach(
     if n_said < 1:
         raise InputError("n_said", "must be 1 or more: calibration is by written questions", value=n_said)
     examples = [*make_corpus(rng, n_each=n_each, n_said=n_said), *more]
-    features = Features(encoder or make_encoder())
+    features = Features(encoder or open_encoder())
     matrix_ND = features.matrix([Seen(example.text, example.flags) for example in examples])
     label_N = np.array([INTENTS.index(example.intent) for example in examples], np.int64)
     weight_N = weights_of(examples, label_N)

@@ -19,7 +19,7 @@ from nextbest.assistant.intent.features import Features, Seen
 from nextbest.assistant.intent.head import Floats, Head, manifest_of, softmax
 from nextbest.errors import ArtifactError
 from nextbest.models import store
-from nextbest.text.encoder import make_encoder
+from nextbest.models.language.sentence.encoder import open_encoder
 
 if TYPE_CHECKING:
     from nextbest.models.language.e5.encoder import E5Encoder
@@ -92,7 +92,7 @@ class TunedIntents:
 
     @cached_property
     def _features(self) -> Features:
-        return Features(make_encoder(self.linear.encoder))
+        return Features(open_encoder(self.linear.encoder))
 
     def save(self, folder: Path) -> None:
         """Write the folder, whole or not at all.

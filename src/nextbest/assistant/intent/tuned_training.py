@@ -28,7 +28,7 @@ from nextbest.assistant.intent.train import (
 )
 from nextbest.assistant.intent.tuned import MOST_PIECES, TunedIntents
 from nextbest.errors import DataError, InputError
-from nextbest.text.encoder import make_encoder
+from nextbest.models.language.sentence.encoder import open_encoder
 
 if TYPE_CHECKING:
     from nextbest.models.language.classifier_fit import ClassifierConfig, Fitted
@@ -126,7 +126,7 @@ def teach_tuned(
         raise DataError(
             "corpus", "a part of it leaves an intent without templates", remedy="write more of them"
         )
-    features = Features(make_encoder(encoder))
+    features = Features(open_encoder(encoder))
     matrix_ND, weight_N = features.matrix(seen), weights_of(examples, label_N)
 
     with tempfile.TemporaryDirectory() as temporary:

@@ -18,7 +18,8 @@ from nextbest.assistant.intent.tuned import KIND as TUNED
 from nextbest.assistant.intent.tuned import TunedIntents, can_run_tuned
 from nextbest.errors import ArtifactError
 from nextbest.models import store
-from nextbest.text.encoder import Encoder, make_encoder
+from nextbest.models.language.sentence.encoder import open_encoder
+from nextbest.text.encoder import Encoder
 
 HEADS = "heads"
 """Folder beside this module: what `nextbest assistant train-intents --shipped` wrote, `tuned`, `use`, `ngrams`, the best first."""
@@ -50,7 +51,7 @@ class Understander:
         self.head = head
         if not isinstance(head, Head):
             return
-        encoder = encoder or make_encoder(head.encoder)
+        encoder = encoder or open_encoder(head.encoder)
         if head.encoder != encoder.name:
             raise ArtifactError(
                 "intents",
@@ -76,7 +77,7 @@ class Understander:
         """
         if folder is not None:
             return cls(read_head(Path(folder)))
-        return cls(_shipped("tuned" if can_run_tuned() else make_encoder().name))
+        return cls(_shipped("tuned" if can_run_tuned() else open_encoder().name))
 
     def warm(self) -> None:
         """Read what the first question would wait for."""

@@ -14,8 +14,9 @@ from nextbest.assistant.neighbours.vectors import ItemVectors, embed_items
 from nextbest.data.ingest import ingest
 from nextbest.data.store import Workspace
 from nextbest.errors import DataError
+from nextbest.models.language.sentence.encoder import open_encoder
 from nextbest.tables import ITEM_ID, TIME, USER_ID, TimeKind
-from nextbest.text.encoder import Encoder, make_encoder
+from nextbest.text.encoder import Encoder
 
 KEPT = 30
 """Neighbours of each item that are stored at least: prices and refusals leave some out when somebody asks."""
@@ -103,7 +104,7 @@ def embed_file(
         The file has no row, no ids, or leaves nothing to measure.
     """
     texts = read_texts(files, mapping=mapping)
-    encoder = encoder or make_encoder()
+    encoder = encoder or open_encoder()
     report = ingest(workspace, texts.journal, catalog=texts.catalog, time_kind=texts.time_kind)
     store = Workspace(workspace)
     journal, catalog = store.journal([USER_ID, ITEM_ID, TIME]).collect(), store.catalog()

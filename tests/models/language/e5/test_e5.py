@@ -56,6 +56,8 @@ def test_four_bits_are_read_as_they_were_rounded(packed: Packed) -> None:
     assert len(set(np.round(read[5, :32] / step[5, 0]).tolist())) > 5  # not all one number
     some = packed.rows("emb.word", 64, np.array([7, 2, 7]))
     np.testing.assert_array_equal(some, read[[7, 2, 7]])
+    packed.let_go()
+    np.testing.assert_array_equal(packed.rows("emb.word", 64, np.array([7, 2, 7])), some)
     assert packed.pieces()[4:] == SYLLABLES
     assert packed.letters() == LETTERS
     with pytest.raises(ArtifactError, match=r"lacks the tensor 'l9\.q\.w'"):

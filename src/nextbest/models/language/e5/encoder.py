@@ -93,7 +93,9 @@ def _made(packed: Packed, adapter: Adapter, weights: str | None) -> Made:
 
     controls = {packed.begin, packed.end, packed.padding, packed.unknown}
     table = piece_table(packed.pieces(), packed.score_N, left_out=controls)
-    return Made(encoder_graph(packed, adapter), table.arrays())
+    made = Made(encoder_graph(packed, adapter), table.arrays())
+    packed.let_go()
+    return made
 
 
 def _digest(packed: Packed, adapter: Adapter) -> str:

@@ -7,6 +7,7 @@ tensors by name. A matrix is rows of blocks: a scale in 16 bits, then 32 weights
 import hashlib
 import mmap
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -151,6 +152,11 @@ class Packed:
         weights = np.concatenate([pairs & 15, pairs >> 4], axis=-1).astype(np.float32) - 8.0
         out: Floats = (weights * scale).reshape(len(some), n_columns)
         return out
+
+    def let_go(self) -> None:
+        """Give back the memory of what was read so far; it is read again when it is asked for."""
+        with suppress(AttributeError, OSError):  # a system without it
+            self._raw.madvise(mmap.MADV_DONTNEED)
 
     def _found(self, name: str, kind: int) -> tuple[int, int]:
         """Count of weights and first byte."""
