@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,37 @@ def test_pieces_add_up_to_the_answer(checkpoint):
     for prompt in PROMPTS:
         (whole,) = generate(checkpoint, [prompt], max_new_tokens=12)
         assert "".join(generate_stream(checkpoint, prompt, max_new_tokens=12)) == whole.text
+
+
+def test_who_reads_a_stream_half_way_still_learns(checkpoint):
+    pieces = generate_stream(checkpoint, PROMPTS[0], max_new_tokens=12)
+    next(pieces)
+    assert not torch.is_inference_mode_enabled()
+    weight = torch.ones(2, requires_grad=True)
+    (weight * 3).sum().backward()
+    assert weight.grad.tolist() == [3, 3]
+    assert next(pieces)  # and the stream goes on
+
+
+def test_each_piece_may_be_read_on_another_thread(checkpoint):
+    (whole,) = generate(checkpoint, PROMPTS[:1], max_new_tokens=12)
+    pieces = generate_stream(checkpoint, PROMPTS[0], max_new_tokens=12)
+    modes = []
+
+    def read() -> str:
+        piece = next(pieces, "")
+        modes.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+        return piece
+
+    text = ""
+    while True:
+        with ThreadPoolExecutor(1) as reader:
+            piece = reader.submit(read).result()
+        text += piece
+        if not piece:
+            break
+    assert text == whole.text
+    assert set(modes) == {(True, False)}
 
 
 def written(text, llama):

@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -135,15 +136,17 @@ class FolderProvider:
             allowed=count,
         )
         try:
-            for piece in written:
-                said = piece if text else piece.lstrip()
-                text += said
-                if said:
-                    yield Piece(said, provider=self.name)
-                if time.monotonic() > end:
-                    raise ProviderError(
-                        self.name, f"no end in {request.timeout_s:g} s", kind="timeout", partial=text
-                    )
+            # an error that somebody keeps doesn't keep what was computed of the prompt
+            with closing(written):
+                for piece in written:
+                    said = piece if text else piece.lstrip()
+                    text += said
+                    if said:
+                        yield Piece(said, provider=self.name)
+                    if time.monotonic() > end:
+                        raise ProviderError(
+                            self.name, f"no end in {request.timeout_s:g} s", kind="timeout", partial=text
+                        )
         except InputError as error:
             raise self._error(f"can't read the prompt: {error}", "too_long") from error
         # `count` last saw what was written before the last token

@@ -4,7 +4,7 @@ Prompts are read in batches padded on the left, so that all end together; a prom
 there. Axes: N prompts, C choices, L places, V tokens.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,7 +111,7 @@ def generate_stream(
     rng: int | np.random.Generator = 0,
     stop: Sequence[str] = (),
     allowed: Allowed | None = None,
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """The answer of `generate` to one prompt, piece by piece: never half a character, never part of a stop text.
 
     Raises
@@ -122,17 +122,18 @@ def generate_stream(
     _check_settings(max_new_tokens, temperature)
     (ids,) = _cut(checkpoint, [prompt], room=max_new_tokens)
     writer = _Writer(checkpoint, stop, allowed, temperature, np.random.default_rng(rng).spawn(1)[0])
-    sent = 0
-    with torch.inference_mode():
-        steps = _decode(checkpoint.model, [ids], [writer], max_new_tokens)
-        while True:
+    steps, sent = _decode(checkpoint.model, [ids], [writer], max_new_tokens), 0
+    while True:
+        # not around the loop: the mode is a thread's, and whoever reads goes on in it between two pieces, or on
+        # another thread, or never
+        with torch.inference_mode():
             ended = not next(steps, False)
-            safe = writer.text if ended else writer.settled()
-            if len(safe) > sent:
-                piece, sent = safe[sent:], len(safe)
-                yield piece
-            if ended:
-                return
+        safe = writer.text if ended else writer.settled()
+        if len(safe) > sent:
+            piece, sent = safe[sent:], len(safe)
+            yield piece
+        if ended:
+            return
 
 
 class _Writer:
