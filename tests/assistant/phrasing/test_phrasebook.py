@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.phrasing import results as made
-from nextbest.assistant.base import INTENTS, LANGUAGES, Figure, Intent, Language, Note, Slots, ToolResult
+from nextbest.assistant.base import (
+    INTENTS,
+    LANGUAGES,
+    Figure,
+    Intent,
+    Language,
+    Note,
+    Room,
+    Slots,
+    ToolResult,
+)
 from nextbest.assistant.phrasing.figures import FALLS
 from nextbest.assistant.phrasing.phrasebook import TOOLS, Phrasebook
 from nextbest.assistant.phrasing.rendering import day_forms, forms, period_forms, plain, quoted, said
@@ -293,15 +303,60 @@ def test_every_intent_has_an_answer_without_results(
         ("привет!", "ru", "Здравствуйте! Чем могу помочь?"),
         ("Спасибо большое", "ru", "Пожалуйста! Обращайтесь."),
         ("how are you", "en", "Fine, thank you. How can I help?"),
-        ("ты кто вообще", "ru", "Я программа-помощник: подбираю товары и продукты, считаю показатели портфеля и объясняю свои ответы."),
+        ("ты кто вообще", "ru", "Я программа-помощник: подбираю товары и продукты банка, считаю показатели портфеля, показываю прогноз цены, ищу ответы в документах и объясняю свои ответы."),
         ("bye", "en", "Goodbye, and have a good day."),
-        ("what can you do?", "en", "You can ask what may suit you, what is similar to a thing you like, which bank product may help, how your portfolio is doing and where a price may go."),
-        ("ага", "ru", "Понимаю. Если захотите, подберу товары или расскажу о портфеле."),
+        ("what can you do?", "en", "You can ask me about items, bank products, your portfolio, price forecasts or terms and rules."),
+        ("ага", "ru", "Понимаю. Если захотите, могу подобрать товары и продукты банка, рассказать о вашем портфеле, показать прогноз цены или найти ответ в документах."),
         ("hi, thanks", "en", "You're welcome!"),
     ],
 )  # fmt: skip
 def test_small_talk_is_answered_by_its_kind(text: str, language: Language, told: str) -> None:
     assert BOOK.small_talk(made.asked("small_talk", language, text=text)) == told
+
+
+WORDS_OF = {
+    "shop": r"товар|items?\b|подойд|suit",
+    "products": r"банк|bank",
+    "portfolio": r"портфел|portfolio",
+    "market": r"цен[аы]\b|price",
+    "documents": r"услови|правил|документ|terms|documents",
+}
+
+
+@pytest.mark.parametrize("room", WORDS_OF)
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_only_what_is_served_is_offered(room: Room, language: Language) -> None:
+    book, told = Phrasebook({room}), set()
+    for variant in range(3):
+        for text in ("привет", "кто ты", "помоги", "ага"):
+            told.add(book.small_talk(made.asked("small_talk", language, text=text), variant=variant))
+        told.add(book.off_topic(made.asked("off_topic", language), variant=variant))
+        told.add(book.ask_back(made.asked("off_topic", language, is_sure=False), variant=variant))
+    whole = " ".join(told)
+    named = {name for name, words in WORDS_OF.items() if re.search(words, whole, re.IGNORECASE)}
+    assert named == {room}
+    assert not re.search(r"  |: \?|\{", whole)
+
+
+def test_two_rooms_are_told_in_their_order() -> None:
+    book = Phrasebook({"portfolio", "products"})
+    asked = made.asked("off_topic", "ru")
+    assert (
+        book.off_topic(asked)
+        == "С этим я не помогу, но могу подобрать продукты банка или рассказать о вашем портфеле."
+    )
+    who = made.asked("small_talk", "en", text="who are you")
+    assert (
+        book.small_talk(who, variant=1)
+        == "I'm a program, not a person. I can find bank products or tell you about your portfolio."
+    )
+    unsure = made.asked("off_topic", "ru", is_sure=False)
+    assert book.ask_back(unsure) == "Уточните, пожалуйста, что вас интересует: продукты банка или портфель?"
+
+
+def test_an_empty_workspace_names_all_that_could_be_asked() -> None:
+    asked = made.asked("off_topic", "en")
+    assert Phrasebook(()).off_topic(asked) == BOOK.off_topic(asked)
 
 
 def test_asking_back_names_the_likeliest_meanings() -> None:
@@ -312,7 +367,9 @@ def test_asking_back_names_the_likeliest_meanings() -> None:
         BOOK.ask_back(understood)
         == "Уточните, пожалуйста, вы имеете в виду показатели портфеля или сравнение с похожими клиентами?"
     )
-    assert BOOK.ask_back(made.asked("small_talk", "en", is_sure=False)).endswith("portfolio?")
+    assert BOOK.ask_back(made.asked("small_talk", "en", is_sure=False)).endswith(
+        "your portfolio, price forecasts or terms and rules?"
+    )
 
 
 def test_what_is_missing_is_asked_for_with_examples() -> None:

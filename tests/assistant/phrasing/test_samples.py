@@ -109,9 +109,9 @@ SAMPLES: tuple[tuple[Intent, Language, int, Slots, Sequence[ToolResult], str], .
     ("forecast", "en", 0, Slots(), [ToolResult("market_forecast", "failed", "market", code="busy")],
      "That couldn't be worked out just now. Please try again a little later."),
     ("small_talk", "ru", 0, Slots(), [],
-     "Понимаю. Если захотите, подберу товары или расскажу о портфеле."),
+     "Понимаю. Если захотите, могу подобрать товары и продукты банка, рассказать о вашем портфеле, показать прогноз цены или найти ответ в документах."),
     ("off_topic", "ru", 1, Slots(), [],
-     "Это не по моей части. Спросите меня о покупках, продуктах банка, портфеле или прогнозе цены."),
+     "Это не по моей части. Спросите меня о товарах, о продуктах банка, о портфеле, о прогнозе цены или об условиях и правилах."),
 )  # fmt: skip
 
 

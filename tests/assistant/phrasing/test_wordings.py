@@ -10,7 +10,6 @@ import pytest
 from assistant.phrasing import results as made
 from nextbest.assistant.base import INTENTS, LANGUAGES, Figure, Language, Slots, ToolResult
 from nextbest.assistant.phrasing import wordings
-from nextbest.assistant.phrasing.conversation import small_talk
 from nextbest.assistant.phrasing.parts import clause
 from nextbest.assistant.phrasing.phrasebook import Phrasebook
 from nextbest.assistant.tools.words import TOLD
@@ -100,8 +99,9 @@ def _money() -> Iterator[tuple[ToolResult, Slots]]:
 
 
 def say_everything(language: Language, variant: int) -> None:
+    book = Phrasebook()
     for result, slots in shown():
-        BOOK.write(made.asked(made.INTENT_OF[result.tool], language, slots=slots), [result], variant=variant)
+        book.write(made.asked(made.INTENT_OF[result.tool], language, slots=slots), [result], variant=variant)
     label = {"ru": "имя", "en": "name"}
     for key in (*wordings.wordings("figures").sections, "x_ann"):
         for unit, text in (("fraction", label), ("RUB", label), ("fraction", {"ru": "а, б", "en": "a, b"})):
@@ -111,16 +111,16 @@ def say_everything(language: Language, variant: int) -> None:
         for status in ("no_data", "refused", "failed"):
             for code in wordings.wordings("statuses").sections:
                 result = ToolResult(tool, status, "shop", code=code)  # type: ignore[arg-type]
-                BOOK.write(made.asked(made.INTENT_OF[tool], language), [result], variant=variant)
+                book.write(made.asked(made.INTENT_OF[tool], language), [result], variant=variant)
     for text in SMALL_TALK:
-        small_talk(text, language, variant)
-    BOOK.greeting(language, variant=variant)
-    BOOK.off_topic(made.asked("off_topic", language), variant=variant)
+        book.small_talk(made.asked("small_talk", language, text=text), variant=variant)
+    book.greeting(language, variant=variant)
+    book.off_topic(made.asked("off_topic", language), variant=variant)
     for missing in ("item", "asset"):
-        BOOK.ask_for(missing, language, known=("A", "B"), variant=variant)
+        book.ask_for(missing, language, known=("A", "B"), variant=variant)
     for intent in INTENTS:
         for more in ((), (("plan", 0.2),)):
-            BOOK.ask_back(made.asked(intent, language, is_sure=False, alternatives=more), variant=variant)  # type: ignore[arg-type]
+            book.ask_back(made.asked(intent, language, is_sure=False, alternatives=more), variant=variant)  # type: ignore[arg-type]
 
 
 def test_every_variant_of_every_section_is_said_by_some_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def open_assistant(
     return Assistant(
         understander,
         toolbox,
-        phrasebook=Phrasebook(),
+        phrasebook=Phrasebook(toolbox.rooms),
         voice=voice,
         memory=open_memory(memory),
         limits=limits,

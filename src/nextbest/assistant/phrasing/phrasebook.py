@@ -6,8 +6,8 @@ tool. The same arguments give the same text.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from nextbest.assistant.base import Language, Note, ToolResult, Understood
-from nextbest.assistant.phrasing import conversation
+from nextbest.assistant.base import Language, Note, Room, ToolResult, Understood
+from nextbest.assistant.phrasing.conversation import ROOMS, Conversation, ask_for
 from nextbest.assistant.phrasing.figures import said
 from nextbest.assistant.phrasing.goals import write_plan, write_tracking
 from nextbest.assistant.phrasing.goods import write_explained, write_items, write_passages
@@ -48,15 +48,21 @@ class Phrasebook:
 
     May be asked from several threads.
 
+    Parameters
+    ----------
+    rooms
+        Those that are served: a shop's greeting doesn't offer a portfolio.
+
     Raises
     ------
     ArtifactError
         The package's wordings are damaged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rooms: Iterable[Room] = ROOMS) -> None:
         for name in PLACES:
             wordings(name)
+        self._conversation = Conversation(rooms)
 
     def write(self, understood: Understood, results: Sequence[ToolResult], *, variant: int = 0) -> str:
         """The answer to a question.
@@ -100,25 +106,25 @@ class Phrasebook:
 
     def ask_back(self, understood: Understood, *, variant: int = 0) -> str:
         """One clarifying question between the likeliest intents."""
-        return conversation.ask_back(understood, variant)
+        return self._conversation.ask_back(understood, variant)
 
     def ask_for(
         self, missing: str, language: Language, *, known: Sequence[str] = (), variant: int = 0
     ) -> str:
         """A question for the "item" or the "asset" that is missing; `known` are examples of it."""
-        return conversation.ask_for(missing, language, known, variant)
+        return ask_for(missing, language, known, variant)
 
     def small_talk(self, understood: Understood, *, variant: int = 0) -> str:
         """An answer to a greeting, thanks, "who are you"."""
-        return conversation.small_talk(understood.text, understood.language, variant)
+        return self._conversation.small_talk(understood.text, understood.language, variant)
 
     def off_topic(self, understood: Understood, *, variant: int = 0) -> str:
         """A civil no, and what can be asked instead."""
-        return conversation.off_topic(understood.language, variant)
+        return self._conversation.off_topic(understood.language, variant)
 
     def greeting(self, language: Language, *, variant: int = 0) -> str:
         """The first words of a conversation."""
-        return conversation.greeting(language, variant)
+        return self._conversation.greeting(language, variant)
 
     def no_data(self, result: ToolResult, language: Language, *, variant: int = 0) -> str:
         """Why there is nothing to say, and what could be asked instead."""

@@ -50,7 +50,9 @@ PLACES: Mapping[str, frozenset[str]] = {
     "figures": frozenset({"label", "value"}),
     "parts": frozenset({"source", "day", "client"}),
     "statuses": frozenset(),
-    "conversation": frozenset({"options", "first", "rest", "known"}),
+    "conversation": frozenset(
+        {"options", "first", "rest", "known", "about", "things", "can", "does", "examples"}
+    ),
 }
 """File -> the places that its sections may hold."""
 
