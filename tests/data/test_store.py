@@ -132,6 +132,32 @@ def test_sql_sees_the_same_rows_with_utc_times(tmp_path: Path) -> None:
     assert sql.sql("SELECT age FROM clients").fetchall() == [(40,)]
 
 
+@pytest.mark.parametrize("name", ["item_id", "title", "category", "price"])
+@pytest.mark.parametrize("values", [[["a", "b"], ["c"]], [{"a": 1}, {"a": 2}]], ids=["lists", "structures"])
+def test_a_list_where_one_value_belongs_is_told_and_nothing_is_stored(
+    tmp_path: Path, name: str, values: list[object]
+) -> None:
+    ingest(tmp_path, ABC)
+    before = Workspace(tmp_path).journal().collect()
+    catalog = pl.DataFrame({"item_id": [10, 20], "title": ["a", "b"]}).with_columns(pl.Series(name, values))
+    with pytest.raises(
+        DataError, match=f"column '{name}' is .* one value a row; found: .* name {name} a column of"
+    ):
+        ingest(tmp_path, ABC, catalog=catalog)
+    assert Workspace(tmp_path).catalog() is None
+    assert_frame_equal(Workspace(tmp_path).journal().collect(), before)
+
+
+def test_lists_under_a_name_of_their_own_are_kept_beside_the_catalogue(tmp_path: Path) -> None:
+    catalog = pl.DataFrame(
+        {"item_id": [10, 20], "title": ["a", "b"], "genres": [["rpg", "indie"], ["puzzle"]]}
+    )
+    ingest(tmp_path, ABC, catalog=catalog)
+    found = Workspace(tmp_path).catalog()
+    assert found is not None
+    assert found["genres"].to_list() == ['{"v":["rpg","indie"]}', '{"v":["puzzle"]}']
+
+
 def test_a_catalog_row_replaces_the_one_of_its_id_and_the_last_in_a_file_counts(tmp_path: Path) -> None:
     ingest(tmp_path, ABC, catalog=pl.DataFrame({"item_id": [10, 20], "title": ["a", "b"]}))
     report = ingest(

@@ -30,6 +30,8 @@ from nextbest.tables import ITEM_ID, JOURNAL, TIME, USER_ID, TableSpec
 ROW = "_row"
 _NUMBERS = ("amount", "quantity", "price", "mcc")
 _WORDS = ("currency", "kind", "text", "merchant", "title", "category")
+_SINGLE = frozenset({USER_ID, ITEM_ID, TIME, *_NUMBERS, *_WORDS})
+"""Columns of one value a row; any other may hold lists and is kept as context."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,24 @@ class RowCleaner:
             len(chunk.rows) + len(chunk.rejected),
         )
 
+    def _nested(self, name: str, values: pl.Series) -> DataError:
+        """What to say of a list or a structure where one value a row belongs: a catalogue's genres as its category."""
+        theirs = self.mapping.get(name, name)
+        told = f"column {theirs!r} is {values.dtype}, and {name} takes one value a row"
+        return DataError(
+            self.input.source.name,
+            told,
+            examples=values.drop_nulls().head(5).to_list(),
+            remedy=f"name {name} a column of single values, such as the list's first; under a name of its own "
+            f"{theirs!r} is kept as JSON",
+        )
+
     def _typed(self, table: pl.DataFrame, bad: "_Rejects") -> pl.DataFrame:
         out: list[pl.Series] = []
         for name in table.columns:
             values = table[name]
+            if values.dtype.is_nested() and name in _SINGLE:
+                raise self._nested(name, values)
             if name in (USER_ID, ITEM_ID):
                 typed = self._ids(name, values)
             elif name == TIME and TIME in self.spec.required:
