@@ -35,6 +35,30 @@ def test_what_people_write_is_linked(linker: Linker, case: tuple[str, Language, 
     assert (links[0].item_id if links else None) == wanted
 
 
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("игры как Скайрим", "The Elder Scrolls V Skyrim"),
+        ("типа скайрима", "The Elder Scrolls V Skyrim"),
+        ("похоже на Скайлайнс", "Cities: Skylines"),
+        ("как Спайро", "Spyro Reignited Trilogy"),
+        ("вроде Даинг Лайт", "Dying Light"),
+        ("что-то вроде Флай", "Fly"),
+    ],
+)
+def test_a_y_is_heard_as_in_sky(written: str, title: str) -> None:
+    titles = [
+        "The Elder Scrolls V Skyrim",
+        "Cities: Skylines",
+        "Spyro Reignited Trilogy",
+        "Dying Light",
+        "Fly",
+        "Crystal Story",
+    ]
+    links = Linker(dict(zip(titles, titles, strict=True))).link(written, "ru")
+    assert [link.item_id for link in links] == [title]
+
+
 @pytest.mark.parametrize("case", NAMES_NOTHING, ids=lambda case: case[0])
 def test_everyday_talk_names_nothing(linker: Linker, case: tuple[str, Language]) -> None:
     assert linker.link(*case) == ()

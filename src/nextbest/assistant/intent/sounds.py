@@ -33,7 +33,7 @@ _ENGLISH = tuple(
         ("([bdfgklmnprstvz])le$", r"\1el"),
         ("a([bdfgklmnprstvzJSCX])e(s?)$", r"EI\1\2"), ("i([bdfgklmnprstvzJSCX])e(s?)$", r"AI\1\2"),
         ("o([bdfgklmnprstvzJSCX])e(s?)$", r"OU\1\2"), ("u([bdfgklmnprstvzJSCX])e(s?)$", r"IU\1\2"),
-        ("y([bdfgklmnprstvzJSCX])e", r"AI\1e"),
+        ("y([bdfgklmnprstvzJSCX])e", r"AI\1e"), ("^sky", "skAI"), ("^(sp|fl|cr|dr|pr|tr|d)y(?=ing|[rs]o|r[aeiou]|$)", r"\1AI"), ("^([mb]|wh|v)y$", r"\1AI"),
         ("oo", "U"), ("ea(?=d|th|lth|v[ey])", "E"), ("ee|ea(?!u)|ie(?!d$|s$)", "I"), ("ou(?=[lr])", "O"), ("ou", "AU"),
         ("ire(s?)$", r"AIer\1"), ("u(?=[bcdfgkmnprstvz]{2}|[bcdfgkmnprstv]$|ck)", "A"), ("ow$", "OU"), ("ow", "AU"), ("ey$", "I"), ("ai|ay|ei|ey", "EI"), ("oa", "OU"), ("au|aw", "O"),
         ("ew|eu", "IU"), ("oi|oy", "OI"), ("y", "i"), ("w", "v"), ("q", "k"),
