@@ -72,6 +72,25 @@ def test_a_change_asks_the_last_question_again(language: Language, dialogue: Dia
     assert call_of(second, after(first, intent, language)) == (tool, arguments)
 
 
+TOLD: list[tuple[Language, str, Intent, str, str, str]] = [
+    ("en", "Find me something like Skyrim", "similar", "tell me about Dark Souls III from that list", "explain_item", "darksouls3"),
+    ("en", "Recommend me a game", "recommend", "tell me about Terraria then", "explain_item", "terraria"),
+    ("ru", "посоветуй игру", "recommend", "расскажи про Скайрим", "explain_item", "skyrim"),
+    ("ru", "посоветуй игру", "recommend", "опиши Террарию", "explain_item", "terraria"),
+    ("ru", "посоветуй игру", "recommend", "расскажи о похожих на Ведьмака", "similar_items", "witcher3"),
+    ("en", "Recommend me a game", "recommend", "more like The Witcher 3", "similar_items", "witcher3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOLD, ids=[case[3] for case in TOLD])
+def test_a_thing_of_the_shop_is_told_of_and_not_looked_like(
+    case: tuple[Language, str, Intent, str, str, str],
+) -> None:
+    language, first, intent, text, tool, item_id = case
+    second = understood(text, "similar", language, p=0.9, sure=True)
+    assert call_of(second, after(first, intent, language)) == (tool, {"item_id": item_id})
+
+
 @pytest.mark.parametrize("case", [*NEW_RU, *NEW_EN], ids=[case[2] for case in [*NEW_RU, *NEW_EN]])
 def test_a_question_that_clearly_asks_something_else_is_that(
     case: tuple[str, Intent, str, Intent, str, dict[str, Any]],

@@ -27,7 +27,7 @@ WHY = re.compile(
     _IGNORE,
 )
 TELL = re.compile(
-    r"\b(?:расскажи\w*|подробнее|поподробнее|что\s+(?:это\s+)?за|опиши\w*|tell\s+me\s+more|more\s+about|more\s+details?|describe)\b",
+    r"\b(?:расскажи\w*|подробнее|поподробнее|что\s+(?:это\s+)?за|опиши\w*|tell\s+me\s+(?:more|(?:\w+\s+)?about)|more\s+about|more\s+details?|describe)\b",
     _IGNORE,
 )
 MORE = re.compile(

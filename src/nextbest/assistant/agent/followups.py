@@ -160,12 +160,10 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
     if cues.ALIKE.search(understood.text) and not cues.WHY.search(understood.text):
         return None  # "like the first one": `_alike`
     slots = replace(understood.slots, client=understood.slots.client or last.slots.client)
-    if slots.items:  # a thing of the list, or another one
-        return (
-            Wish(_as_followup(understood, "explain", slots), pointed)
-            if cues.WHY.search(understood.text)
-            else None
-        )
+    if slots.items:  # a thing of the list, or another one of the shop; a bank's is told of by its documents
+        is_told = bool(pointed) or last.intent in ("recommend", "similar")
+        is_asked = cues.WHY.search(understood.text) or (is_told and cues.TELL.search(understood.text))
+        return Wish(_as_followup(understood, "explain", slots), pointed) if is_asked else None
     is_plain = understood.is_sure and understood.intent == "explain"
     if pointed or is_plain or cues.n_words(understood.text) <= _SHORT:
         return Wish(_as_followup(understood, "explain", slots), pointed or past.spoken_of)
