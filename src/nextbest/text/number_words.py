@@ -81,7 +81,7 @@ def _units() -> dict[str, float]:
     said |= {word: value for value, word in enumerate(ONES_EN)}
     said |= {word: 20 + 10 * place for place, word in enumerate(TENS_EN)}
     said |= {"полтора": 1.5, "полторы": 1.5, "полутора": 1.5, "dozen": 12, "пара": 2, "пару": 2, "парой": 2}
-    return said | {"парочка": 2, "парочку": 2, "парочкой": 2}
+    return said | {"парочка": 2, "парочку": 2, "парочкой": 2, "полдюжины": 6, "полдесятка": 5}
 
 
 UNITS = _units()

@@ -7,6 +7,7 @@ import pytest
 from assistant.agent.asked_cases_en import FIRST_EN, Asked
 from assistant.agent.asked_cases_ru import FIRST_RU
 from assistant.agent.dialogue_cases import Dialogue
+from assistant.agent.later_cases import ASKED_LATER, WENT_ON_LATER
 from assistant.agent.test_dialogues import after, call_of, understood
 from assistant.agent.went_on_cases import WENT_ON_EN, WENT_ON_RU
 from nextbest.assistant.base import Intent, Language
@@ -26,10 +27,12 @@ UNREAD = frozenset(
 ASKED: list[tuple[Language, Asked]] = [
     *(("ru", each) for each in FIRST_RU),  # type: ignore[list-item]
     *(("en", each) for each in FIRST_EN),
+    *ASKED_LATER,
 ]
 WENT_ON: list[tuple[Language, Dialogue]] = [
     *(("ru", each) for each in WENT_ON_RU),  # type: ignore[list-item]
     *(("en", each) for each in WENT_ON_EN),
+    *WENT_ON_LATER,
 ]
 OF_ITSELF: dict[str, Intent] = {
     "portfolio_metrics": "portfolio",

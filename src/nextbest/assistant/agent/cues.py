@@ -13,7 +13,7 @@ _IGNORE = re.IGNORECASE
 OPENER = re.compile(
     r"^\W*(?:(?:ну|ладно|хорошо|ок|окей|так|понятно|спасибо|ok|okay|well|fine|thanks)\b[\s,.!]*)*"
     r"(?:а\s+если|а\s+что\s+если|а\s+как\s+насч[её]т|как\s+насч[её]т|что\s+насч[её]т|а\s+теперь|теперь|тогда|а|и|но"
-    r"|so|say|suppose|let'?s\s+say|same|make\s+it|make\s+that|now\s+do|not|no|and\s+if|what\s+if|how\s+about|what\s+about|and\s+what\s+about|and|but|now|then|also)\b",
+    r"|so|say|suppose|let'?s|same|make\s+it|make\s+that|now\s+do|not|no|and\s+if|what\s+if|how\s+about|what\s+about|and\s+what\s+about|and|but|now|then|also)\b",
     _IGNORE,
 )
 POINTER = re.compile(
@@ -44,13 +44,13 @@ TAKES = re.compile(
     _IGNORE,
 )
 _CONDITIONS = re.compile(
-    r"комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|паспорт\w*|bring\b|бумаг\w*|справк\w*|досрочн\w+|раньше\s+срока|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
+    r"комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|паспорт\w*|bring\b|бумаг\w*|papers?\b|paperwork|справк\w*|досрочн\w+|раньше\s+срока|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
     r"|кэшб[эе]к\w*\s+(?:по|начисл)|льготн\w+|грейс\w*|срок\w*\s+действи|пин-?код\w*|налог\w*|застрахован\w*|смс|минимальн\w+|плат[аыу]\b|просроч\w+|входит"
     r"|начисля\w+|плат(?:ить|ят|ите|ится)\b|скольки\s+лет|заявк\w+|сколько\s+(?:сто|ид[её]т|дней|рассматрива|занимает|времени|длится)|со\s+скольки|можно\s+ли|что\s+будет,?\s+если|где\s+(?:почитать|посмотреть|найти)"
     r"|как\s+(?:мне\s+)?(?:открыть|закрыть|заблокировать|разблокировать|перевыпустить|оформить|получить|активировать|поменять|изменить|сменить|подключить|отключить|снять|перевести|вернуть|пополнить|погасить|подать|узнать)"
     r"|когда\s+(?:начисл|спис|прид|пере|закан|истек)"
     r"|\b(?:fees?|tariffs?|terms|conditions|requirements?|rules|penalt(?:y|ies)|charged?|charges?|limits?|rates?|interest|percentage|documents?|guarantor|insured|taxed|taxes|tax|refund\w*"
-    r"|grace\s+period|minimum|pin|includes?|expires?|apply|application|cost|costs|eligib\w+)\b"
+    r"|grace\s+period|minimum|pin|includes?|expires?|procedure|polic(?:y|ies)|apply|application|cost|costs|eligib\w+)\b"
     r"|\bpay(?:ing|ment)?\b|\bage\b|\bnotice\b|\bhow\s+(?:do|does|can|to|long|old|many)\b|\bfrom\s+what\s+age|\bwhat\s+happens\s+if|\bcan\s+i\b|\bwhere\s+(?:can|do)\s+i\b|\bwhen\s+(?:is|does|do|will)\b",
     _IGNORE,
 )
@@ -82,7 +82,7 @@ _TRACKING = re.compile(
     r"|относительно\s+плана|отклон\w+\s+от\s+плана|сорв[её]т\w*|сбил\w+|укладыва\w+"
     r"|on\s+(?:track|schedule|course)|fall(?:en|ing)?\s+behind|fell\s+behind|in\s+time\b|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|(?:behind|ahead\s+of|off|against)\s+(?:my\s+|the\s+)?(?:plan|schedule)"
     r"|keep(?:ing)?\s+up|behind\s+(?:\w+\s+){0,3}schedule|my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\s+(?:is\s+)?(?:doing|going)|how(?:'s|\s+is|\s+are)\s+my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\b"
-    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|how\s+far\s+along|fall(?:en)?\s+off|fell\s+off|of\s+the\s+plan\s+is\s+done",
+    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:stick|stuck|sticking|keep|kept|keeping)\s+(?:to|with)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?plan\b|\bam\s+i\s+ahead\b|ahead\s+or\s+behind|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|how\s+far\s+along|fall(?:en)?\s+off|fell\s+off|of\s+the\s+plan\s+is\s+done",
     _IGNORE,
 )
 _PLANNING = re.compile(
@@ -136,7 +136,7 @@ seen all own it's they're not don't same sum make lets let's let say show give m
 хочу хотим чтоб чтобы была было был волнует интересует интересно нужен нужна нужно имею виду давай давайте дай назови сразу хватит достаточно многовато мало маловато
 пусть пускай могу можно возьми посчитай прикинь растяни сделай нет нужны вообще-то вообще же тоже так просто
 поменяется изменится changes change тогда then пожалуйста покажи дай лучше будет will would it's and but or if what about how now then ok okay yes no for over in on at of to the a an within during since from until by with
-just only same it is s me my
+just only same it is be s me my whole entire целиком полностью весь всю целый
 """
 _SMALL_WORDS = frozenset(_SMALL.split())
 _WORD = re.compile(r"[\w$€₽£%.,'’]+")

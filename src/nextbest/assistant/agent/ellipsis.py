@@ -13,13 +13,13 @@ from nextbest.assistant.base import Intent, Money, Slots
 from nextbest.assistant.intent.amounts import find_currency
 from nextbest.assistant.intent.calendar_words import read_stretch
 from nextbest.assistant.intent.counts import MOST
-from nextbest.assistant.intent.durations import DAYS_OF, UNIT, unit_of
+from nextbest.assistant.intent.durations import DAYS_OF, TAKEN_BACK, UNIT, unit_of
 from nextbest.assistant.intent.marked import Marked
 
 _BEFORE_TIME = re.compile(r"\b(?:за|на|через|в\s+течение|in|over|for|within|after)\s+<\d+>")
 _BEFORE_SUM = re.compile(r"\b(?:до|под|в|up\s+to|under|below)\s+<\d+>")
 _BEFORE_CLIENT = re.compile(r"\b(?:about|for|of|у|для|про|от|клиент[а-я]*|client)\s+<\d+>")
-_LONE_UNIT = re.compile(rf"(?:^|\s)(?:an?\s+)?(?P<unit>{UNIT})\W*")
+_LONE_UNIT = re.compile(rf"(?:^|[\s\x00])(?:an?\s+)?(?P<unit>{UNIT})\W*")
 _TARGET = re.compile(r"накоп|скоп|цел[ьи]|нужн|\bgoal|\btarget|\breach|\bneed|\bsave\s+up")
 _NEXT_CLIENT = re.compile(
     r"\b(?:next|following|other|another|after|следующ\w+|друг\w+|соседн\w+)\b[^\d.!?]{0,20}?(?P<id>[a-zA-Z]?\d{1,18})(?:['’]s)?\W*$",
@@ -127,6 +127,8 @@ def stretch_before(text: str, last: Slots) -> tuple[date, date] | None:
 def lone_length(text: str) -> int | None:
     """Days of the one unit of time that is all a text says: "make it a quarter", "меня волнует квартал"."""
     said = Marked.of(text)
+    for taken_back in TAKEN_BACK.finditer(said.text):
+        said.strike(taken_back)
     match = _LONE_UNIT.search(said.text)
     if match is None or said.numbers or len(left_over(text)) > 1:
         return None

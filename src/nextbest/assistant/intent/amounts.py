@@ -41,6 +41,8 @@ _EACH_BEFORE = re.compile(
 _REGULARLY = re.compile(
     r"(?:отклад|отлож|копи|скап|внос|внес|пополн|клад|класть|инвест|закид|собира|довнос|сберег)[а-я]*\s+(?:[а-я]+\s+)?по\s+$"
 )
+_PUTS_ASIDE = re.compile(r"\s*(?:отклад|отлож|копить|копл|вноси|вносить|класть|добавля|докладыв|скидыв)")
+"""After a sum with "по": that much each month."""
 _EARNED = re.compile(
     r"(?:зарплат|доход|зарабатыва|получаю|оклад|\b(?:salary|income|earn|make|paid)\b)[^.!?\x00]{0,20}$"
 )
@@ -133,6 +135,8 @@ def find_currency(text: str) -> str | None:
 def _each(before: str, after: str) -> float | None:
     """Months from one payment to the next, None where it is paid once."""
     said = _THEN_EACH.match(after) or _EACH_BEFORE.search(before)
+    if said is None and before.endswith("по ") and _PUTS_ASIDE.match(after):
+        return 1.0
     if said is not None:
         return next((months for word, months in _MONTHS_IN if word in said[0]), 1.0)
     return 1.0 if _REGULARLY.search(before) else None

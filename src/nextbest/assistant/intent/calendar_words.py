@@ -49,6 +49,7 @@ _SPOKEN_YEAR = rf"(?:<(?P<tens>\d+)>\s+)?(?P<ordinal>[а-я]+)\s+{_YEAR_WORD}"
 _TAIL = re.compile(
     rf"(?:,?\s+(?:of\s+|in\s+|за\s+|в\s+)?(?:the\s+)?(?:{_YEAR}|(?P<shift>{_SHIFT})\s+(?:год[а-я]*|year)\b|{_SPOKEN_YEAR}))"
 )
+_OF_MONTH = re.compile(rf"\s+(?:of\s+)?(?={MONTH})")
 _EDGE = re.compile(
     r"(?:(?:the\s+)?(?P<last>конц[ауе]|end)|(?:the\s+)?(?P<first>начал[ауое]м?|start|beginning))\s+(?:of\s+)?(?:the\s+)?"
 )
@@ -62,13 +63,19 @@ _HEADS = (
     re.compile(rf"(?:{_YEAR}\s+)?h(?P<half>[12])\b"),
     re.compile(
         rf"(?:the\s+)?(?:(?P<place>{_PLACE})|<(?P<mark>\d+)>(?:-?(?:й|го|м|ый))?)\s*(?P<of>квартал[а-я]*|кв\b\.?|quarter\b|"
-        r"полугоди[а-я]+|half(?=\s+of\s+(?:the\s+year|last|this|next|<)))"
+        r"полугоди[а-я]+|половин[а-я]+(?=\s+(?:эт|прошл|позапрошл|текущ|нынешн|следующ|будущ|год|<))|half(?=\s+of\s+(?:the\s+year|last|this|next|<)))"
     ),
     re.compile(
         r"(?:нов(?:ый|ого|ому|ым)\s+год[ау]?|(?:the\s+)?new\s+year(?:['’]s(?:\s+(?:eve|day))?)?)\b(?P<new_year>)"
     ),
     re.compile(r"(?:рождеств[а-я]+|christmas|xmas)\b(?P<christmas>)"),
-    re.compile(r"(?:the\s+)?year\s+before\s+last\b(?P<before_last>)"),
+    re.compile(r"(?:the\s+)?(?P<before_last>year|quarter|month|week)\s+before\s+last\b"),
+    re.compile(
+        rf"(?:the\s+)?(?:first|перв[а-я]+)\s+<(?P<count>\d+)>\s+(?P<many>{UNIT})(?P<in_year>\s+(?:of\s+the\s+year|года))?\b"
+    ),
+    re.compile(
+        rf"(?:(?:эти|ближайш|предстоящ)[а-я]*\s+|(?:this\s+|the\s+)?coming\s+|(?P<shift>{_SHIFT})\s+|the\s+)?(?P<weekend>weekend|выходны[а-я]+)\b"
+    ),
     re.compile(rf"(?P<shift>{_SHIFT})\s+(?P<unit>{UNIT})"),
     re.compile(_YEAR),
     re.compile(_SPOKEN_YEAR),
@@ -78,7 +85,7 @@ _LENGTHS = {"month": 1, "quarter": 3, "season": 3, "half": 6, "year": 12}
 
 
 def read_stretch(
-    said: Marked, at: int, *, today: date, is_ahead: bool, year: int | None = None
+    said: Marked, at: int, *, today: date, is_ahead: bool, year: int | None = None, to_end: bool = False
 ) -> Stretch | None:
     """The stretch whose words begin at a place; None: none does, or there is no such day.
 
@@ -92,14 +99,21 @@ def read_stretch(
         Which one a name without a year is: the next to come, or the latest that has begun.
     year
         Of a name without one, as the other end of the stretch says it ("с 10 января по 15 марта 2025").
+    to_end
+        Whether its last day is what counts: then the stretch that lasts today is still to come.
     """
     edge = _EDGE.match(said.text, at)
     head_at = edge.end() if edge else at
     for regex in _HEADS:
         if match := regex.match(said.text, head_at):
             stretch = _stretch(said, match, today=today, is_ahead=is_ahead, year=year, is_whole=edge is None)
-            if stretch is not None:
-                break
+            if stretch is None:
+                continue
+            if is_ahead and (to_end or (edge and edge["last"])) and not stretch.has_year:
+                lasting = _stretch(said, match, today=today, is_ahead=False, year=year, is_whole=edge is None)
+                if lasting is not None and lasting.first <= today < lasting.last:
+                    stretch = lasting
+            break
     else:
         return None
     if edge is None:
@@ -122,9 +136,13 @@ def _stretch(
         of_month, of_day = (1, 7) if "рожд" in match[0] else (12, 25)
         found = _in_year("day", of_month, None, today=today, is_ahead=is_ahead, day=of_day)
         return None if found is None else Stretch(*found, end)
-    if "before_last" in groups:
-        return _whole_year(today.year - 2, end)
+    if unit := groups.get("before_last"):
+        return _shifted_unit(unit, -2, today, end)
     shift = _shift_of(groups.get("shift"))
+    if groups.get("many"):
+        return _first_of(said, match, today)
+    if groups.get("weekend"):
+        return _weekend(shift or 0, today, end, is_ahead=is_ahead)
     if groups.get("unit"):
         return _shifted_unit(unit_of(groups["unit"]), shift or 0, today, end)
     if groups.get("own"):  # "до конца месяца": only with its edge
@@ -156,6 +174,37 @@ def _stretch(
     return None if found is None else Stretch(*found, end, own_year is not None)
 
 
+def _first_of(said: Marked, match: re.Match[str], today: date) -> Stretch | None:
+    """ "the first three months of the year", "первые две недели октября"; None where it isn't said of what."""
+    count, unit = said.number(match["count"]).value, unit_of(match["many"])
+    first, end = date(today.year, 1, 1) if match["in_year"] else None, match.end()
+    if first is None and (tail := _TAIL.match(said.text, end)) is not None:
+        year, end = _year_of_tail(said, tail, today), tail.end()
+        first = None if year is None else date(year, 1, 1)
+    if first is None and (of := _OF_MONTH.match(said.text, match.end())) is not None:
+        month = read_stretch(said, of.end(), today=today, is_ahead=False)
+        first, end = (None, end) if month is None else (month.first, month.end)
+    if first is None or count != int(count) or not 1 <= count <= 366:
+        return None
+    if unit in ("day", "week"):
+        last = first + timedelta(days=int(count) * (7 if unit == "week" else 1) - 1)
+    elif unit in _LENGTHS:
+        last = _after(first, int(count) * _LENGTHS[unit]) - timedelta(days=1)
+    else:
+        return None
+    return Stretch(first, last, end, has_year=True)
+
+
+def _weekend(shift: int, today: date, end: int, *, is_ahead: bool) -> Stretch:
+    """Saturday and Sunday: the next to come or the latest that has begun, and those before and after."""
+    saturday = today + timedelta(days=5 - today.weekday() if today.weekday() < 6 else -1)
+    if shift:
+        saturday += timedelta(days=7 * shift)
+    elif not is_ahead and saturday > today:
+        saturday -= timedelta(days=7)
+    return Stretch(saturday, saturday + timedelta(days=1), end)
+
+
 def _named(said: Marked, groups: dict[str, str | None]) -> tuple[str, int | None]:
     """Unit and first month of what is named; (`""`, None) for a year."""
     if word := groups.get("month"):
@@ -168,7 +217,7 @@ def _named(said: Marked, groups: dict[str, str | None]) -> tuple[str, int | None
         return "half", 6 * int(number) - 5
     if word := groups.get("of"):
         place = _place(said, groups)
-        is_half = word.startswith(("полу", "half"))
+        is_half = word.startswith(("полу", "полов", "half"))
         most = 2 if is_half else 4
         if place is None or not 1 <= place <= most:
             return "of", None
@@ -248,7 +297,7 @@ def _after(day: date, n_months: int) -> date:
 
 def _shifted_unit(unit: str, shift: int, today: date, end: int) -> Stretch | None:
     """This unit of the calendar, or the one before, or the next."""
-    if unit in ("hour", "fortnight", "decade"):
+    if unit in ("hour", "ten days", "fortnight", "decade"):
         return None
     if unit in ("day", "week"):
         size = 1 if unit == "day" else 7

@@ -12,13 +12,15 @@ _NOUN = (
     r"(?:игр[а-я]*|игруш[а-я]+|товар[а-я]*|вариант[а-я]*|предложени[а-я]+|рекомендаци[а-я]+|совет[а-я]*|иде[а-я]+|фильм[а-я]*|"
     r"вещ[а-я]+|штук[а-я]*|акци[а-я]+|продукт[а-я]*|бумаг[а-я]*|облигаци[а-я]+|фонд[а-я]*|книг[а-я]*|позици[а-я]+|пункт[а-я]*|"
     r"тайтл[а-я]*|монет[а-я]*|карт[а-я]*|сериал[а-я]*|подарк[а-я]+|шт\b\.?|таких|подобных|похожих|аналог[а-я]*|вероятн[а-я]+|сам(?:ых|ые)|лучш(?:их|ие)|подходящ(?:их|ие)|покупк[а-я]+|куртк[а-я]+|плать[а-я]+|наряд[а-я]*|блюд[а-я]*|"
-    r"tv\s+shows?|shows?|gifts?|presents?|purchases?|dresses|jackets?|series|offers?|positions?|alternatives?|equivalents?|coats?|pairs?|best\b|games?|items?|things?|products?|options?|suggestions?|recommendations?|"
+    r"buys|tv\s+shows?|shows?|gifts?|presents?|purchases?|dresses|jackets?|series|offers?|positions?|alternatives?|equivalents?|coats?|pairs?|best\b|games?|items?|things?|products?|options?|suggestions?|recommendations?|"
     r"picks?|ideas?|films?|movies?|stocks?|shares?|bonds?|funds?|titles?|books?|assets?|coins?|cards?|choices?|ones)\b"
 )
 _ADJECTIVES = r"(?:[^\W\d_]+\s+){0,2}?"
 _GROUPS = {
-    "парочк": 2, "тройк": 3, "четверк": 4, "пятерк": 5, "пяток": 5, "пятка": 5, "шестерк": 6, "семерк": 7, "десятк": 10, "десяток": 10, "дюжин": 12,
+    "парочк": 2, "тройк": 3, "четверк": 4, "пятерк": 5, "пяток": 5, "пятка": 5, "шестерк": 6, "семерк": 7, "десятк": 10, "десяток": 10, "десяточк": 10, "дюжин": 12,
+    "троечк": 3, "пятерочк": 5, "trio": 3,
 }  # fmt: skip
+_GROUP = rf"(?P<group>{'|'.join(_GROUPS)})[ауи]?(?:\s+of)?"
 _COUNTS = (
     re.compile(r"\b(?:топ|top|лучшие|best|первые|first)[\s-]*<(?P<mark>\d+)>"),
     re.compile(r"\b(?:топ|top)-?(?P<digits>\d{1,3})\b"),
@@ -33,7 +35,7 @@ _COUNTS = (
     ),
     re.compile(rf"\b(?P<pair>a\s+couple\s+of|couple\s+of)\s+{_ADJECTIVES}{_NOUN}"),
     re.compile(rf"\b(?:a|just\s+one)\s+(?P<single>single)\s+{_NOUN}"),
-    re.compile(rf"\b(?P<group>{'|'.join(_GROUPS)})[ауи]?\s+{_ADJECTIVES}{_NOUN}"),
+    re.compile(rf"\b{_GROUP}\s+{_ADJECTIVES}{_NOUN}"),
     re.compile(rf"\b(?:перв|лучш)[а-я]+\s+(?P<group>{'|'.join(_GROUPS)})[ауи]?\b"),
     re.compile(
         r"<(?P<mark>\d+)>\s+(?:more|others?|another|ещ[её]|друг[а-я]+|штук[а-я]*)\b(?!\s+(?:лет|год|дн|недел|месяц|years?|days?|weeks?|months?|than))"
@@ -99,11 +101,12 @@ def find_k(said: Marked, *, nouns: Collection[str] = ()) -> int | None:
         Words of the text that are things of the catalogue, such as its categories: "five strategies".
     """
     own = "|".join(map(re.escape, sorted(nouns)))
-    counts = (*_COUNTS, re.compile(rf"<(?P<mark>\d+)>[\s-]+{_ADJECTIVES}(?:{own})\b")) if own else _COUNTS
+    counted = rf"(?:<(?P<mark>\d+)>[\s-]|\b{_GROUP}\s)\s*{_ADJECTIVES}(?:{own})\b"
+    counts = (*_COUNTS, re.compile(counted)) if own else _COUNTS
     for regex in counts:
         for match in regex.finditer(said.text):
-            if _ONE_OR_TWO.search(said.text[: match.end()]):
-                continue  # "one or two products" leaves it open
+            if _ONE_OR_TWO.search(said.text[: match.end()]) or _ONE_THING.match(said.text, match.start()):
+                continue  # "one or two products" leaves it open, "one less thing to do" is no count
             value = _count(said, match.groupdict())
             if value == int(value) and 1 <= value <= MOST:
                 said.strike(match)
@@ -111,6 +114,7 @@ def find_k(said: Marked, *, nouns: Collection[str] = ()) -> int | None:
     return 2 if re.search(r"\b(?:парочк[уаой]+|a\s+couple)\b", said.text) else None
 
 
+_ONE_THING = re.compile(r"<\d+>\s+(?:(?:less|more)\s+)?thing\b")
 _ONE_OR_TWO = re.compile(r"<\d+>\s*(?:or|-|–|или)\s*<\d+>[^<]*$")
 
 

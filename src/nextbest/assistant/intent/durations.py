@@ -12,6 +12,7 @@ DAYS_OF = {
     "hour": 1 / 24,
     "day": 1.0,
     "week": 7.0,
+    "ten days": 10.0,
     "fortnight": 14.0,
     "month": 365 / 12,
     "quarter": 365 / 4,
@@ -23,6 +24,7 @@ _UNITS = {
     "hour": r"час(?:а|ов)?|hours?|hrs?",
     "day": r"день|дня|дней|дни|дням|днями|денек|денька|деньков|дн|сутки|суток|days?",
     "week": r"недел[а-я]+|нед|weeks?|wks?|w",
+    "ten days": r"декад[а-я]+",
     "fortnight": r"fortnights?",
     "month": r"месяц[а-я]*|месяч(?:ишк|ок)[а-я]*|мес|months?|mths?|mos?",
     "quarter": r"квартал[а-я]*|quarters?",
@@ -48,10 +50,14 @@ _MONTHS = (
 )
 MONTH = r"(?:" + "|".join(_MONTHS) + r")\b"
 UNIT = rf"(?!{_LETTERS})(?:" + "|".join(f"(?:{words})" for words in _UNITS.values()) + r")\b"
-_AND_HALF = r"(?:an?\s+|<\d+>\s*)?(?:year\s+and\s+a\s+half|год[ау]?\s+с\s+половиной)"
-_COUPLE = rf"(?:an?\s+)?couple\s+(?:of\s+)?{UNIT}"
+_AND_HALF = rf"(?:an?\s+|<\d+>\s*)?{UNIT}\s+(?:and\s+a\s+half|с\s+половиной)"
+_COUPLE = rf"(?:an?\s+)?couple\s+(?:of\s+)?{UNIT}|{UNIT}[\s-]+друг(?:ой|ую|ого)\b|{UNIT}\s*-\s*<\d+>"
+_UP_TO = r"(?:<\d+>\s*(?:-|–|—|to\b|or\b|или\b)\s*)?"
+"""The less of two counts: of "three to four months" the longer is meant."""
 _WHICH = r"(?:(?:more|full|whole|trading|business|working|calendar|long|further|extra|полных|целых|торговых|рабочих|календарных)\s+)?"
-_COUNTED = rf"{_AND_HALF}|{_COUPLE}|<\d+>[\s-]*{_WHICH}{UNIT}|(?:an?\s+)?(?:{_UNITS['half']})\b|an?\s+{UNIT}"
+_COUNTED = (
+    rf"{_AND_HALF}|{_COUPLE}|{_UP_TO}<\d+>[\s-]*{_WHICH}{UNIT}|(?:an?\s+)?(?:{_UNITS['half']})\b|an?\s+{UNIT}"
+)
 _STEMS = {
     "полутора": 1.5, "двух": 2, "трех": 3, "четырех": 4, "пяти": 5, "шести": 6, "семи": 7, "восьми": 8, "девяти": 9,
     "десяти": 10, "двенадцати": 12, "пятнадцати": 15, "двадцати": 20, "тридцати": 30,
@@ -81,6 +87,12 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
+TAKEN_BACK = pattern(
+    r"\b(?:не|not)\s+(?:(?:за|на|через|for|over|in)\s+)?(?:the\s+)?LENGTH\s*[,;—–-]+\s*(?:а\s+|но\s+|but\s+)?(?=\S)"
+)
+"""A time that is corrected at once: "не за год, за квартал", "not a year, a quarter"."""
+
+
 def unit_of(word: str) -> str:
     """Our name of a unit: "недели" is "week"."""
     return next(name for name, words in _UNITS.items() if re.fullmatch(words, word))
@@ -88,8 +100,9 @@ def unit_of(word: str) -> str:
 
 def days_in(said: Marked, length: str) -> int | None:
     """Days of a length that one of the patterns matched, None where it is beyond any plan (a thousand years)."""
-    mark = re.search(r"<(\d+)>", length)
-    count = said.number(mark[1]).value if mark else 2.0 if "couple" in length else 1.0
+    marks = re.findall(r"<(\d+)>", length)
+    is_couple = re.fullmatch(_COUPLE, length) is not None
+    count = said.number(marks[-1]).value if marks else 2.0 if is_couple else 1.0
     if re.fullmatch(_LONG, length):
         stem = next((stem for stem in _STEMS if length.startswith(stem)), None)
         count = _STEMS[stem] if stem else count
@@ -97,7 +110,10 @@ def days_in(said: Marked, length: str) -> int | None:
     elif short := next((stem for stem in _SHORTS if length.startswith(stem)), None):
         unit = _SHORTS[short]
     elif re.fullmatch(_AND_HALF, length):
-        count, unit = 1.5 if count == int(count) else count, "year"
+        unit = unit_of(re.split(r"\s+(?:and|с)\s+", length)[0].split()[-1].split(">")[-1])
+        count += 0.5 * (count == int(count))
+    elif is_couple and "couple" not in length:  # "неделю-другую", "день-два"
+        unit = unit_of(re.split(r"[\s-]+", length)[0])
     elif match := re.search(rf"(?:{_UNITS['half']})$", length):
         unit = "half"
         count = 1.0 if match.start() == 0 else count

@@ -33,15 +33,27 @@ _UNTIL = re.compile(
     r"|\b(?=(?:next|this\s+coming|следующ[а-я]+|будущ[а-я]+)\s+(?:летом|зимой|весной|осенью|summer|winter|spring|autumn)\b)"
 )
 _REST_OF = pattern(
-    r"\b(?:the\s+rest|what(?:'s|\s+is)\s+left|остаток|остатка|остатке|оставшуюся\s+часть)\s+(?:of\s+)?(?:(?:the|this|этого|этой)\s+)?UNIT"
+    r"\b(?:the\s+(?:rest|remainder)|what(?:'s|\s+is)\s+left|остаток|остатка|остатке|оставшуюся\s+часть)\s+(?:of\s+)?(?:(?:the|this|этого|этой)\s+)?UNIT"
 )
+_IS_OUT = pattern(r"\bbefore\s+(?:the|this)\s+UNIT\s+(?:is|'s)\s+(?:out|over|up|through)\b")
+_AFTER_MONTH = re.compile(rf"{MONTH}(?:\s+<\d+>)?\s*$")
 _AGE_NOW = re.compile(
     r"(?:\b(?:мне|нам)\s+(?:сейчас\s+|уже\s+)?|\b(?:i'm|i\s+am|aged?)\s+(?:now\s+|already\s+)?)<(\d+)>"
 )
 _AGE_THEN = re.compile(
     r"(?:\bretire|\bstop\s+working|\bpension|пенси|не\s+работать|перестать\s+работать)[^.!?]{0,30}?\b(?:at|by|в|к)\s+<(\d+)>(?!\s*(?:year|month|год[ау]?\b|г\b))"
 )
-_IN_MONTH = re.compile(rf"\b(?:в|во|за|in|for|during)\s+(?={MONTH})")
+_IN_STRETCH = re.compile(
+    rf"\b(?:в|во|на|за|in|for|during)\s+(?={MONTH}|(?:the\s+)?(?:first|second|third|fourth|1st|2nd|3rd|4th)\s+(?:half|quarter)\b|q[1-4]\b|h[12]\b"
+    r"|(?:перв|втор|трет|четв[её]рт)[а-я]+\s+(?:половин|полугоди|квартал)|(?:(?:следующ|будущ)[а-я]+\s+|the\s+|next\s+)?(?:зиму|весну|лето|осень|winter|spring|summer|autumn)\b)"
+    r"|\b(?:в|на|за|in|for|on|at|over|during)\s+(?=(?:the\s+|this\s+|эти(?:х)?\s+)?(?:weekend|выходны[ехм]))"
+    r"|(?<!\w)(?=весной|летом|осенью|зимой)"
+)
+_SAVES = re.compile(r"накоп|\bкоп|скоп|отклад|отлож|собрать|\bsav")
+"""Beside these "на лето" is what the money is for: by the summer's first day."""
+_COMING_WEEKEND = re.compile(
+    r"\b(?=(?:(?:(?:this\s+|the\s+)?coming|next)\s+weekend|(?:ближайш|предстоящ|следующ|будущ)[а-я]+\s+выходны[а-я]+)\b)"
+)
 _ON_DAY = re.compile(r"\b(?:на|on)\s+(?:the\s+)?(?=<\d+>|@)")
 _IN_YEAR = re.compile(r"\b(?:по|на|в|in|for)\s+(?=<\d+>)")
 
@@ -72,14 +84,15 @@ def find_horizon(said: Marked, *, today: date) -> Horizon | None:
             said.strike(match)
     if (days := _to_age(said)) is not None:
         return Horizon(days)
-    if match := _REST_OF.search(said.text):
+    if match := _REST_OF.search(said.text) or _IS_OUT.search(said.text):
         left = read_stretch(Marked(f"end of {match['unit']}", (), ()), 0, today=today, is_ahead=True)
         said.strike(match)
         return None if left is None or left.last <= today else Horizon((left.last - today).days)
     if (days := _until(said, today)) is not None:
         return Horizon(days)
-    if looks_ahead and (days := _to_end_of_month(said, today)) is not None:
-        return Horizon(days)
+    for anchors in (_COMING_WEEKEND, *([_IN_STRETCH] if looks_ahead else [])):
+        if (days := _to_end_of(anchors, said, today)) is not None:
+            return Horizon(days)
     for regex, read, kind in _HORIZONS:
         if kind == "cue" and not looks_ahead:
             continue
@@ -121,6 +134,8 @@ def _until(said: Marked, today: date) -> int | None:
     """ "к лету", "by the end of 2028", "до 15 марта": days to the first day named."""
     for anchors, n_days in ((_UNTIL, None), (_IN_YEAR, 364), (_ON_DAY, 0)):
         for anchor in anchors.finditer(said.text):
+            if _AFTER_MONTH.search(said.text[: anchor.start()]) and not is_about_future(said.text):
+                continue  # "May through August" lies behind
             stretch = read_stretch(said, anchor.end(), today=today, is_ahead=True)
             if stretch is None or (
                 n_days is not None and abs((stretch.last - stretch.first).days - n_days) > 1
@@ -133,11 +148,14 @@ def _until(said: Marked, today: date) -> int | None:
     return None
 
 
-def _to_end_of_month(said: Marked, today: date) -> int | None:
-    """ "what will I buy in December": days to its last day."""
-    for anchor in _IN_MONTH.finditer(said.text):
-        stretch = read_stretch(said, anchor.end(), today=today, is_ahead=True)
-        if stretch is not None and 0 < (days := (stretch.last - today).days) <= 36_500:
+def _to_end_of(anchors: re.Pattern[str], said: Marked, today: date) -> int | None:
+    """ "what will I buy in December", "gold in the first half of next year", "over the weekend": days to its last day."""
+    for anchor in anchors.finditer(said.text):
+        is_for = bool(anchor[0].startswith("на ") and _SAVES.search(said.text))
+        stretch = read_stretch(said, anchor.end(), today=today, is_ahead=True, to_end=not is_for)
+        if stretch is None:
+            continue
+        if 0 < (days := ((stretch.first if is_for else stretch.last) - today).days) <= 36_500:
             said.strike_places(anchor.start(), stretch.end)
             return days
     return None
@@ -166,7 +184,7 @@ def _next_days(said: Marked, match: re.Match[str], today: date) -> int | None:
 
 
 _HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], int | None], str], ...] = (
-    (pattern(r"\b(?:послезавтра|day\s+after\s+tomorrow|завтра|tomorrow)\b"), _next_days, "ahead"),
+    (pattern(r"\b(?:послезавтра|day\s+after\s+tomorrow|завтра|tomm?orr?ow)\b"), _next_days, "ahead"),
     (pattern(r"(?<![>\w])UNIT\s+(?:через|на)\s+<(?P<count>\d+)>"), _inverted, "ahead"),
     (pattern(r"\b(?:через|спустя)\s+LENGTH"), _length, "ahead"),
     (
@@ -199,7 +217,7 @@ _HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], 
     ),
     (
         pattern(
-            r"(?:\b(?:over|for|in|within|during)\s+)?\b(?:the\s+)?(?:next|coming|following|upcoming)\s+UNIT"
+            r"(?<!from\s)(?<!since\s)(?:\b(?:over|for|in|within|during)\s+)?\b(?<!from\s)(?<!since\s)(?:the\s+)?(?:next|coming|following|upcoming)\s+UNIT"
         ),
         _next_unit,
         "ahead",

@@ -13,6 +13,26 @@ from nextbest.assistant.intent.number_words import Number, find_numbers, folded
 STRUCK = "\x00"
 """Stands where something was read: no letter, no blank."""
 _DAY = re.compile(r"(?<![\w.-])(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))(?![\w-])")
+_IN_HASTE = tuple(
+    (re.compile(said), meant)
+    for said, meant in (
+        (r"\bпар(?:а|у|ы|е|ой)[\s-]+трой(?:ка|ку|ки|ке|кой)\b", "три"),
+        (r"\bhalf\s+(?:a\s+)?dozen\b", "six"),
+        (r"\b(\w+)[\s-]odd(?=\s+(?:hundred|thousand|million)\b)", r"\1"),
+        (
+            r"\b(тысячи|миллиона)\s+(полтор[аы]|два|две|три|четыре)\b(?!\s+(?:год|месяц|недел|дн|квартал))",
+            r"\2 \1",
+        ),
+        (r"\bпо\s+пятерке\b", "по 5 тыс"),
+        (r"\bпо\s+(?:десятке|червонцу)\b", "по 10 тыс"),
+        (r"\bпо\s+пятнашке\b", "по 15 тыс"),
+        (r"\bпо\s+двадцатке\b", "по 20 тыс"),
+        (r"\bпо\s+тридцатке\b", "по 30 тыс"),
+        (r"\bпо\s+(?:полтиннику|полтосу)\b", "по 50 тыс"),
+        (r"\bпо\s+сотке\b", "по 100 тыс"),
+    )
+)
+"""Numbers of haste and rough ones: how many in "пару-тройку", how much each time in "по пятнашке"."""
 NUMBER = r"<(\d+)>"
 """Regular expression of a number's place."""
 
@@ -29,6 +49,8 @@ class Marked:
     def of(cls, text: str) -> "Marked":
         """Mark a text as cleaned."""
         plain = re.sub(r"[<>@]", " ", folded(text))
+        for said, meant in _IN_HASTE:
+            plain = said.sub(meant, plain)
         days: list[date] = []
 
         def mark_day(match: re.Match[str]) -> str:

@@ -9,17 +9,21 @@ from functools import lru_cache
 
 from nextbest.assistant.intent.marked import STRUCK
 from nextbest.assistant.intent.number_words import folded
+from nextbest.assistant.intent.similarity import similarities
 from nextbest.text.morphology import lemma
 from nextbest.text.number_words import UNITS
 
 _ID = r"(?P<id>[a-zA-Z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)"
 _CLIENT = re.compile(
     r"\b(?:клиент|пользовател|покупател|заказчик|инвестор|вкладчик|юзер|держател|абонент|посетител|customer|visitor|client|user|account|investor|shopper|buyer|holder)"
-    r"[а-яa-z]*?(?:'s)?(?:[\s_]*(?:с\s+|под\s+|with\s+)?(?:the\s+)?(?:id|ид|айди|номер[а-я]*|number|no\.?))?\s*[:#№=]?\s*"
+    r"[а-яa-z]*?(?:'s)?(?:[\s_]*(?:с\s+|под\s+|with\s+)?(?:the\s+)?(?:id|ид|айди|номер[а-я]*|number(?:ed)?|no\.?))?\s*[:#№=]?\s*"
     + _ID,
     re.IGNORECASE,
 )
-_LABELLED = re.compile(r"\b(?:id|ид|айди)\s*[:#№=]?\s*(?P<id>\d{1,18})\b", re.IGNORECASE)
+_LABELLED = re.compile(
+    r"\b(?:id|ид|айди|(?:человек[а-я]*|мужчин[а-я]+|женщин[а-я]+|лиц[оауе]м?|person|man|woman|guy)\s+(?:с\s+|под\s+|with\s+(?:the\s+)?)?(?:номер[а-я]*|number|no\.?))\s*(?:[:#№=]|is\b)?\s*(?P<id>\d{1,18})\b",
+    re.IGNORECASE,
+)
 _BARE_CLIENT = re.compile(r"(?<![\w-])(?P<id>[cCсС]\d{4,12})(?![\w-])")
 _CODE = re.compile(r"(?<![\w-])(?P<id>[A-ZАВЕКМНОРСТУХ]{1,3}-\d{1,8})(?![\w-])")
 _NUMBERED = re.compile(
@@ -71,7 +75,7 @@ _GOALS = {
     "car": r"\bмашин[уыае]\b|автомобил|\bавто\b|\bтачк[уи]\b|\b(?:car|vehicle)\b",
     "growth": r"пр[ие]умнож|рост[а-я]*\s+капитал|капитал[а-я]*\s+рос|(?:увелич|нараст|нарасти)[а-я]+\s+(?:\w+\s+)?(?:капитал|сбережени)|"
     r"\b(?:grow(?:th)?|increase|multiply)\s+(?:of\s+)?"
-    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\b(?:make|let|want)\s+(?:my\s+|the\s+|this\s+)?(?:money|it|savings|capital)\s+(?:to\s+)?grow\b|\bчтобы\s+(?:деньги\s+|они\s+)?росли\b|\bcapital\s+growth\b",
+    r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\b(?:make|let|want)\s+(?:my\s+|the\s+|this\s+)?(?:money|it|savings|capital)\s+(?:to\s+)?grow\b|\bчтобы\s+(?:деньги\s+|они\s+)?росли\b|\bcapital\s+growth\b|\bgoal\s+(?:is|being)\s+(?:\w+\s+)?growth\b",
 }
 _GOAL = {goal: re.compile(words) for goal, words in _GOALS.items()}
 _PLAIN_GOALS = {"pension", "growth"}
@@ -94,7 +98,7 @@ _REJECTS = re.compile(
     r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+(?:предлагай|показывай|советуй|рекомендуй)(?:те)?\b|\b(?:don'?t|do\s+not)\s+(?:suggest|show|offer|recommend)|\b(?:seen|watched|played|read)\s+(?:them|it|that|those|these)(?:\s+all)?\b|\bown\s+(?:it|them)\b|\balready\s+(?:seen|watched|played|read|have|own)\b|\bуже\s+(?:видел|смотрел|играл|читал|прош[её]л|есть)|(?:видел|видела|смотрел|смотрела|играл|играла|читал|читала)\s+(?:я\s+)?(?:это|эт[иу]|их|е[её]|его)|не\s+нравится|\bне\s+по\s+душе|"
     r"\b(?:что|чт[оё])-?\s*(?:то|нибудь)\s+друго[ею]|^\W*друг(?:ое|ую|ой|ие)\W*$|\bдавай\s+друг(?:ое|ую|ой|ие)\b|"
     r"\bnot\s+(?:this|that|these|those|it)\b(?!\s+(?:much|many|often|long))|\b(?:something|anything)\s+(?:else|different)\b|"
-    r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\ba\s+different\s+one\b|\bnot\s+interested\b"
+    r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\ba\s+different\s+one\b|\bnot\s+interested\b|\bnot\s+(?:feeling|keen\s+on|into|mad\s+about)\b|\bdon'?t\s+fancy\b|\bне\s+(?:цепля|зашл|впечатл|вариант\b)"
 )
 _ASSET_WORDS = {
     "BTC": r"btc|bitcoins?|биткоин[а-я]*|биток|битк[ауеио]м?",
@@ -209,7 +213,32 @@ def find_asset(
                 if re.fullmatch(rf"{ticker}[-/_.:]?(?:usdt?|usdc|rub|eur|me|tqbr)?", one, re.I)
             ]
             found += [(match.start(), -len(match[0]), min(ids, key=len))] if ids else []
-    return min(found)[2] if found else None
+    return min(found)[2] if found else _misspelt_asset(lowered, named)
+
+
+def _misspelt_asset(lowered: str, named: Mapping[str, Sequence[str]]) -> str | None:
+    """The asset of one long name that a word of the text is one slip away from: "microsft", "etherium"."""
+    words = list(dict.fromkeys(re.findall(r"[^\W\d_]{6,}", lowered)))
+    names = [
+        (folded(name), one) for one, each in named.items() for name in each if _IS_LONG_WORD.fullmatch(name)
+    ]
+    if not words or not names:
+        return None
+    alike_WN = similarities(words, [name for name, _ in names])
+    for w, word in enumerate(words):
+        for n, (name, asset_id) in enumerate(names):
+            slips = (1 - alike_WN[w, n]) * max(len(word), len(name))
+            if word[0] == name[0] and round(slips) == 1 and not _is_ending(word, name):
+                return asset_id
+    return None
+
+
+_IS_LONG_WORD = re.compile(r"[^\W\d_]{6,}")
+
+
+def _is_ending(word: str, name: str) -> bool:
+    """Whether two words differ at their last letters alone: another word of the family, no slip."""
+    return word[:-1] == name[: len(word) - 1] or name[:-1] == word[: len(name) - 1]
 
 
 @lru_cache(maxsize=10_000)

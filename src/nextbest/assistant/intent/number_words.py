@@ -98,13 +98,16 @@ def _goes_on(text: str, before: Number, number: Number) -> bool:
 
 _ABOUT = frozenset({"тысяч", "тыщ", "миллионов"})
 """A scale in the case that only a number before it or after it asks for: "миллионов восемь"."""
-_ROUGH = re.compile(r"(?:тысяч|тыщ|миллионов)(?:\s+(?:до|за|на|в|по|под|около))?\s+")
+_OF_TIME = re.compile(r"\s*(?:д(?:ень|ня|ней)|недел|месяц|год|лет\b|квартал)")
+_ROUGH = re.compile(r"(?:тысяч|тыщ|миллионов|тысячи(?=\s+(?:за|до)\s))(?:\s+(?:до|за|на|в|по|под|около))?\s+")
 
 
 def _is_about(text: str, before: Number, number: Number) -> bool:
     """Whether a scale stands before its number, as in Russian of what is only about so much."""
     if number.has_scale or not before.is_word or before.value not in (1e3, 1e6) or number.value >= 1000:
         return False
+    if " за " in text[before.start : number.start] and _OF_TIME.match(text, number.end):
+        return False  # "тысячи за три года"
     return _ROUGH.fullmatch(text, before.start, number.start) is not None
 
 

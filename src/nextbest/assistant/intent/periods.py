@@ -34,9 +34,9 @@ def find_period(said: Marked, *, today: date) -> Period | None:
 
 # --- of the calendar --------------------------------------------------------------------------------
 _SINCE = re.compile(
-    r"(?:\b(?:начиная\s+)?(?:с|со|от)|\bsince|\bfrom|\bstarting|\b(?:в\s+)?промежутке\s+(?:с|между)|\bмежду|\bbetween)\s+"
+    r"(?:\b(?:начиная\s+)?(?:с|со|от)|\bsince(?:\s+(?:i|we)\s+[a-z]+(?:\s+[a-z]+)?\s+in)?|\bfrom|\bstarting|\b(?:в\s+)?промежутке\s+(?:с|между)|\bмежду|\bbetween)\s+"
 )
-_TO = re.compile(r"\s*(?:по|до|to|till?|until|through|and|и|-|–|—)\s*")
+_TO = re.compile(r"\s*(?:по|до|to|till?|until|through|thru|and|и|-|–|—)\s*")
 _DAY_OF_RANGE = re.compile(
     rf"<(?P<day>\d+)>(?:-?(?:го|th|st|nd|rd))?\s*(?:по|до|to|till?|and|и|-|–|—)\s*(?=<\d+>(?:-?(?:го|th|st|nd|rd))?\s+(?:of\s+)?{MONTH})"
 )
@@ -45,12 +45,17 @@ _IN = re.compile(
 )
 _RESULT_OF = r"итоги|итог|результат[а-я]*|доходност[а-я]+|прибыл[а-я]+|убыт[а-я]+|дивиденд[а-я]+|просадк[а-я]+|расход[а-я]+|трат[а-я]+|results?|returns?|dividends"
 _UNPREPARED = re.compile(
-    rf"(?<![\w<])(?:(?:{_RESULT_OF})\s+(?={MONTH}))|"
-    r"(?<![\w<])(?=прошл|предыдущ|минувш|прошедш|позапрошл|эт(?:от|а|у|ой|ом)\b|текущ|last\b|previous|this\b|current|the\s+year\s+before|"
+    rf"(?<![\w<])(?:(?:{_RESULT_OF})\s+(?={MONTH}))|(?<![\w<])(?={MONTH}\s*(?:[-–—]|through|thru|to|till?|until|по)\s*{MONTH})|"
+    r"(?<![\w<])(?=прошл|предыдущ|минувш|прошедш|позапрошл|эт(?:от|а|у|ой|ом)\b|текущ|last\b|previous|this\b|current|the\s+(?:year|quarter|month|week)\s+before|"
     r"перв|втор|трет|четв|first|second|third|fourth|1st|2nd|3rd|4th|i\b|ii\b|iii\b|iv\b|q[1-4]\b|h[12]\b|"
     r"летом|зимой|весной|осенью|<\d+>)"
 )
-_RANGE_OF_YEARS = re.compile(r"<\d+>\s*[-–—]\s*<\d+>")
+_GOES_ON = re.compile(
+    rf"\s*(?:[-–—]|\b(?:and|и|to|through|по))\s*(?=<\d+>)|\s*(?:[-–—]|through|thru|to|till?|until|по)\s*(?={MONTH})"
+)
+"""After the first of two: "2024–2025", "2023 and 2024", "May through August"."""
+_THE_WEEKEND = re.compile(r"(?:the\s+|эти\s+)?(?:weekend|выходн)")
+_RANGE_OF_YEARS = re.compile(r"<\d+>\s*(?:[-–—]|to|through|по)\s*<\d+>")
 
 
 def _since(said: Marked, today: date) -> Period | None:
@@ -98,6 +103,8 @@ def _named(said: Marked, today: date) -> Period | None:
     anchors = [(each, False) for each in _IN.finditer(said.text)]
     anchors += [(each, True) for each in _UNPREPARED.finditer(said.text)]
     for anchor, needs_year in sorted(anchors, key=lambda each: (each[0].start(), each[1])):
+        if anchor[0].startswith(("на", "for", "on", "at")) and _THE_WEEKEND.match(said.text, anchor.end()):
+            continue  # "five games for the weekend"
         stretch = read_stretch(said, anchor.end(), today=today, is_ahead=False)
         if stretch is None or (needs_year and not _is_named_alone(said, anchor.end(), stretch)):
             continue
@@ -106,10 +113,8 @@ def _named(said: Marked, today: date) -> Period | None:
         if about_future and re.match(MONTH, said.text[anchor.end() :]) and not stretch.has_year:
             continue  # "what will I buy in December" is no question about the last one
         first, last, end = stretch.first, stretch.last, stretch.end
-        if re.match(r"\s*[-–—]\s*<\d+>", said.text[end:]) and (
-            (more := _range_from(said, anchor.end(), today)) is not None
-        ):
-            first, last, end = more
+        if _GOES_ON.match(said.text, end) and (more := _range_from(said, anchor.end(), today)) is not None:
+            first, last, end = more if more[2] > end else (first, last, end)
         is_open = last >= today
         last = min(last, today)
         if first > last:

@@ -13,6 +13,7 @@ from nextbest.assistant.base import Language, Link, Money, Slots
 from nextbest.assistant.intent import names
 from nextbest.assistant.intent.amounts import find_amounts, find_lone_sum
 from nextbest.assistant.intent.counts import find_k, find_ordinal
+from nextbest.assistant.intent.durations import TAKEN_BACK
 from nextbest.assistant.intent.horizons import find_bare_length, find_horizon
 from nextbest.assistant.intent.language import is_transliterated, to_cyrillic
 from nextbest.assistant.intent.marked import STRUCK, Marked
@@ -47,6 +48,7 @@ def find_slots(
     linker: Links | None = None,
     assets: Iterable[str] | Mapping[str, Sequence[str]] | None = None,
     categories: Iterable[str] | Mapping[str, Sequence[str]] | None = None,
+    expects_item: bool = False,
 ) -> Slots:
     """Slots of one text; a text that says nothing of the kind has none (`Slots()`).
 
@@ -64,6 +66,8 @@ def find_slots(
         Asset ids of the market store, with names where they are known; None: no assets.
     categories
         Values of the catalogue's category, with other names where there are any; None: none.
+    expects_item
+        An item must be meant, so that everyday words may be its title.
 
     Notes
     -----
@@ -71,7 +75,7 @@ def find_slots(
     the other way round. Time is O(length of the text).
     """
     items = linker.link(text, language) if linker is not None else ()
-    if linker is not None and not items and _ALIKE.search(text):
+    if linker is not None and not items and (expects_item or _ALIKE.search(text)):
         items = linker.link(text, language, expects_item=True)
     left = text
     for link in items:
@@ -115,6 +119,8 @@ def find_bare_sum(text: str) -> Money | None:
 
 def _times(said: Marked, today: date) -> tuple[int | None, Period | None, int | None]:
     """Days ahead, days back, and the days of the one of them that the intent may turn round."""
+    for match in TAKEN_BACK.finditer(said.text):
+        said.strike(match)
     horizon = find_horizon(said, today=today)
     period = find_period(said, today=today)
     if horizon is None and period is None and (days := find_bare_length(said)) is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -117,7 +117,8 @@ class Understander:
         said = language or detect_language(cleaned) or DEFAULT_LANGUAGE
         if not has_words(cleaned):
             return Understood(cleaned, said, "small_talk", 1.0)
-        slots = find_slots(
+        read = partial(
+            find_slots,
             cleaned,
             said,
             today=today or datetime.now(UTC).date(),
@@ -125,8 +126,11 @@ class Understander:
             assets=assets,
             categories=categories,
         )
+        slots = read()
         order = ranked(self._probabilities(cleaned, slots))
         (intent, probability), *others = order
+        if intent == "similar" and not slots.items and linker is not None:
+            slots = read(expects_item=True)  # like what?
         return Understood(
             text=cleaned,
             language=said,
