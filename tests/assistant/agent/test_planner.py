@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from assistant.agent import tool_cases
+from assistant.agent.later_cases import TOOLS_LATER
 from assistant.intent.slot_cases import ASSETS, CATEGORIES, TODAY
 from nextbest.assistant.agent.followups import resolve
 from nextbest.assistant.agent.planner import Plan, plan
 from nextbest.assistant.base import Intent, Language, Room, ToolCall, Understood
+from nextbest.assistant.intent.language import detect_language
 from nextbest.assistant.intent.slots import find_slots
 from nextbest.assistant.memory.past import Past
 
@@ -22,6 +24,16 @@ TOOLS: list[tuple[str, Intent, Language, str]] = [
     *((text, "plan", "ru", "portfolio_plan") for text in tool_cases.PLAN_RU),
     *((text, "plan", "en", "portfolio_tracking") for text in tool_cases.TRACKING_EN),
     *((text, "plan", "en", "portfolio_plan") for text in tool_cases.PLAN_EN),
+    *(
+        (
+            text,
+            "bank_product" if tool in ("search_documents", "bank_products") else "plan",
+            detect_language(text) or "en",
+            tool,
+        )
+        for tool, texts in TOOLS_LATER.items()
+        for text in texts
+    ),
 ]
 
 

@@ -44,7 +44,9 @@ TAKES = re.compile(
     _IGNORE,
 )
 _CONDITIONS = re.compile(
-    r"комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|паспорт\w*|bring\b|бумаг\w*|papers?\b|paperwork|справк\w*|досрочн\w+|раньше\s+срока|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
+    r"за\s+что\s+(?:списал|снял|взял)|страховк\w*\s+вклад|требу(?:ет|ют)\w*|подтвержд\w+\s+доход|\bобмен\w*|возврат\w*|доставк\w*|доверенност\w*|в\s+как(?:ой|их|ие)\s+валют|что\s+(?:мне\s+)?нужно,?\s+чтобы|ограничени\w+"
+    r"|\bproof\b|opening\s+hours|\bbranch(?:es)?\b|\bcurrenc(?:y|ies)\b|\bdeliver\w*|\battorney\b|\bwho\s+can\b|\bexchange\s+(?:a|the|my|it)\b"
+    r"|комисси\w+|тариф\w*|услови[яейю]\w*|обслуживани[ея]|документ\w*|требовани\w+|правил[аоу]\b|паспорт\w*|bring\b|бумаг\w*|papers?\b|paperwork|справк\w*|досрочн\w+|раньше\s+срока|поручител\w+|лимит\w*|штраф\w*|пен[яию]\b|ставк\w+|процент\w*"
     r"|кэшб[эе]к\w*\s+(?:по|начисл)|льготн\w+|грейс\w*|срок\w*\s+действи|пин-?код\w*|налог\w*|застрахован\w*|смс|минимальн\w+|плат[аыу]\b|просроч\w+|входит"
     r"|начисля\w+|плат(?:ить|ят|ите|ится)\b|скольки\s+лет|заявк\w+|сколько\s+(?:сто|ид[её]т|дней|рассматрива|занимает|времени|длится)|со\s+скольки|можно\s+ли|что\s+будет,?\s+если|где\s+(?:почитать|посмотреть|найти)"
     r"|как\s+(?:мне\s+)?(?:открыть|закрыть|заблокировать|разблокировать|перевыпустить|оформить|получить|активировать|поменять|изменить|сменить|подключить|отключить|снять|перевести|вернуть|пополнить|погасить|подать|узнать)"
@@ -60,17 +62,19 @@ _HOW = re.compile(
     _IGNORE,
 )
 """A question of manner, time, place or amount: it isn't about which product."""
-_OF_TIME = re.compile(
-    r"^\W*(?:[\w',]+\s+){0,4}(?:how\s+long|сколько\s+(?:времени|дней|обычно\s+рассматрива\w+))\b", _IGNORE
+_NO_CHOICE = re.compile(
+    r"^\W*(?:[\w',]+\s+){0,4}(?:how\s+long|сколько\s+(?:времени|дней|обычно\s+рассматрива\w+))\b"
+    r"|страховк\w*\s+вклад|\bв\s+как(?:ой|их)\s+валют",
+    _IGNORE,
 )
-"""How long something takes is never a choice."""
+"""How long something takes is never a choice, nor are a deposit's insurance and its currency."""
 _CHOICE = re.compile(
     r"что\s+из|имеет\s+смысл|(?:дадут|дадите|одобрят|одобрите|выдадут)\s+ли|\bwill\s+you\s+(?:give|approve)|approved\b|выбрать|выбор\w*|выгоднее|посовет\w*|порекоменд\w*|рекоменду\w*|предлож\w*|предлага\w*|подбер\w*|подобр\w*|присовет\w*|что\s+(?:(?:мне|ему|ей|ещ[её]|бы)\s+)*(?:оформить|взять|подключить|продать|открыть)"
     r"|как(?:ой|ая|ую|ое|ие|им|ими)\s+(?:[\w-]+\s+){0,3}?(?:мне|ему|ей|клиент\w*|лучше|взять|выбрать|подойд\w*|подход\w*|оформить|пригод\w*|выгоднее)\b"
     r"|на\s+какие|какие\s+у\s+вас\s+есть|чего\s+не\s+хватает|пригодятся|(?:нуж(?:ен|на|но|ны)|стоит|надо)\s+ли\s+(?:мне|ему|ей|нам|клиент\w*)|возьм[её]т\s+ли|откроет\s+ли|следующ\w+\s+продукт|топ-?\s?\d"
     r"|\b(?:recommend|suggest|pick|advise|offer|sell|should\s+(?:i|we|he|she)|which\s+(?:[\w'-]+\s+){0,4}?(?:should|for\s+me|suits?|fits?|best|likely|useful|do\s+you\s+recommend)"
     r"|be(?:st|tter)\s+for\s+(?:me|us)|choos\w+|suit\s+me|right\s+for\s+me|next\s+best|missing|top\s+\d+|sign\s+up|what\s+(?:cards|loans|deposits|accounts)\s+do\s+you\s+have)\b"
-    r"|(?:можно\s+(?:ли\s+)?(?:мне\s+)?|могу\s+ли\s+(?:я\s+)?)(?:у\s+вас\s+)?(?:взять|получить|оформить|открыть)(?!\s+\w+\s+без)|(?:у\s+вас\s+есть|есть\s+ли\s+у\s+вас)\s+(?:\w+\s+){0,2}(?:карт|вклад|кредит|ипотек|сч[её]т|депозит|страхов|продукт)"
+    r"|(?:можно\s+(?:ли\s+)?(?:мне\s+)?|могу\s+ли\s+(?:я\s+)?)(?:у\s+вас\s+)?(?:взять|получить|оформить|открыть)(?!\s+\w+\s+без|\s+(?:доверенн|справк|выписк|возврат|перевод|вычет))|(?:у\s+вас\s+есть|есть\s+ли\s+у\s+вас)\s+(?:\w+\s+){0,2}(?:карт|вклад|кредит|ипотек|сч[её]т|депозит|страхов|продукт)"
     r"|\bcan\s+i\s+(?:get|take|have|open)\s+an?\s+(?:\w+\s+){0,2}(?:loan|card|deposit|mortgage|account)|\bdo\s+you\s+have\s+(?:\w+\s+){0,3}(?:cards?|deposits?|loans?|accounts?|mortgages?|insurance|products?)\b"
     r"|\bdo\s+i\s+need\s+an?\s+(?:loan|card|deposit|mortgage|account|credit\s+card|insurance)\b|\bwill\s+client\b",
     _IGNORE,
@@ -78,11 +82,11 @@ _CHOICE = re.compile(
 _TRACKING = re.compile(
     r"достиг\w*|дости(?:чь|жим\w*)|успе(?:ю|ва\w+|ем)|в\s+срок|под\s+угроз\w+|отста\w+|опережа\w+|по\s+(?:плану|графику)|ид[её]т\s+(?:ли|план)|ид[её]м\s+ли"
     r"|иду\b|обстоят\s+дела|дойду|дотян\w+|на\s+пути|прогресс\w*|продвига\w+|движ[ует]\w*\s+к\s+цели|как\s+(?:там\s+|ид[её]т|идут\s+дела|обстоят\s+дела).{0,20}\bцел\w+|как\s+(?:поживает\s+)?мо[яй]\s+(?:цель|план)\b"
-    r"|близ(?:ко|ок|ка|ки)\s+(?:ли\s+)?(?:\w+\s+)?к?\s*цели|(?:далеко|много|сколько)\s+(?:\w+\s+)?(?:осталось\s+)?до\s+цели|осталось\s+до\s+(?:цели|плана)|на\s+каком\s+(?:я\s+)?этапе|план\w*\s+выполн\w+|выполн\w+\s+(?:\w+\s+)?план\w*"
+    r"|сколько\s+процентов\s+(?:плана|цели)|выбил\w*\s+(?:ли\s+(?:я\s+)?)?из\s+(?:плана|графика)|план\w*\s+(?:\w+\s+){1,3}выполня\w+|(?:часть|доля|долю)\s+(?:цели|плана)|далеко\s+(?:\w+\s+){1,3}до\s+цели|близ(?:ко|ок|ка|ки)\s+(?:ли\s+)?(?:\w+\s+)?к?\s*цели|(?:далеко|много|сколько)\s+(?:\w+\s+)?(?:осталось\s+)?до\s+цели|осталось\s+до\s+(?:цели|плана)|на\s+каком\s+(?:я\s+)?этапе|план\w*\s+выполн\w+|выполн\w+\s+(?:\w+\s+)?план\w*"
     r"|относительно\s+плана|отклон\w+\s+от\s+плана|сорв[её]т\w*|сбил\w+|укладыва\w+"
     r"|on\s+(?:track|schedule|course)|fall(?:en|ing)?\s+behind|fell\s+behind|in\s+time\b|(?:hit|reach|meet|make)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?(?:goal|target)|at\s+risk|(?:behind|ahead\s+of|off|against)\s+(?:my\s+|the\s+)?(?:plan|schedule)"
     r"|keep(?:ing)?\s+up|behind\s+(?:\w+\s+){0,3}schedule|my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\s+(?:is\s+)?(?:doing|going)|how(?:'s|\s+is|\s+are)\s+my\s+(?:\w+\s+){0,2}(?:goal|plan)s?\b"
-    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:stick|stuck|sticking|keep|kept|keeping)\s+(?:to|with)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?plan\b|\bam\s+i\s+ahead\b|ahead\s+or\s+behind|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|how\s+far\s+along|fall(?:en)?\s+off|fell\s+off|of\s+the\s+plan\s+is\s+done",
+    r"|progress\w*|deadline|how\s+far\s+(?:am|are|is|off)|how\s+close|(?:much|share|part|portion)\s+of\s+(?:my|the|our|his|her)\s+(?:goal|target|plan)\b|slip(?:ped|ping)?\s+behind|f[ae]ll\s+short|where\s+(?:am|are|do)\s+(?:i|we)\s+(?:stand\s+)?(?:against|with|on)\s+(?:my|the|our)\s+(?:\w+\s+)?(?:goal|plan|target)s?\b|left\s+(?:to|until|till)\s+(?:my|the)\s+goal|going\s+to\s+plan|(?:stick|stuck|sticking|keep|kept|keeping)\s+(?:to|with)\s+(?:my|the|our|his|her|their)\s+(?:\w+\s+)?plan\b|\bam\s+i\s+ahead\b|ahead\s+or\s+behind|(?:goal|plan|savings)\s+(?:\w+\s+){0,3}coming\s+along|coming\s+along|drifted|how\s+far\s+along|fall(?:en)?\s+off|fell\s+off|of\s+the\s+plan\s+is\s+done",
     _IGNORE,
 )
 _PLANNING = re.compile(
@@ -168,7 +172,7 @@ def asks_conditions(text: str) -> bool:
     >>> asks_conditions("какая комиссия по карте?"), asks_conditions("посоветуйте карту без комиссии")
     (True, False)
     """
-    if _OF_TIME.search(text):
+    if _NO_CHOICE.search(text):
         return True
     asks = _CONDITIONS.search(text) is not None or _HOW.search(text) is not None
     return asks and _CHOICE.search(text) is None
