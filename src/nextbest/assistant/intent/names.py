@@ -13,7 +13,7 @@ from nextbest.assistant.intent.similarity import similarities
 from nextbest.text.morphology import lemma
 from nextbest.text.number_words import UNITS
 
-_ID = r"(?P<id>[a-zA-Z]{0,4}[-_]?\d{1,18})\b(?![.,]\d)"
+_ID = r"(?P<id>(?:[a-zA-Z]{0,4}|[АВЕКМНОРСТУХ]{1,3}-)[-_]?\d{1,18})\b(?![.,]\d)"
 _CLIENT = re.compile(
     r"\b(?:клиент|пользовател|покупател|заказчик|инвестор|вкладчик|юзер|держател|абонент|посетител|customer|visitor|client|user|account|investor|shopper|buyer|holder)"
     r"[а-яa-z]*?(?:'s)?(?:[\s_]*(?:с\s+|под\s+|with\s+)?(?:the\s+)?(?:id|ид|айди|номер[а-я]*|number(?:ed)?|no\.?))?\s*[:#№=]?\s*"
@@ -21,10 +21,10 @@ _CLIENT = re.compile(
     re.IGNORECASE,
 )
 _LABELLED = re.compile(
-    r"\b(?:id|ид|айди|(?:человек[а-я]*|мужчин[а-я]+|женщин[а-я]+|лиц[оауе]м?|person|man|woman|guy)\s+(?:с\s+|под\s+|with\s+(?:the\s+)?)?(?:номер[а-я]*|number|no\.?))\s*(?:[:#№=]|is\b)?\s*(?P<id>\d{1,18})\b",
+    r"\b(?:id|ид|айди|(?:человек[а-я]*|мужчин[а-я]+|женщин[а-я]+|лиц[оауе]м?|person|man|woman|guy)\s+(?:с\s+|под\s+|with\s+(?:the\s+)?)?(?:номер[а-я]*|number|no\.?)|(?:его|е[её]|his|her|their)\s+(?:номер|number))\s*(?:[:#№=]|is\b)?\s*(?P<id>\d{1,18})\b",
     re.IGNORECASE,
 )
-_BARE_CLIENT = re.compile(r"(?<![\w-])(?P<id>[cCсС]\d{4,12})(?![\w-])")
+_BARE_CLIENT = re.compile(r"(?<![\w-])(?P<id>[cCсСuU]\d{4,12})(?![\w-])")
 _CODE = re.compile(r"(?<![\w-])(?P<id>[A-ZАВЕКМНОРСТУХ]{1,3}-\d{1,8})(?![\w-])")
 _NUMBERED = re.compile(
     r"(?<![\w-])(?:number|no\.|номер(?:ом|а|у)?|№|#)\s*(?P<id>\d{2,18})\b(?![.,]\d)", re.IGNORECASE
@@ -38,12 +38,12 @@ _NO_UNIT = (
     r"(?!\s*(?:[%/₽$€£]|тыс|млн|млрд|к\b|k\b|m\b|руб|р\b|долл|бакс|евро|дол|rub|usd|eur|dollar|rouble|buck|euro|pound|million|thousand|процент|percent|"
     r"акци|бумаг|игр|товар|stocks?|shares?|games?|items?|лет|год|дн|недел|мес|days?|weeks?|months?|years?|\d))(?![.,]\d|[-–—]\d)"
 )
-_NO_YEAR = r"(?!(?:19[89]|20\d)\d\b)"
+_NO_YEAR = r"(?!(?:19[89]|20[0-5])\d\b)"
 _NUMBER_OF = re.compile(
     r"(?:\b(?:портфел[а-я]*|portfolios?(?:\s+of)?|план[ау]?(?:\s+для)?|plan\s+(?:of|for))\s*(?:[#№]|номер|number|no\.)\s*(?P<id>\d{1,18})\b"
     rf"|\b(?:портфел[а-я]*(?:\s+у)?|portfolios?(?:\s+of)?)\s+{_NO_YEAR}(?P<bare>\d{{1,18}})\b{_NO_UNIT}"
     rf"|\b(?:сравни(?:те)?|compare)\s+{_NO_YEAR}(?P<compared>\d{{1,18}})\b{_NO_UNIT}"
-    rf"|\bу\s+{_NO_YEAR}(?P<whose>\d{{3,18}})\b{_NO_UNIT}"
+    rf"|\bу\s+{_NO_YEAR}(?P<whose>\d{{2,18}})\b{_NO_UNIT}(?!\W+(?:меся|час|день|дн|лет|год))"
     rf"|\b(?:volatility|drawdown|returns?|dividends|holdings|worth|spend(?:ing)?|purchases|expenses|волатильность|доходность|просадка|траты|покупки)\s+(?:for|of|у|для)\s+{_NO_YEAR}(?P<of>\d{{1,18}})\b{_NO_UNIT}"
     rf"|\b(?:(?:investor|client|customer|people|portfolio|user)s?\s+(?:similar\s+to|like)|похож[а-я]+\s+на)\s+{_NO_YEAR}(?P<likened>\d{{2,18}})\b{_NO_UNIT}"
     r"|\b(?P<placed>\d{1,18})-(?:й|го|му|ый|ого|ому|th|st|nd|rd)\s+(?:клиент|покупател|пользовател|инвестор|client|customer|user)[а-я]*"
@@ -54,13 +54,48 @@ _NUMBER_OF = re.compile(
     re.IGNORECASE,
 )
 """A bare number where only a client's can stand: "портфель 37285", "у 15889", "compare 884 with"."""
+_TWO = rf"{_NO_YEAR}(?P<id>\d{{2,18}})\b{_NO_UNIT}"
+_THREE = rf"{_NO_YEAR}(?P<id>\d{{3,18}})\b{_NO_UNIT}"
+_DOES = (
+    r"(?:hold|own|have|has|had|buy|bought|buys|need|needs|like|want|wants|take|takes|get|keep|spend|order|reach|asks?|holds|will|is|going\s+to|likely|ahead|behind|"
+    r"on\s+track|doing|holding|buying|spending|invested)\b"
+)
+_BARE_NUMBERS = tuple(
+    re.compile(words, re.IGNORECASE)
+    for words in (
+        rf"\b(?:does|is|will|would|did|has|can|should|what['’]?s|what\s+is|how['’]?s|how\s+is|where['’]?s)\s+{_TWO}(?=\s+(?:\w+\s+)?{_DOES})",
+        rf"\bwhen\s+(?:does|will)\s+{_THREE}|\bвладеет\s+{_THREE.replace('<id>', '<held>')}|\b(?:сч[её]т|транзакции|ideas\s+for|good\s+for)\s+{_THREE.replace('<id>', '<own>')}",
+        rf"{_THREE}(?=\s+(?:опять\s+|снова\s+|дальше\s+)?(?:прид[её]т|верн[её]тся|купит|закажет|возьм[её]т|положит|захочет|оплатит)\b)",
+        rf"{_THREE}(?=\s+(?:takes|buys|falls|stands|comes?\s+back|will\s+(?:buy|take|rent|order|need|want|pay))\b)",
+        rf"\bwhat\s+{_THREE}(?=\s+{_DOES})",
+        rf"\b(?:plan|numbers|figures|stats|profile|report|summary|goals?|recommendations?|products?)\s+(?:for|of)\s+{_TWO}",
+        rf"\b(?:offer|pitch|sell|recommend|suggest|propose)(?:ed)?\s+(?:(?:it|this|that|something|anything)\s+)?(?:to\s+)?{_TWO}(?=\W*$)",
+        rf"\b(?:pull|bring|look)\s+up\s+{_THREE}",
+        rf"{_THREE}(?=\s+(?:his|her|their|его|е[её]|их)\s)",
+        rf"^\W*{_THREE}(?=\s+(?:опережа|обгоня|отста|куп|возьм|хочет|спрашива|держ|wants|holds|asks|is\b|has\b|will\b))",
+        rf"\b(?:купит|возьм[её]т|закажет|потратит|захочет|предложить|посоветовать|порекомендовать|предложим|посоветуем)\s+{_TWO}(?=\W*$|\s+(?:на|в|к|до|за|из|кроме)\b)",
+        r"^\W*(?P<id>\d{2,18})-(?:й|го|му|ый|ого|ому)\s+(?=что|как|куп|хочет|спрашива|возьм)",
+        rf"\b(?:план[а-я]*|отч[её]т[а-я]*|портфел[а-я]*|подборк[ауи]|рекомендаци[ияй]|цел[ьи]|цифр[ыа]|данн[а-я]+|сводк[ауи]|показател[ия]|информаци[яию])\s+(?:для|по)\s+{_TWO}",
+        rf"^\W*по\s+{_THREE}(?=\s+(?:посмотри|глянь|покажи|дай|скажи|посчитай|что|как)\b)",
+        rf"\bдля\s+{_THREE}(?=\W*$)",
+        rf"\b(?:доходность|просадка|волатильность|покупки|траты)\s+{_THREE}(?=\W*$|\s+(?:за|с|в|на|до|с\s+начала)\s)",
+    )
+)
+"""A bare number that does, is offered or has something, as clerks speak: "will 905 buy", "план для 42"."""
 _OF_CLIENTS = re.compile(
-    r"портфел|групп|\bgoal|\bpeer|average|rest\b|остальн|\bцел[ьи]|клиент|на фоне|сравн|сч[её]т|доходност|просадк|\bплан|account|return|drawdown|\bplan|portfolio|group|peers?\b|client|compar",
+    r"\bothers\b|портфел|групп|\bgoal|\bpeer|average|rest\b|остальн|\bцел[ьи]|клиент|на фоне|сравн|сч[её]т|доходност|просадк|\bплан|account|return|drawdown|\bplan|portfolio|group|peers?\b|client|compar",
     re.IGNORECASE,
 )
 
-_OF_ONE = re.compile(r"\b(?:у|для|от|of|for|by|from|and|а|и|will|does|did|do|with)\s+$|^\W*$", re.IGNORECASE)
-_OWNS = re.compile(r"^['’]s\b")
+_OF_ONE = re.compile(
+    r"\b(?:у|для|от|of|for|by|from|and|а|и|will|does|did|do|with|would|should|sell\s+to|what\s+is|что\s+\w+|показать|товар|понравится(?:\s+ли)?|купит|возьм[её]т|предложить|подойд[её]т)\s+$|^\W*$",
+    re.IGNORECASE,
+)
+_OWNS = re.compile(
+    r"^['’]s\b|^\s+(?:положит|куп|возьм|любит|хочет|закаж|вернет|верн[её]т|likes?\b|wants?\b|will\b|worth\b|buys?\b)",
+    re.IGNORECASE,
+)
+"""After a code that is somebody's."""
 
 _GOALS = {
     "house": r"квартир|\bдом(?:а|у|е|ом|ик[а-я]*)?\b|жиль[еяю]|(?:перв[а-я]+|начальн[а-я]+|на)\s+взнос|недвижимост|ипотек|\bдач[ауие]\b|\b(?:одн|дв|тр)ушк[уаеи]\b|новостройк|коттедж|"
@@ -135,7 +170,7 @@ def find_client(text: str) -> tuple[str | None, str]:
 
     "клиент 884", "client #123456", "c000003"; a Russian letter с before digits is read as the Latin c it looks like.
     """
-    for regex in (_CLIENT, _LABELLED, _BARE_CLIENT, _CODE, _NUMBER_OF, _NUMBERED):
+    for regex in (_CLIENT, _LABELLED, _BARE_CLIENT, _CODE, _NUMBER_OF, _NUMBERED, *_BARE_NUMBERS):
         if match := regex.search(text):
             is_somebody = _OF_ONE.search(text[: match.start()]) or _OWNS.match(text[match.end() :])
             if regex is _CODE and not (is_somebody or _OF_CLIENTS.search(text)):
