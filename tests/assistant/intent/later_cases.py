@@ -128,6 +128,16 @@ TIMES: list[tuple[Language, Intent, str, dict[str, Any]]] = [
     ("en", "next_purchase", "my purchases tomorow", {"horizon_days": 1}),
     ("en", "forecast", "paid in dollars from next week, what will it do over the next fortnight", {"horizon_days": 14}),
     ("ru", "portfolio", "не за год, а за квартал", {"period_days": 91}),
+    ("en", "forecast", "bitcoin at new year?", {"horizon_days": 38}),
+    ("ru", "forecast", "сколько может стоить биткоин под Новый год", {"horizon_days": 38}),
+    ("en", "forecast", "where might Brent be at the end of the quarter", {"horizon_days": 38}),
+    ("en", "forecast", "should I wait a fortnight before buying gold", {"horizon_days": 14}),
+    ("ru", "forecast", "подождать неделю или брать золото", {"horizon_days": 7}),
+    ("en", "forecast", "closing price of Gazprom on the thirtieth of December", {"horizon_days": 37}),
+    ("ru", "portfolio", "сколько стоили мои бумаги первого января", days((2026, 1, 1), (2026, 1, 1))),
+    ("en", "next_purchase", "what I'll drop on skins this winter", {"horizon_days": 97}),
+    ("ru", "next_purchase", "что я куплю этой зимой", {"horizon_days": 97}),
+    ("ru", "next_purchase", "до зарплаты ещё неделя, сколько уйдёт на продукты", {"horizon_days": 7}),
     ("en", "portfolio", "my return since I started in March 2024", days((2024, 3, 1), (2026, 11, 23))),
 ]  # fmt: skip
 """(language, intent, text, fields of `Slots` that are of time)."""

@@ -57,6 +57,7 @@ _HEADS = (
     re.compile(r"@(?P<date>[a-z])"),
     re.compile(rf"<(?P<day>\d+)>(?:-?(?:го|е|му|th|st|nd|rd)\b)?\s+(?:of\s+)?(?P<month>{MONTH})"),
     re.compile(rf"(?P<month>{MONTH})\s+(?:the\s+)?<(?P<day>\d+)>(?:th|st|nd|rd)?(?!\s*(?:год|г\b))"),
+    re.compile(rf"(?P<nth>[a-zа-я]+)\s+(?:of\s+)?(?P<month>{MONTH})"),
     re.compile(rf"(?:(?P<shift>{_SHIFT})\s+)?(?P<month>{MONTH})"),
     re.compile(rf"(?:(?P<shift>{_SHIFT})\s+|the\s+)?(?P<season>{_SEASON})"),
     re.compile(rf"(?:{_YEAR}\s+)?q(?P<quarter>[1-4])\b"),
@@ -160,6 +161,10 @@ def _stretch(
         if not 1 <= number.value <= 31 or number.value != int(number.value):
             return None
         unit, day_of = "day", int(number.value)
+    if nth := groups.get("nth"):
+        unit, day_of = "day", ordinal_value(nth)
+        if day_of is None or not 1 <= day_of <= 31:
+            return None
     if shift is not None and own_year is None:
         found = _beside(unit, month, shift, today)
     else:

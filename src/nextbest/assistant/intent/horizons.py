@@ -30,6 +30,7 @@ _OF_AGE = (
 )
 _UNTIL = re.compile(
     r"\b(?:к|до|by|until|till?|before|through|up\s+to|between\s+(?:now|today)\s+and)\s+"
+    r"|\bat\s+(?=(?:the\s+)?(?:very\s+)?(?:end|start|beginning)\s+of|(?:the\s+)?new\s+year|christmas)|\b(?:под|на)\s+(?=нов(?:ый|ого)\s+год|рождеств)"
     r"|\b(?=(?:next|this\s+coming|следующ[а-я]+|будущ[а-я]+)\s+(?:летом|зимой|весной|осенью|summer|winter|spring|autumn)\b)"
 )
 _REST_OF = pattern(
@@ -45,16 +46,16 @@ _AGE_THEN = re.compile(
 )
 _IN_STRETCH = re.compile(
     rf"\b(?:в|во|на|за|in|for|during)\s+(?={MONTH}|(?:the\s+)?(?:first|second|third|fourth|1st|2nd|3rd|4th)\s+(?:half|quarter)\b|q[1-4]\b|h[12]\b"
-    r"|(?:перв|втор|трет|четв[её]рт)[а-я]+\s+(?:половин|полугоди|квартал)|(?:(?:следующ|будущ)[а-я]+\s+|the\s+|next\s+)?(?:зиму|весну|лето|осень|winter|spring|summer|autumn)\b)"
+    r"|(?:перв|втор|трет|четв[её]рт)[а-я]+\s+(?:половин|полугоди|квартал)|(?:(?:следующ|будущ|эт)[а-я]+\s+|the\s+|next\s+|this\s+)?(?:зиму|весну|лето|осень|winter|spring|summer|autumn)\b)"
     r"|\b(?:в|на|за|in|for|on|at|over|during)\s+(?=(?:the\s+|this\s+|эти(?:х)?\s+)?(?:weekend|выходны[ехм]))"
-    r"|(?<!\w)(?=весной|летом|осенью|зимой)"
+    r"|(?<!\w)(?=(?:эт[а-я]+\s+)?(?:весной|летом|осенью|зимой)|this\s+(?:winter|summer|spring|autumn))"
 )
 _SAVES = re.compile(r"накоп|\bкоп|скоп|отклад|отлож|собрать|\bsav")
 """Beside these "на лето" is what the money is for: by the summer's first day."""
 _COMING_WEEKEND = re.compile(
     r"\b(?=(?:(?:(?:this\s+|the\s+)?coming|next)\s+weekend|(?:ближайш|предстоящ|следующ|будущ)[а-я]+\s+выходны[а-я]+)\b)"
 )
-_ON_DAY = re.compile(r"\b(?:на|on)\s+(?:the\s+)?(?=<\d+>|@)")
+_ON_DAY = re.compile(rf"\b(?:на|on)\s+(?:the\s+)?(?=<\d+>|@|[a-zа-я]+\s+(?:of\s+)?{MONTH})")
 _IN_YEAR = re.compile(r"\b(?:по|на|в|in|for)\s+(?=<\d+>)")
 
 
@@ -187,6 +188,20 @@ _HORIZONS: tuple[tuple[re.Pattern[str], Callable[[Marked, re.Match[str], date], 
     (pattern(r"\b(?:послезавтра|day\s+after\s+tomorrow|завтра|tomm?orr?ow)\b"), _next_days, "ahead"),
     (pattern(r"(?<![>\w])UNIT\s+(?:через|на)\s+<(?P<count>\d+)>"), _inverted, "ahead"),
     (pattern(r"\b(?:через|спустя)\s+LENGTH"), _length, "ahead"),
+    (
+        pattern(
+            r"\b(?:wait(?:ing)?\s+(?:for\s+)?|(?:подожд[а-я]+|ждать|жду|подождать|потерпеть)\s+(?:еще\s+)?)LENGTH"
+        ),
+        _length,
+        "ahead",
+    ),
+    (
+        pattern(
+            r"\bдо\s+(?:зарплаты|получки|аванса|отпуска|свадьбы|переезда)\s+(?:еще\s+|осталось\s+)*LENGTH"
+        ),
+        _length,
+        "ahead",
+    ),
     (
         pattern(r"(?:\b(?:на|в|за|в\s+течение)\s+)?\b(?:ближайш|следующ|предстоящ|будущ)[а-я]+\s+LENGTH"),
         _length,
