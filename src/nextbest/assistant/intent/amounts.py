@@ -159,6 +159,6 @@ def _next_amount(said: Marked) -> tuple[Money, re.Match[str]] | None:
             may_be_year = regex is _WISHES or match[0].startswith("до")
             if may_be_year and year_of(said, match["mark"]) is not None:
                 continue
-            if number.value >= _LEAST and not number.is_word:
+            if number.value >= _LEAST and (regex is _EACH or not number.is_word):
                 return Money(number.value), match
     return None

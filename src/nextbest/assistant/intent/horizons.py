@@ -41,6 +41,9 @@ _AFTER_MONTH = re.compile(rf"{MONTH}(?:\s+<\d+>)?\s*$")
 _AGE_NOW = re.compile(
     r"(?:\b(?:мне|нам)\s+(?:сейчас\s+|уже\s+)?|\b(?:i'm|i\s+am|aged?)\s+(?:now\s+|already\s+)?)<(\d+)>"
 )
+_AGED = re.compile(r"(?:^|[,.;]\s*)<(\d+)>\s+(?:года?|лет)\s*(?=[,.;])")
+_GROWN_UP = 18
+"""Years between commas from which they are somebody's age: "медсестра, 52 года, ..."."""
 _AGE_THEN = re.compile(
     r"(?:\bretire|\bstop\s+working|\bpension|пенси|не\s+работать|перестать\s+работать)[^.!?]{0,30}?\b(?:at|by|в|к)\s+<(\d+)>(?!\s*(?:year|month|год[ау]?\b|г\b))"
 )
@@ -83,6 +86,8 @@ def find_horizon(said: Marked, *, today: date) -> Horizon | None:
     for none_of_it in (_OF_LIVING, *_OF_AGE):  # how large a reserve is to be, how old somebody is: not when
         if match := none_of_it.search(said.text):
             said.strike(match)
+    if (match := _AGED.search(said.text)) and said.number(match[1]).value >= _GROWN_UP:
+        said.strike(match)
     if (days := _to_age(said)) is not None:
         return Horizon(days)
     if match := _REST_OF.search(said.text) or _IS_OUT.search(said.text):
