@@ -99,3 +99,18 @@ def test_a_question_that_clearly_asks_something_else_is_that(
     language: Language = "ru" if case in NEW_RU else "en"
     second = understood(text, intent, language, p=0.95, sure=True)
     assert call_of(second, after(first, before, language)) == (tool, arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "taken"),
+    [
+        ("а что я куплю на этой неделе?", "ru", ()),
+        ("и когда я возьму это снова", "ru", ()),
+        ("what will I take after this?", "en", ()),
+        ("беру вторую", "ru", ("skyrim",)),
+        ("I'll take the second one", "en", ("skyrim",)),
+    ],
+)
+def test_a_question_about_buying_takes_nothing(text: str, language: Language, taken: tuple[str, ...]) -> None:
+    past = after("Порекомендуй мне игру", "recommend", language)
+    assert resolve(understood(text, "next_purchase", language, p=0.9, sure=True), past).taken == taken

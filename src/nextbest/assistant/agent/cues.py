@@ -43,6 +43,12 @@ TAKES = re.compile(
     r"|i(?:'|’)?ll\s+(?:take|have|buy|get)|i\s+(?:will\s+)?(?:take|buy)|add\s+(?:it|this|that)\s+to|i\s+like)\b",
     _IGNORE,
 )
+ASKS = re.compile(r"\b(?:что|чего|когда|сколько|какой|какую|какие|what|when|which|how)\b", _IGNORE)
+"""Before a word of taking it makes a question of it: "а что я куплю на этой неделе?"."""
+SUCH = re.compile(
+    r"\b(?:ещ[её]\s+так\w+|так(?:ую|ое|ого|их)\s+же|more\s+(?:such|of\s+(?:that|those)))\b", _IGNORE
+)
+"""Of one thing of a list: others like it."""
 _CONDITIONS = re.compile(
     r"за\s+что\s+(?:списал|снял|взял)|страховк\w*\s+вклад|требу(?:ет|ют)\w*|подтвержд\w+\s+доход|\bобмен\w*|возврат\w*|доставк\w*|доверенност\w*|в\s+как(?:ой|их|ие)\s+валют|что\s+(?:мне\s+)?нужно,?\s+чтобы|ограничени\w+"
     r"|\bproof\b|opening\s+hours|\bbranch(?:es)?\b|\bcurrenc(?:y|ies)\b|\bdeliver\w*|\battorney\b|\bwho\s+can\b|\bexchange\s+(?:a|the|my|it)\b"

@@ -141,7 +141,12 @@ def _takes(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown,
     last = past.last_list or last
     if last.intent not in LISTS or not pointed or understood.slots.rejects:
         return None
-    if not cues.TAKES.search(understood.text) or cues.NOT.search(understood.text):
+    match = cues.TAKES.search(understood.text)
+    if (
+        match is None
+        or cues.NOT.search(understood.text)
+        or cues.ASKS.search(understood.text[: match.start()])
+    ):
         return None
     taken = tuple(shown.item_id for shown in pointed)
     return Wish(
@@ -171,7 +176,10 @@ def _why(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, .
 
 
 def _alike(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
-    if not pointed or understood.slots.items or not cues.ALIKE.search(understood.text):
+    if not pointed or understood.slots.items:
+        return None
+    is_one = find_any_ordinal(understood.text) is not None and cues.SUCH.search(understood.text)
+    if not (is_one or cues.ALIKE.search(understood.text)):
         return None
     links = tuple(Link(s.item_id, s.title[understood.language], 1.0, (0, 0)) for s in pointed[:1])
     return Wish(_as_followup(understood, "similar", replace(understood.slots, items=links)), pointed[:1])

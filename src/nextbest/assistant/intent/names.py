@@ -112,6 +112,7 @@ _GOALS = {
     r"\b(?:grow(?:th)?|increase|multiply)\s+(?:of\s+)?"
     r"(?:my\s+|the\s+)?(?:capital|money|wealth|savings)\b|\b(?:make|let|want)\s+(?:my\s+|the\s+|this\s+)?(?:money|it|savings|capital)\s+(?:to\s+)?grow\b|\bчтобы\s+(?:деньги\s+|они\s+)?росли\b|\bcapital\s+growth\b|\bgoal\s+(?:is|being)\s+(?:\w+\s+)?growth\b",
 }
+_NOT_THIS = re.compile(r"\b(?:не|not)\s+(?:(?:на|для|for|an?|the|my)\s+)*$")
 _GOAL = {goal: re.compile(words) for goal, words in _GOALS.items()}
 _PLAIN_GOALS = {"pension", "growth"}
 _PLAIN = re.compile(
@@ -130,7 +131,7 @@ _CHEAPER = re.compile(
     r"less\s+costly|not\s+(?:so|that|as)\s+expensive)\b|слишком\s+дорог|\bдорог(?:овато|о)\b(?!\s+стои)|\bpricey\b|\btoo\s+(?:expensive|pricey)\b"
 )
 _REJECTS = re.compile(
-    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+(?:предлагай|показывай|советуй|рекомендуй)(?:те)?\b|\b(?:don'?t|do\s+not)\s+(?:suggest|show|offer|recommend)|\b(?:seen|watched|played|read)\s+(?:them|it|that|those|these)(?:\s+all)?\b|\bown\s+(?:it|them)\b|\balready\s+(?:seen|watched|played|read|have|own)\b|\bуже\s+(?:видел|смотрел|играл|читал|прош[её]л|есть)|(?:видел|видела|смотрел|смотрела|играл|играла|читал|читала)\s+(?:я\s+)?(?:это|эт[иу]|их|е[её]|его)|не\s+нравится|\bне\s+по\s+душе|"
+    r"\bне\s+(?:это|эту|этот|эта|то|его|е[её]|надо|нужн[оаы]|хочу|подходит|интересно)\b(?!\s+(?:лишь|только))|не\s+(?:предлагай|показывай|советуй|рекомендуй)(?:те)?\b|\b(?:don'?t|do\s+not)\s+(?:suggest|show|offer|recommend)|\b(?:seen|watched|played|read|finished|completed|beaten)\s+(?:all\s+)?(?:of\s+)?(?:them|it|that|those|these)(?:\s+all)?\b|\bown\s+(?:it|them)\b|\balready\s+(?:seen|watched|played|read|have|own)\b|\bуже\s+(?:видел|смотрел|играл|читал|прош[её]л|есть)|(?:видел|видела|смотрел|смотрела|играл|играла|читал|читала)\s+(?:я\s+)?(?:это|эт[иу]|их|е[её]|его)|не\s+нравится|\bне\s+по\s+душе|"
     r"\b(?:что|чт[оё])-?\s*(?:то|нибудь)\s+друго[ею]|^\W*друг(?:ое|ую|ой|ие)\W*$|\bдавай\s+друг(?:ое|ую|ой|ие)\b|"
     r"\bnot\s+(?:this|that|these|those|it)\b(?!\s+(?:much|many|often|long))|\b(?:something|anything)\s+(?:else|different)\b|"
     r"\bdon'?t\s+(?:like|want)\s+(?:it|this|that|these|those)\b|\banother\s+one\b|\ba\s+different\s+one\b|\bnot\s+interested\b|\bnot\s+(?:feeling|keen\s+on|into|mad\s+about)\b|\bdon'?t\s+fancy\b|\bне\s+(?:цепля|зашл|впечатл|вариант\b)"
@@ -194,7 +195,8 @@ def find_goal(text: str, *, is_wish: bool = False) -> str | None:
         for goal, words in _GOAL.items()
         if (match := words.search(text)) and (is_wish or goal in _PLAIN_GOALS or _PLAIN.search(match[0]))
     ]
-    return min(found)[1] if found else None
+    meant = [one for one in found if not _NOT_THIS.search(text[: one[0]])]  # "не на дом, а на учёбу"
+    return min(meant or found)[1] if found else None
 
 
 def wants_cheaper(text: str) -> bool:
