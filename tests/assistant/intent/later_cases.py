@@ -234,6 +234,12 @@ CLIENTS: list[tuple[str, str | None]] = [
     ("Найдите близкие товары к артикулу 40871", None),
     ("ранг 3 из 50 это как понимать?", None),
     ("можно ли купить танк Т-34", None),
+    ("recommend 10", None),
+    ("suggest 15?", None),
+    ("will 5000 buy me a laptop", None),
+    ("will 250 monthly get me a car", None),
+    ("is 300 going to be enough", None),
+    ("will 905 still buy coffee", "905"),
     ("формат А-4 есть?", None),
 ]  # fmt: skip
 """(text, the client whose number or code it names)."""

@@ -127,7 +127,7 @@ def stretch_before(text: str, last: Slots) -> tuple[date, date] | None:
 def lone_length(text: str) -> int | None:
     """Days of the one unit of time that is all a text says: "make it a quarter", "меня волнует квартал"."""
     said = Marked.of(text)
-    for taken_back in TAKEN_BACK.finditer(said.text):
+    while taken_back := TAKEN_BACK.search(said.text):
         said.strike(taken_back)
     match = _LONE_UNIT.search(said.text)
     if match is None or said.numbers or len(left_over(text)) > 1:

@@ -57,19 +57,19 @@ _NUMBER_OF = re.compile(
 _TWO = rf"{_NO_YEAR}(?P<id>\d{{2,18}})\b{_NO_UNIT}"
 _THREE = rf"{_NO_YEAR}(?P<id>\d{{3,18}})\b{_NO_UNIT}"
 _DOES = (
-    r"(?:hold|own|have|has|had|buy|bought|buys|need|needs|like|want|wants|take|takes|get|keep|spend|order|reach|asks?|holds|will|is|going\s+to|likely|ahead|behind|"
-    r"on\s+track|doing|holding|buying|spending|invested)\b"
+    r"(?:(?:still|also|ever|even|really|probably|already|most|now|next)\s+)?(?:hold|own|have|has|had|buy|bought|buys|need|needs|like|want|wants|take|takes|keep|spend|order|asks?|holds|will|is|"
+    r"going\s+to(?!\s+be\b)|likely|ahead|behind|on\s+track|doing|holding|buying|spending|invested)\b(?!\s+(?:me|us|my|our)\b)"
 )
 _BARE_NUMBERS = tuple(
     re.compile(words, re.IGNORECASE)
     for words in (
-        rf"\b(?:does|is|will|would|did|has|can|should|what['’]?s|what\s+is|how['’]?s|how\s+is|where['’]?s)\s+{_TWO}(?=\s+(?:\w+\s+)?{_DOES})",
+        rf"\b(?:does|is|will|would|did|has|can|should|what['’]?s|what\s+is|how['’]?s|how\s+is|where['’]?s)\s+{_TWO}(?=\s+{_DOES})",
         rf"\bwhen\s+(?:does|will)\s+{_THREE}|\bвладеет\s+{_THREE.replace('<id>', '<held>')}|\b(?:сч[её]т|транзакции|ideas\s+for|good\s+for)\s+{_THREE.replace('<id>', '<own>')}",
         rf"{_THREE}(?=\s+(?:опять\s+|снова\s+|дальше\s+)?(?:прид[её]т|верн[её]тся|купит|закажет|возьм[её]т|положит|захочет|оплатит)\b)",
         rf"{_THREE}(?=\s+(?:takes|buys|falls|stands|comes?\s+back|will\s+(?:buy|take|rent|order|need|want|pay))\b)",
         rf"\bwhat\s+{_THREE}(?=\s+{_DOES})",
         rf"\b(?:plan|numbers|figures|stats|profile|report|summary|goals?|recommendations?|products?)\s+(?:for|of)\s+{_TWO}",
-        rf"\b(?:offer|pitch|sell|recommend|suggest|propose)(?:ed)?\s+(?:(?:it|this|that|something|anything)\s+)?(?:to\s+)?{_TWO}(?=\W*$)",
+        rf"\b(?:offer|pitch|sell|recommend|suggest|propose)(?:ed)?\s+(?:(?:it|this|that|something|anything)\s+)?(?:to\s+{_TWO}|{_THREE.replace('<id>', '<own>')})(?=\W*$)",
         rf"\b(?:pull|bring|look)\s+up\s+{_THREE}",
         rf"{_THREE}(?=\s+(?:his|her|their|его|е[её]|их)\s)",
         rf"^\W*{_THREE}(?=\s+(?:опережа|обгоня|отста|куп|возьм|хочет|спрашива|держ|wants|holds|asks|is\b|has\b|will\b))",

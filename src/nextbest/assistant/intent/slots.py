@@ -119,7 +119,7 @@ def find_bare_sum(text: str) -> Money | None:
 
 def _times(said: Marked, today: date) -> tuple[int | None, Period | None, int | None]:
     """Days ahead, days back, and the days of the one of them that the intent may turn round."""
-    for match in TAKEN_BACK.finditer(said.text):
+    while match := TAKEN_BACK.search(said.text):
         said.strike(match)
     horizon = find_horizon(said, today=today)
     period = find_period(said, today=today)
