@@ -114,3 +114,32 @@ def test_a_question_that_clearly_asks_something_else_is_that(
 def test_a_question_about_buying_takes_nothing(text: str, language: Language, taken: tuple[str, ...]) -> None:
     past = after("Порекомендуй мне игру", "recommend", language)
     assert resolve(understood(text, "next_purchase", language, p=0.9, sure=True), past).taken == taken
+
+
+LONG: list[tuple[str, Intent, str, str, dict[str, Any]]] = [
+    ("Show my return over the past month", "portfolio", "hmm, that's too short to judge... make it half a year", "portfolio_metrics", {"period_days": 182}),
+    ("portfolio of client 505", "portfolio", "It's only the last three weeks that matter to me", "portfolio_metrics", {"client": "505", "period_days": 21}),
+    ("my drawdown since the start of the year", "portfolio", "I'd rather see 2024", "portfolio_metrics", {"start": "2024-01-01", "end": "2024-12-31"}),
+    ("What's your fee for a transfer to another bank?", "bank_product", "even if it goes abroad?", "search_documents", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LONG, ids=[case[2] for case in LONG])
+def test_a_longer_change_that_says_no_other_subject_goes_on(
+    case: tuple[str, Intent, str, str, dict[str, Any]],
+) -> None:
+    first, intent, text, tool, arguments = case
+    second = understood(text, "plan", "en", p=0.6, sure=False)
+    assert call_of(second, after(first, intent, "en")) == (tool, arguments)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Which percentile would I be in since the start of the year?",
+        "What can we pitch to client 48 this afternoon, do you think",
+    ],
+)
+def test_a_longer_question_that_begins_as_one_is_asked_back(text: str) -> None:
+    past = after("Make me a savings plan for a house: 3 million in 6 years", "plan", "en")
+    assert not resolve(understood(text, "peers", "en", p=0.6, sure=False), past).understood.is_sure

@@ -9,6 +9,7 @@ from nextbest.assistant.agent.ellipsis import (
     in_currency,
     lone_length,
     lone_number,
+    lone_year,
     stretch_before,
     with_lone_number,
     with_money_like,
@@ -66,6 +67,12 @@ def in_the_light_of(understood: Understood, last: Turn) -> Slots:
     slots = understood.slots
     if last.intent in BACK and (before := stretch_before(understood.text, last.slots)) is not None:
         return replace(Slots(), period=before, period_days=(before[1] - before[0]).days + 1)
+    if (
+        last.intent in BACK
+        and not given_of(slots) & TIME
+        and (year := lone_year(understood.text)) is not None
+    ):
+        slots = replace(slots, period=year, period_days=(year[1] - year[0]).days + 1, k=None, amount=None)
     is_free = not given_of(slots) & (TIME | MONEY | {"client"})
     if is_free and (number := lone_number(understood.text)) is not None:
         slots = with_lone_number(slots, number, last.slots, last.intent)

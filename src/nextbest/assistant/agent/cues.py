@@ -43,6 +43,12 @@ TAKES = re.compile(
     r"|i(?:'|’)?ll\s+(?:take|have|buy|get)|i\s+(?:will\s+)?(?:take|buy)|add\s+(?:it|this|that)\s+to|i\s+like)\b",
     _IGNORE,
 )
+BEGINS = re.compile(
+    r"^\W*(?:which|what|who|where|when|how|why|check|show|is|are|do|does|did|can|could|will|would|for|find|people|something|"
+    r"кто|что|чем|чего|как|как(?:ой|ая|ое|ие|ую)|где|когда|сколько|покажи|проверь|подготовь|найди|для|если|после)\b",
+    _IGNORE,
+)
+"""As a question of its own begins; one that goes on may, too."""
 ASKS = re.compile(r"\b(?:что|чего|когда|сколько|какой|какую|какие|what|when|which|how)\b", _IGNORE)
 """Before a word of taking it makes a question of it: "а что я куплю на этой неделе?"."""
 SUCH = re.compile(

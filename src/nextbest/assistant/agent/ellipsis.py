@@ -13,7 +13,7 @@ from nextbest.assistant.base import Intent, Money, Slots
 from nextbest.assistant.intent.amounts import find_currency
 from nextbest.assistant.intent.calendar_words import read_stretch
 from nextbest.assistant.intent.counts import MOST
-from nextbest.assistant.intent.durations import DAYS_OF, TAKEN_BACK, UNIT, unit_of
+from nextbest.assistant.intent.durations import DAYS_OF, TAKEN_BACK, UNIT, unit_of, year_of
 from nextbest.assistant.intent.marked import Marked
 
 _BEFORE_TIME = re.compile(r"\b(?:за|на|через|в\s+течение|in|over|for|within|after)\s+<\d+>")
@@ -74,6 +74,15 @@ def lone_number(text: str) -> LoneNumber | None:
         _BEFORE_CLIENT.search(said.text) is not None,
         None if digits is None else digits[0],
     )
+
+
+def lone_year(text: str) -> tuple[date, date] | None:
+    """First and last day of the one number of a text where it is a year: "I'd rather see 2024"."""
+    said = Marked.of(text)
+    years = [year_of(said, str(place)) for place in range(len(said.numbers))]
+    if len(years) != 1 or years[0] is None:
+        return None
+    return date(years[0], 1, 1), date(years[0], 12, 31)
 
 
 def with_lone_number(slots: Slots, said: LoneNumber, last: Slots, intent: Intent) -> Slots:

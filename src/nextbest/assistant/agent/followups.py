@@ -4,11 +4,9 @@ A table of cases, tried in order, over the cues of the text, its slots and the l
 stands on its own is left as it is, but for what was turned down before.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import get_args
 
 from nextbest.assistant.agent import cues
 from nextbest.assistant.agent.carrying import (
@@ -22,8 +20,8 @@ from nextbest.assistant.agent.carrying import (
     of_a_plan,
 )
 from nextbest.assistant.agent.ellipsis import LISTS, next_client
+from nextbest.assistant.agent.subjects import is_about_else
 from nextbest.assistant.base import Intent, Link, Shown, Slots, Turn, Understood
-from nextbest.assistant.intent import lexicon
 from nextbest.assistant.intent.counts import find_any_ordinal
 from nextbest.assistant.memory.past import Past
 from nextbest.data.ids import OutsideId
@@ -47,19 +45,6 @@ _OF_SLOT: Mapping[str, Intent] = {
     "category": "recommend",
 }
 """What a slot asks about that the last question has no use for."""
-_SUBJECTS: Mapping[str, Intent] = {
-    "advise": "recommend", "choose": "recommend", "next_buy": "next_purchase", "bank": "bank_product", "portfolio": "portfolio",
-    "metrics": "portfolio", "plan": "plan", "why": "explain",
-}  # fmt: skip
-"""Groups of telling words (`intent.lexicon`) that are of one subject only."""
-_OUTSIDE = frozenset({"guide", "chores", "health", "know", "code", "errand", "news", "attack"})
-_NEAR: Mapping[Intent, frozenset[Intent]] = {
-    **dict.fromkeys(get_args(Intent), frozenset[Intent]()),
-    "recommend": frozenset({"recommend", "similar"}),
-    "similar": frozenset({"recommend", "similar"}),
-    "peers": frozenset({"portfolio"}),
-    "portfolio": frozenset({"peers"}),
-}
 _GO_ON = LISTS - {"next_purchase"}
 """Intents of words that ask for more of a list; "what will I buy next?" does not."""
 _SHORT, _CLEAR = 6, 0.8
@@ -261,12 +246,18 @@ def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     given = given_of(slots) - {"ordinal", "rejects", "cheaper"}
     taken = given & _TAKEN.get(last.intent, frozenset())
     named = {"items", "asset", "goal", "category", "client"} & given
-    if not given or not (_leans(text) or cues.n_words(text) <= _SHORT + 2 or _is_of_item(understood, last)):
+    is_of_list = understood.intent == "recommend" and last.intent in LISTS and given == {"k"}
+    is_open = is_of_list or not (understood.is_sure or cues.BEGINS.search(text))
+    is_short = cues.n_words(text) <= _SHORT + 2
+    is_open &= not is_short and cues.n_words(text) <= 2 * _SHORT + 2
+    if not given or not (_leans(text) or is_short or is_open or _is_of_item(understood, last)):
         return None
     own = cues.left_over(_without_items(understood))
-    if len(own) > (_SHORT if _is_of_item(understood, last) else 4 if named else 3):
+    if len(own) > (_SHORT if is_open or _is_of_item(understood, last) else 4 if named else 3):
         return None
-    if own and _starts_anew(understood, last) and _is_about_else(understood, last, len(own)):
+    if own and is_open and is_about_else(understood, last, len(own)):
+        return None
+    if own and _starts_anew(understood, last) and is_about_else(understood, last, len(own)):
         return None
     if not taken or given & {"asset", "goal"} - taken:
         other = next((_OF_SLOT[name] for name in sorted(given - taken) if name in _OF_SLOT), None)
@@ -282,8 +273,15 @@ def _changed(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
 def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Shown, ...]) -> Wish | None:
     """More of the same: it begins as one that goes on, and nothing else is likelier."""
     slots = understood.slots
-    if last.intent == "bank_product" and not understood.is_sure and cues.asks_conditions(understood.text):
-        return Wish(_as_followup(understood, "bank_product", slots))
+    is_of_terms = cues.asks_conditions(last.question) and slots.client is None
+    if (
+        last.intent == "bank_product"
+        and not understood.is_sure
+        and (is_of_terms or cues.asks_conditions(understood.text))
+    ):
+        return Wish(
+            _as_followup(understood, "bank_product", slots), before=last.question if is_of_terms else ""
+        )
     is_short = cues.n_words(understood.text) <= (_SHORT if understood.is_sure else 2 * _SHORT)
     if last.intent == "plan" and is_short and cues.asks_progress(understood.text):
         near = {"small_talk", "off_topic"} | (set() if cues.COMPARED.search(understood.text) else {"peers"})
@@ -304,29 +302,12 @@ def _gone_on(understood: Understood, past: Past, last: Turn, pointed: tuple[Show
     )
 
 
-_LIKE = re.compile(r"\b(?:как|типа|вроде|на|like)\s+$", re.IGNORECASE)
-
-
 def _without_items(understood: Understood) -> str:
     """The text without the titles it names."""
     text = understood.text
     for first, last in sorted({link.span for link in understood.slots.items}, reverse=True):
         text = text[:first] + " " + text[last:]
     return text
-
-
-def _is_about_else(understood: Understood, last: Turn, n_own: int) -> bool:
-    """Whether a text has words of another subject than the last question's, or of none that the house knows."""
-    if understood.intent in ("small_talk", "off_topic"):
-        return n_own > 1
-    told = {
-        name for name, is_told in zip(lexicon.NAMES, lexicon.found(understood.text), strict=True) if is_told
-    }
-    return any(
-        subject != last.intent
-        for name in told
-        if (subject := _SUBJECTS.get(name)) and subject not in _NEAR[last.intent]
-    )
 
 
 def _is_of_item(understood: Understood, last: Turn) -> bool:

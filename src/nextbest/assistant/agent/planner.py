@@ -90,7 +90,7 @@ def _next_purchase(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) 
 
 def _bank_product(wish: Wish, rooms: frozenset[Room], assets: tuple[str, ...]) -> Plan:
     slots = wish.understood.slots
-    asks = slots.client is None and cues.asks_conditions(wish.understood.text)
+    asks = slots.client is None and any(map(cues.asks_conditions, (wish.understood.text, wish.before)))
     if asks:
         return _call("search_documents", query=wish.understood.text)
     return _call("bank_products", k=slots.k, deny=list(wish.deny), client=slots.client)
