@@ -69,6 +69,8 @@ ASKED_LATER: list[tuple[Language, Asked]] = [
     ("ru", ("Медсестра, 52 года. Сколько отложить, чтоб не бедствовать", "plan", P, {})),
     ("ru", ("5 лет, 2 миллиона на машину", "plan", P, {"goal": "car", "amount": 2e6, "horizon_days": 1825})),
     ("en", ("I can spare seven hundred a month for a car", "plan", P, {"goal": "car", "monthly": 700.0})),
+    ("en", ("bitcon tomorow up or down", "forecast", F, {"asset": "BTC", "horizon_days": 1})),
+    ("en", ("300 quid a month towards a car", "plan", P, {"goal": "car", "monthly": 300.0, "currency": "GBP"})),
     ("en", ("did I stick to the plan so far or nah", "plan", T, {})),
     ("en", ("forty-odd thousand dollars sitting idle, how should I allocate it", "plan", P, {"amount": 40000.0, "currency": "USD"})),
     ("en", ("her id is 88, two million to place", "plan", P, {"amount": 2e6, "client": "88"})),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nextbest.data.panel.schema import SANTANDER
@@ -90,6 +90,7 @@ class TestText:
         assert policy().digest != policy(max_offers=2).digest
 
     @settings(suppress_health_check=[HealthCheck.too_slow])  # machines are shared
+    @example({"0\n": []}, "0\n", {})
     @given(st.dictionaries(texts, inline, max_size=2), texts, tables)
     def test_what_is_written_as_toml_is_what_tomllib_reads(
         self, value: dict[str, Any], key: str, table: dict[str, Any]

@@ -16,7 +16,7 @@ _CURRENCIES = {
     "RUB": r"₽|руб(?:л[а-я]+|\.|\b)|р\.|р\b|rub(?:les?|s)?\b|roubles?\b",
     "USD": r"us\s?\$|\$|доллар[а-я]*|бакс[а-я]*|usd\b|dollars?\b|bucks?\b",
     "EUR": r"€|евро\b|eur\b|euros?\b",
-    "GBP": r"£|фунт[а-я]*(?:\s+стерлингов)?|gbp\b|pounds?\b",
+    "GBP": r"£|фунт[а-я]*(?:\s+стерлингов)?|gbp\b|pounds?\b|quid\b",
     "CNY": r"юан[а-я]+|cny\b|yuan\b|renminbi\b",
     "JPY": r"¥|[ий]ен[аыу]?\b|jpy\b|yen\b",
     "KZT": r"₸|тенге\b|kzt\b|tenge\b",

@@ -275,7 +275,9 @@ _IS_LONG_WORD = re.compile(r"[^\W\d_]{6,}")
 
 def _is_ending(word: str, name: str) -> bool:
     """Whether two words differ at their last letters alone: another word of the family, no slip."""
-    return word[:-1] == name[: len(word) - 1] or name[:-1] == word[: len(name) - 1]
+    if len(word) == len(name):
+        return word[:-1] == name[:-1]
+    return word.startswith(name) or name.startswith(word)
 
 
 @lru_cache(maxsize=10_000)
